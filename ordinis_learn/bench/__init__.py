@@ -1,0 +1,1 @@
+"""Benchmark packs: windows, regimes, stress periods, and the backtest that runs on them."""

@@ -1,0 +1,1 @@
+"""Durable events: validation, the append-only log, quarantine."""

@@ -1,0 +1,1 @@
+"""Datasets with provenance: builder, manifest, expectations."""

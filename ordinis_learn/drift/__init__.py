@@ -1,0 +1,1 @@
+"""Drift detectors, one per file, and the check that runs them."""

@@ -1,0 +1,1 @@
+"""Metrics, their significance, and the scorecard."""

@@ -1,0 +1,1 @@
+"""The governed loop, end to end: what `mlflow run .` runs."""

@@ -1,0 +1,1 @@
+"""Signal models: the interface, the bundles on disk, and what loads them."""

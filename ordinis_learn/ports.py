@@ -1,0 +1,229 @@
+"""What LEARN needs from the world, as protocols.
+
+Adapters: the event log in :mod:`ordinis_learn.capture` (SQLite), the catalogue and the ledger in
+``ordinis_registry`` (SQLAlchemy), the tracker and the model registry in ``ordinis_mlflow`` (MLflow).
+In-memory fakes of each ship in :mod:`ordinis_learn.testing` and pass the same conformance tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from ordinis_learn.records import (
+    BenchPackManifest,
+    DatasetManifest,
+    DriftAlert,
+    DriftReport,
+    Envelope,
+    GateDecision,
+    ModelArtifact,
+    Scorecard,
+    State,
+    Topic,
+)
+
+__all__ = ["Catalogue", "Clock", "EventLog", "ModelRegistry", "Run", "Tracker"]
+
+
+class Clock(Protocol):
+    """Where "now" comes from."""
+
+    def __call__(self) -> datetime:
+        """Return the aware UTC moment."""
+        ...
+
+
+class EventLog(Protocol):
+    """Durable, append-only events.
+
+    Threads may share one log. ``append`` returns after the rows are on disk. An ``event_id`` seen
+    before is skipped, whatever its content. Positions are increasing integers without meaning between logs.
+    """
+
+    def append(self, events: Sequence[Envelope]) -> int:
+        """Store events that are new; return how many were."""
+        ...
+
+    def quarantine(self, raw: bytes, *, code: str, reason: str) -> None:
+        """Keep a bad event whole with its reason; count it again if the same bytes come again."""
+        ...
+
+    def scan(
+        self,
+        topic: Topic,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        until_position: int | None = None,
+    ) -> pa.Table:
+        """Return events of one type with ``start <= ts_event < end``, ordered by (ts_event, event_id).
+
+        Columns: position int64, event_id string, ts_event and ts_ingest timestamp[us, UTC],
+        partition_key string, correlation_id string, payload string (JSON text).
+        """
+        ...
+
+    def position(self) -> int:
+        """Return the position of the newest event, 0 for an empty log."""
+        ...
+
+    def counts(self) -> Mapping[str, int]:
+        """Return stored events by type."""
+        ...
+
+    def quarantined(self) -> Sequence[Mapping[str, Any]]:
+        """Return quarantined entries: digest, code, reason, count, first_seen, last_seen, raw."""
+        ...
+
+    def close(self) -> None:
+        """Release the file; calling again does nothing."""
+        ...
+
+
+class Run(Protocol):
+    """One open run of a tracker."""
+
+    @property
+    def run_id(self) -> str:
+        """The tracker's id."""
+        ...
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Record parameters, once each."""
+        ...
+
+    def log_metrics(self, metrics: Mapping[str, float], *, step: int = 0) -> None:
+        """Record finite metrics at a step."""
+        ...
+
+    def log_series(self, metrics: Mapping[str, Sequence[float]]) -> None:
+        """Record whole curves, one point per step from 0."""
+        ...
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Record tags."""
+        ...
+
+    def log_dataset(self, manifest: DatasetManifest, *, folder: Path) -> None:
+        """Record the dataset input with our digest."""
+        ...
+
+    def log_file(self, path: Path, *, folder: str = "") -> None:
+        """Copy a file into the run's artifacts."""
+        ...
+
+    def log_json(self, value: Any, *, path: str) -> None:
+        """Write a JSON artifact."""
+        ...
+
+    def log_model(self, bundle: Path, *, name: str, feature_names: Sequence[str]) -> str:
+        """Store a model bundle with its signature; return its URI."""
+        ...
+
+
+class Tracker(Protocol):
+    """Where runs are recorded. A run that leaves its context with an exception is marked failed."""
+
+    def start_run(
+        self, name: str, *, parent: Run | None = None, tags: Mapping[str, str] | None = None
+    ) -> AbstractContextManager[Run]:
+        """Open a run, as a child of ``parent`` where given."""
+        ...
+
+
+class ModelRegistry(Protocol):
+    """Governed model versions. Every change of state passes the gate behind this port."""
+
+    def register(self, artifact: ModelArtifact, *, model_uri: str) -> ModelArtifact:
+        """Create a version (state CANDIDATE); return the artifact with its ``version`` and digest filled in."""
+        ...
+
+    def local_path(self, name: str, version: str) -> Path:
+        """Return a local folder with the version's model bundle, verified against its digest."""
+        ...
+
+    def transition(self, name: str, version: str, state: State) -> GateDecision:
+        """Ask for a state; raise RolloutDenied (with the decision) on a refusal."""
+        ...
+
+    def submit_evidence(self, name: str, version: str, *, key: str, envelope: str) -> None:
+        """Attach a signed statement (a DSSE envelope as JSON text) under a key of the ``ordinis.`` namespace."""
+        ...
+
+    def state(self, name: str, version: str) -> State:
+        """Return a version's state."""
+        ...
+
+    def active_version(self, name: str) -> str | None:
+        """Return the ACTIVE version of a model, None when flat."""
+        ...
+
+    def roll_back(self, name: str, *, reason: str) -> str | None:
+        """Swap the active pointer to the last known good version (re-verified); None means flat now."""
+        ...
+
+
+class Catalogue(Protocol):
+    """The governance database's memory of artifacts, datasets, packs, scorecards and drift.
+
+    Each ``add_*`` is idempotent on the record's identity and writes its event to the outbox in the same
+    transaction; a different record under the same identity is an error (DataCorrupt).
+    """
+
+    def add_dataset(self, manifest: DatasetManifest) -> None:
+        """Remember a dataset manifest, accepted or rejected."""
+        ...
+
+    def dataset(self, ref: str) -> DatasetManifest:
+        """Return a manifest by ``dataset_id@version``, or the newest by bare ``dataset_id``; else DataMissing."""
+        ...
+
+    def add_artifact(self, artifact: ModelArtifact) -> None:
+        """Remember a model artifact."""
+        ...
+
+    def artifact(self, artifact_id: str) -> ModelArtifact:
+        """Return an artifact; else ArtifactMissing."""
+        ...
+
+    def artifacts(self, name: str | None = None) -> Sequence[ModelArtifact]:
+        """Return artifacts, oldest first."""
+        ...
+
+    def add_pack(self, pack: BenchPackManifest) -> None:
+        """Remember a benchmark pack."""
+        ...
+
+    def pack(self, pack_id: str) -> BenchPackManifest:
+        """Return a pack; else BenchDataMissing."""
+        ...
+
+    def add_scorecard(self, artifact_id: str, scorecard: Scorecard) -> None:
+        """Remember an evaluation."""
+        ...
+
+    def scorecards(self, artifact_id: str) -> Sequence[Scorecard]:
+        """Return an artifact's evaluations, oldest first."""
+        ...
+
+    def add_drift(self, report: DriftReport, alerts: Iterable[DriftAlert]) -> None:
+        """Remember a drift check and its alerts."""
+        ...
+
+    def drift(self, model: str) -> Sequence[DriftReport]:
+        """Return a model's drift checks, oldest first."""
+        ...
+
+    def pending_events(self) -> Sequence[Mapping[str, Any]]:
+        """Return outbox entries not yet published, oldest first: id, topic, payload, created_at."""
+        ...
+
+    def mark_published(self, ids: Sequence[int]) -> None:
+        """Forget outbox entries that a bus has accepted."""
+        ...

@@ -1,0 +1,244 @@
+"""The envelope and the payload of every stream LEARN reads or emits.
+
+Unknown fields are refused unless ``schema_version`` is a newer *minor* than ours, in which case
+capture keeps them in the stored text and the record model ignores them.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field, FiniteFloat, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
+
+from ordinis_learn.records.base import Fraction, Record, UtcDatetime
+
+__all__ = [
+    "PAYLOADS",
+    "REQUIRED_TAGS",
+    "SCHEMA_VERSION",
+    "AiRefusal",
+    "AiResponse",
+    "AnalyticsReport",
+    "Direction",
+    "Envelope",
+    "ExecutionReport",
+    "FeatureVector",
+    "Fill",
+    "MarketBar",
+    "OrderIntent",
+    "PortfolioSnapshot",
+    "RiskDecision",
+    "SignalGenerated",
+    "Topic",
+]
+
+SCHEMA_VERSION: Final = "1.0.0"
+REQUIRED_TAGS: Final = frozenset({"instrument_type", "venue", "jurisdiction", "env"})
+
+_Name = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class Topic(StrEnum):
+    """The event types that have a schema here."""
+
+    SIGNAL = "ordinis.signals.generated"
+    RISK = "ordinis.risk.decision"
+    EXECUTION = "ordinis.executions.report"
+    PORTFOLIO = "ordinis.portfolio.snapshot"
+    ANALYTICS = "ordinis.analytics.report"
+    AI_RESPONSE = "ordinis.ai.response"
+    AI_REFUSAL = "ordinis.ai.refusal"
+    FEATURES = "ordinis.features.vector.computed"
+    BAR = "ordinis.market.bar.closed"
+    INTENT = "ordinis.orders.intent"
+
+
+class Direction(StrEnum):
+    """What a signal says about its symbol."""
+
+    LONG = "LONG"
+    SHORT = "SHORT"
+    FLAT = "FLAT"
+
+    @property
+    def sign(self) -> int:
+        """+1, −1 or 0."""
+        return {"LONG": 1, "SHORT": -1, "FLAT": 0}[self.value]
+
+
+class SignalGenerated(Record):
+    """One opinion of one model about one symbol. ``metadata["features"]`` holds what it saw."""
+
+    signal_id: _Name
+    symbol: _Name
+    direction: Direction
+    confidence: Fraction
+    horizon: Annotated[str, Field(pattern=r"^[1-9][0-9]*[dhm]$")]
+    ttl_ms: PositiveInt = 60_000
+    model_id: _Name
+    strategy_id: _Name
+    feature_version: _Name
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("metadata")
+    @classmethod
+    def _features_are_finite(cls, metadata: dict[str, Any]) -> dict[str, Any]:
+        _check_features(metadata.get("features", {}))
+        return metadata
+
+
+class FeatureVector(Record):
+    """Features of one symbol, known at the envelope's ``ts_event``."""
+
+    symbol: _Name
+    tf: _Name
+    feature_version: _Name
+    features: dict[str, FiniteFloat]
+    window_ref: str | None = None
+
+
+class RiskDecision(Record):
+    """Whether a signal may become an order. Reasons read ``RISK.<CATEGORY>.<CODE>``."""
+
+    signal_id: _Name
+    allowed: bool
+    adjustments: dict[str, Any] = Field(default_factory=dict)
+    reasons: tuple[Annotated[str, Field(pattern=r"^RISK\.[A-Z_]+\.[A-Z_]+$")], ...] = ()
+    policy_version: _Name
+    risk_snapshot_ref: str
+
+
+class OrderIntent(Record):
+    """The link from a signal to an order."""
+
+    order_id: _Name
+    signal_id: _Name
+    symbol: _Name
+    side: Literal["buy", "sell"]
+    qty: PositiveFloat
+
+
+class Fill(Record):
+    """One execution of (a part of) an order; money in the account currency."""
+
+    fill_id: _Name
+    ts: UtcDatetime
+    qty: PositiveFloat
+    price: PositiveFloat
+    fee: NonNegativeFloat = 0.0
+
+
+class ExecutionReport(Record):
+    """What became of an order. ``slippage`` is a fraction of the reference price."""
+
+    order_id: _Name
+    status: Literal["submitted", "partial_fill", "filled", "rejected", "canceled"]
+    fills: tuple[Fill, ...] = ()
+    avg_price: FiniteFloat | None = None
+    fees: NonNegativeFloat = 0.0
+    slippage: FiniteFloat = 0.0
+    raw_broker_ref: str | None = None
+
+
+class PortfolioSnapshot(Record):
+    """The book after a session; money in the account currency."""
+
+    ts: UtcDatetime
+    cash: FiniteFloat
+    equity: FiniteFloat
+    positions: tuple[dict[str, Any], ...] = ()
+    exposures: dict[str, FiniteFloat] = Field(default_factory=dict)
+    pnl: dict[str, FiniteFloat] = Field(default_factory=dict)
+
+
+class AnalyticsReport(Record):
+    """Metrics of a run. An undefined metric is 0 with an entry in ``metric_quality``."""
+
+    run_id: _Name
+    period: _Name
+    metrics: dict[str, FiniteFloat]
+    metric_quality: dict[str, str] = Field(default_factory=dict)
+    narrative_ref: str | None = None
+    artifacts: dict[str, str] = Field(default_factory=dict)
+
+
+class AiResponse(Record):
+    """One answer of a language model."""
+
+    model_used: _Name
+    latency_ms: NonNegativeFloat
+    token_usage: dict[str, int] = Field(default_factory=dict)
+    output: dict[str, Any] = Field(default_factory=dict)
+    text: str | None = None
+    citations: tuple[dict[str, Any], ...] = ()
+    safety_findings: tuple[dict[str, Any], ...] = ()
+    request_hash: _Name
+
+
+class AiRefusal(Record):
+    """A language model declined."""
+
+    refusal_reason: _Name
+    policy_ref: str | None = None
+    request_hash: str | None = None
+
+
+class MarketBar(Record):
+    """A finished bar. Only the close is required: some histories have nothing else."""
+
+    symbol: _Name
+    tf: _Name
+    ts: UtcDatetime
+    session: date
+    close: PositiveFloat
+    open: PositiveFloat | None = None
+    high: PositiveFloat | None = None
+    low: PositiveFloat | None = None
+    volume: NonNegativeFloat | None = None
+
+
+PAYLOADS: Final = MappingProxyType(
+    {
+        Topic.SIGNAL: SignalGenerated,
+        Topic.RISK: RiskDecision,
+        Topic.EXECUTION: ExecutionReport,
+        Topic.PORTFOLIO: PortfolioSnapshot,
+        Topic.ANALYTICS: AnalyticsReport,
+        Topic.AI_RESPONSE: AiResponse,
+        Topic.AI_REFUSAL: AiRefusal,
+        Topic.FEATURES: FeatureVector,
+        Topic.BAR: MarketBar,
+        Topic.INTENT: OrderIntent,
+    }
+)
+
+
+class Envelope(Record):
+    """What surrounds every payload; ``event_id`` is the key of idempotence."""
+
+    event_id: _Name
+    event_type: _Name
+    schema_version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")] = SCHEMA_VERSION
+    ts_event: UtcDatetime
+    ts_ingest: UtcDatetime
+    source: _Name
+    trace_id: str = ""
+    span_id: str = ""
+    parent_span_id: str | None = None
+    correlation_id: _Name
+    partition_key: _Name
+    payload: dict[str, Any]
+    tags: dict[str, str]
+    idempotency_key: str | None = None
+    sig: str | None = None
+
+
+def _check_features(features: Any) -> None:
+    if not isinstance(features, dict):
+        raise ValueError("metadata.features is not an object of numbers")  # noqa: TRY004  pydantic reads ValueError
+    for name, value in features.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < float("inf"):
+            raise ValueError(f"feature {name!r} is {value!r}, not a finite number")

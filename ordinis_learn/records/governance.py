@@ -1,0 +1,147 @@
+"""Who asked, what the policy said, and the record that remains."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import Field
+
+from ordinis_learn.records.base import Record, Sha256, UtcDatetime
+from ordinis_learn.records.scorecard import ModelRef
+
+__all__ = [
+    "Actor",
+    "Approval",
+    "AuditRecord",
+    "GateDecision",
+    "Identity",
+    "Role",
+    "RuleVerdict",
+    "State",
+    "Waiver",
+]
+
+
+class State(StrEnum):
+    """Where a model version stands; each change is a fact in the ledger."""
+
+    CANDIDATE = "CANDIDATE"
+    SHADOW = "SHADOW"
+    ACTIVE = "ACTIVE"
+    RETIRED = "RETIRED"
+
+
+class Role(StrEnum):
+    """What a key may sign."""
+
+    TRAINER = "trainer"
+    EVALUATOR = "evaluator"
+    SHADOW_RUNNER = "shadow_runner"
+    APPROVER = "approver"
+
+
+class Identity(Record):
+    """A public key that the desk trusts, and for what."""
+
+    name: str
+    key_id: str
+    public_key: str
+    roles: tuple[Role, ...]
+    trusted_since: UtcDatetime
+    revoked_at: UtcDatetime | None = None
+
+
+class Actor(Record):
+    """Who makes a request, and how we know. ``claimed`` names were not proven by anything."""
+
+    name: str
+    kind: Literal["claimed", "os_user", "authenticated", "signed"]
+
+
+class Approval(Record):
+    """A person's answer, bound to the evidence they saw (``evidence_hash``)."""
+
+    subject: ModelRef
+    target: State
+    answer: Literal["approve", "refuse"]
+    evidence_hash: Sha256
+    approver: str
+    comment: str = ""
+    given_at: UtcDatetime
+    expires_at: UtcDatetime
+
+
+class Waiver(Record):
+    """A rule set aside for a while, by two people, with something else in its place."""
+
+    subject: ModelRef
+    rule: str
+    reason: str
+    compensating_control: str
+    granted_by: tuple[str, str]
+    granted_at: UtcDatetime
+    expires_at: UtcDatetime
+
+
+class RuleVerdict(Record):
+    """One rule of the policy: asked, found, and where it was found."""
+
+    rule: str
+    verdict: Literal["pass", "fail", "inconclusive", "not_evaluable"]
+    code: str
+    asked: str
+    found: str
+    source: str
+    next_step: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Only a clear pass passes."""
+        return self.verdict == "pass"
+
+
+class GateDecision(Record):
+    """What the gate answered to one request, with every number it used.
+
+    ``rule_set`` is ``first_model`` where no incumbent was there to beat, else ``default``.
+    """
+
+    schema_version: Literal["1.0.0"] = "1.0.0"
+    subject: ModelRef
+    from_state: State
+    to_state: State
+    allowed: bool
+    code: str
+    verdicts: tuple[RuleVerdict, ...]
+    rule_set: str
+    policy_id: str
+    policy_hash: Sha256
+    evidence_hash: Sha256
+    incumbent: ModelRef | None
+    requester: Actor
+    approvers: tuple[str, ...] = ()
+    decided_at: UtcDatetime
+
+    @property
+    def reasons(self) -> tuple[RuleVerdict, ...]:
+        """The rules that did not pass."""
+        return tuple(verdict for verdict in self.verdicts if not verdict.passed)
+
+
+class AuditRecord(Record):
+    """One line of the ledger. ``subject`` is the chain it belongs to: a model name, or ``*``.
+
+    ``hash`` = SHA-256 in domain ``ordinis.ledger.v1`` over all other fields; ``previous_hash`` is the
+    hash of the record with ``sequence - 1`` on the same chain (64 zeros for the first).
+    """
+
+    schema_version: Literal["1.0.0"] = "1.0.0"
+    subject: str
+    sequence: int = Field(ge=1)
+    action: str
+    actor: Actor
+    at: UtcDatetime
+    body: dict[str, Any]
+    previous_hash: Sha256
+    hash: Sha256

@@ -1,0 +1,126 @@
+"""The evaluation report: a subject against a baseline on one pack."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ordinis_learn.records.base import Record, Sha256, UtcDatetime
+from ordinis_learn.records.bench import Regime
+
+__all__ = ["Interval", "ModelRef", "PairedDifference", "RegimeRow", "Scorecard", "ShadowReport", "Verdict"]
+
+Verdict = Literal["pass", "fail", "inconclusive"]
+
+
+class ModelRef(Record):
+    """A registered model version, pinned by its bytes."""
+
+    name: str
+    version: str
+    artifact_sha256: Sha256
+
+
+class Interval(Record):
+    """A confidence interval; ``level`` is its coverage, e.g. 0.95."""
+
+    low: float
+    high: float
+    level: float
+
+
+class PairedDifference(Record):
+    """Subject minus baseline, paired by session.
+
+    ``p_value`` is one-sided against "no better than ``null``"; ``verdict`` follows from ``alpha``: pass
+    when significantly better, fail when significantly worse, else inconclusive.
+    ``minimum_detectable`` is the difference that this many sessions would show with 80 % power.
+    """
+
+    metric: str
+    estimate: float
+    interval: Interval
+    null: float
+    p_value: float
+    alpha: float
+    method: str
+    block_length: int
+    draws: int
+    minimum_detectable: float
+    sessions: int
+    sessions_needed: float
+    verdict: Verdict
+
+
+class RegimeRow(Record):
+    """Both models over the windows that carry one regime; NaN where undefined."""
+
+    regime: Regime
+    windows: int
+    sessions: int
+    subject: dict[str, float]
+    baseline: dict[str, float]
+
+
+class Scorecard(Record):
+    """What the gate reads. Undefined metrics are NaN (null in JSON) with a word in ``metric_quality``.
+
+    ``baseline`` is None when there was nothing to compare with; ``differences`` is then empty.
+    ``purged_windows`` were left out because the subject's training labels overlap them.
+    ``deflated_sharpe`` is the probability of Bailey & López de Prado (2014), 2012 convention of the variance.
+    """
+
+    schema_version: Literal["1.0.0"] = "1.0.0"
+    subject: ModelRef
+    baseline: ModelRef | None
+    pack_id: str
+    pack_hash: Sha256
+    metrics: dict[str, float | None]
+    baseline_metrics: dict[str, float | None]
+    differences: dict[str, PairedDifference]
+    regimes: tuple[RegimeRow, ...]
+    windows: int
+    purged_windows: tuple[str, ...]
+    sessions: int
+    trials: int
+    probabilistic_sharpe: float | None
+    deflated_sharpe: float | None
+    errors: int
+    error_rate: float
+    baseline_error_rate: float | None
+    metric_quality: dict[str, str]
+    fee_bps: float
+    slippage_bps: float
+    dataset_ref: str
+    code_commit: str
+    seed: int
+    created_at: UtcDatetime
+
+
+class ShadowReport(Record):
+    """A candidate beside the active model on the same events, over sessions ``start``..``end``.
+
+    ``parity_max_abs_diff`` compares the score at event time with the batch score of the same rows.
+    ``loss_difference`` is candidate minus active, mean squared error of the forecast sign score over matured labels,
+    with an anytime-valid interval; None without an active model.
+    """
+
+    schema_version: Literal["1.0.0"] = "1.0.0"
+    subject: ModelRef
+    active: ModelRef | None
+    start: UtcDatetime
+    end: UtcDatetime
+    calendar_days: int
+    sessions: int
+    decisions: int
+    paired_decisions: int
+    unpaired: int
+    errors: int
+    nan_predictions: int
+    matured: int
+    parity_max_abs_diff: float
+    latency_ms_p50: float
+    latency_ms_p95: float
+    loss_difference: float | None
+    loss_interval: Interval | None
+    predictions_sha256: Sha256
+    created_at: UtcDatetime

@@ -1,0 +1,1 @@
+"""States, policy, gate, evidence, shadow and rollback: pure decisions."""

@@ -1,0 +1,156 @@
+"""Settings: defaults < profile in ``ordinis.toml`` < environment < arguments.
+
+Every key of the specification may be set as ``ORDINIS_LEARN_MIN_SAMPLES`` or as the bare
+``LEARN_MIN_SAMPLES``; the prefixed name wins. Nothing is read at import.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import AliasChoices, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from ordinis_learn.errors import ConfigInvalid
+
+__all__ = ["Settings", "load_settings"]
+
+
+def _key(default: Any, key: str, /, **constraints: Any) -> Any:
+    aliases = AliasChoices(key.lower(), f"ORDINIS_{key}", key)
+    return Field(default, validation_alias=aliases, **constraints)
+
+
+class Settings(BaseSettings):
+    """What can be configured, with the specification's names and defaults.
+
+    Durations carry their unit in the name; returns and drawdowns are fractions.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    home: Path = Field(default_factory=Path.cwd, validation_alias=AliasChoices("home", "ORDINIS_HOME"))
+    profile: Literal["dev", "paper", "prod"] = Field(
+        "dev", validation_alias=AliasChoices("profile", "ORDINIS_PROFILE")
+    )
+    actor: str = Field(
+        default_factory=getpass.getuser, validation_alias=AliasChoices("actor", "ORDINIS_ACTOR")
+    )
+
+    learn_enable: bool = _key(True, "LEARN_ENABLE")
+    learn_train_schedule: str = _key("manual", "LEARN_TRAIN_SCHEDULE")
+    learn_min_samples: int = _key(1000, "LEARN_MIN_SAMPLES", ge=1)
+    learn_eval_packs: tuple[str, ...] = _key(("bench_core_v1",), "LEARN_EVAL_PACKS")
+    learn_rollout_mode: Literal["shadow", "active"] = _key("shadow", "LEARN_ROLLOUT_MODE")
+    learn_gate_delta_sharpe: float = _key(0.10, "LEARN_GATE_DELTA_SHARPE")
+    learn_gate_maxdd_tol: float = _key(0.02, "LEARN_GATE_MAXDD_TOL", ge=0)
+    learn_shadow_duration_days: int = _key(7, "LEARN_SHADOW_DURATION_DAYS", ge=1)
+    learn_drift_psi_thresh: float = _key(0.2, "LEARN_DRIFT_PSI_THRESH", gt=0)
+    learn_dataset_retention_days: int = _key(365, "LEARN_DATASET_RETENTION_DAYS", ge=90, le=365)
+    learn_retired_models_kept: int = _key(10, "LEARN_RETIRED_MODELS_KEPT", ge=1)
+    bench_windows_months: tuple[int, ...] = _key((3, 6, 9, 12), "BENCH_WINDOWS_MONTHS")
+    bench_years_lookback: int = _key(15, "BENCH_YEARS_LOOKBACK", ge=1)
+    bench_packs_per_universe: int = _key(50, "BENCH_PACKS_PER_UNIVERSE", ge=1)
+    bench_include_stress: bool = _key(True, "BENCH_INCLUDE_STRESS")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put the profile file below the environment; ignore dotenv and secret files."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return init_settings, env_settings, _profile_source  # type: ignore[return-value]
+
+    @property
+    def database_path(self) -> Path:
+        """The SQLite file with MLflow's tables and ours."""
+        return self.home / "registry_db" / "ordinis.db"
+
+    @property
+    def event_log_path(self) -> Path:
+        """The hot event log."""
+        return self.home / "data" / "events.db"
+
+    @property
+    def datasets_dir(self) -> Path:
+        """``<dataset_id>/<version>/`` below it."""
+        return self.home / "data" / "datasets"
+
+    @property
+    def models_dir(self) -> Path:
+        """The artifact root of MLflow runs that this package starts."""
+        return self.home / "data" / "models"
+
+    @property
+    def bench_dir(self) -> Path:
+        """``<pack_id>/`` below it."""
+        return self.home / "data" / "bench"
+
+    @property
+    def shadow_dir(self) -> Path:
+        """Predictions of shadow runs, ``<model>/<version>.parquet``."""
+        return self.home / "data" / "shadow"
+
+    @property
+    def reports_dir(self) -> Path:
+        """Dossiers and dataset reports for people."""
+        return self.home / "data" / "reports"
+
+    @property
+    def keys_dir(self) -> Path:
+        """Private signing keys, one file with mode 0600 per identity."""
+        return self.home / "keys"
+
+
+def _profile_source() -> dict[str, Any]:
+    home = Path(os.environ.get("ORDINIS_HOME", "."))
+    path = home / "ordinis.toml"
+    if not path.is_file():
+        return {}
+    profile = os.environ.get("ORDINIS_PROFILE", "dev")
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigInvalid(
+            f"read the settings file {path}", found=str(error), next_step=f"correct {path} or move it away"
+        ) from error
+    return dict(document.get(profile, {}))
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings once, from all their sources.
+
+    Parameters
+    ----------
+    **overrides
+        Arguments; they win over the environment and the profile file.
+
+    Raises
+    ------
+    ConfigInvalid
+        A key is unknown or a value is out of range.
+
+    Examples
+    --------
+    >>> load_settings(learn_min_samples=50).learn_min_samples
+    50
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise ConfigInvalid(
+            f"read the setting {name}",
+            found=f"{first['msg']} (got {first.get('input')!r})",
+            next_step=f"unset or correct {name.upper()}; docs/settings.md lists every key",
+        ) from error

@@ -1,0 +1,1 @@
+"""In-memory fakes of the ports; they pass the same conformance tests as the adapters."""

@@ -1,0 +1,1 @@
+"""Training of signal models, one file per model type, and the search over their parameters."""

@@ -1,0 +1,1 @@
+"""The governance database: models, ledger, migrations."""

@@ -16,19 +16,24 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from ordinis_learn.records import (
+    Actor,
+    Approval,
+    AuditRecord,
     BenchPackManifest,
     DatasetManifest,
     DriftAlert,
     DriftReport,
     Envelope,
     GateDecision,
+    Identity,
     ModelArtifact,
     Scorecard,
+    ShadowReport,
     State,
     Topic,
 )
 
-__all__ = ["Catalogue", "Clock", "EventLog", "ModelRegistry", "Run", "Tracker"]
+__all__ = ["Catalogue", "Clock", "EventLog", "IdentityBook", "Ledger", "ModelRegistry", "Run", "Tracker"]
 
 
 class Clock(Protocol):
@@ -136,6 +141,10 @@ class Tracker(Protocol):
         """Open a run, as a child of ``parent`` where given."""
         ...
 
+    def compare_url(self, server: str) -> str | None:
+        """Return the page that compares the newest study's trials on a server; None without a study."""
+        ...
+
 
 class ModelRegistry(Protocol):
     """Governed model versions. Every change of state passes the gate behind this port."""
@@ -160,12 +169,52 @@ class ModelRegistry(Protocol):
         """Return a version's state."""
         ...
 
+    def evidence_hash(self, name: str, version: str) -> str:
+        """Return the hash of what the gate would read now; an approval is bound to it."""
+        ...
+
+    def shadow_report(self, name: str, version: str) -> ShadowReport | None:
+        """Return the verified shadow report of a version, if it has one."""
+        ...
+
+    def approvals(self, name: str, version: str) -> Sequence[Approval]:
+        """Return the verified answers of approvers to a version, valid or not any more."""
+        ...
+
     def active_version(self, name: str) -> str | None:
         """Return the ACTIVE version of a model, None when flat."""
         ...
 
     def roll_back(self, name: str, *, reason: str) -> str | None:
         """Swap the active pointer to the last known good version (re-verified); None means flat now."""
+        ...
+
+
+class Ledger(Protocol):
+    """The append-only record of who was allowed what; written only by the registry and the identity book."""
+
+    def history(self, subject: str) -> Sequence[AuditRecord]:
+        """Return a chain's records in order; ``*`` is the chain of what concerns no single model."""
+        ...
+
+    def verify(self) -> Sequence[str]:
+        """Return one sentence per broken record, naming it; nothing when every chain holds."""
+        ...
+
+    def active_at(self, name: str, moment: datetime) -> str | None:
+        """Return the version that was ACTIVE at a moment, None when flat."""
+        ...
+
+
+class IdentityBook(Protocol):
+    """The public keys that the desk trusts."""
+
+    def trust(self, identity: Identity, *, actor: Actor) -> None:
+        """Trust a key from now on; ConfigInvalid when the name is taken by another key."""
+        ...
+
+    def identities(self) -> Sequence[Identity]:
+        """Return every identity, revoked ones too."""
         ...
 
 

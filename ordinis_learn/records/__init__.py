@@ -1,7 +1,7 @@
 """Frozen, versioned values that cross a boundary, and the canonical bytes they hash to."""
 
 from ordinis_learn.records.artifact import DECLARED, ModelArtifact, ModelType
-from ordinis_learn.records.base import Fraction, Record, Sha256, UtcDatetime
+from ordinis_learn.records.base import Fraction, NullableFloat, Record, Sha256, UtcDatetime
 from ordinis_learn.records.bench import BenchPackManifest, BenchWindow, Regime
 from ordinis_learn.records.canonical import canonical_json, file_sha256, hash_of, tree_sha256
 from ordinis_learn.records.dataset import (
@@ -15,6 +15,7 @@ from ordinis_learn.records.dataset import (
     LabelStats,
 )
 from ordinis_learn.records.drift import DriftAlert, DriftFinding, DriftReport, Severity
+from ordinis_learn.records.emitted import LEARN_SOURCE, LearnTopic, learn_event
 from ordinis_learn.records.events import (
     PAYLOADS,
     REQUIRED_TAGS,
@@ -57,6 +58,7 @@ from ordinis_learn.records.scorecard import (
 
 __all__ = [
     "DECLARED",
+    "LEARN_SOURCE",
     "PAYLOADS",
     "REQUIRED_TAGS",
     "SCHEMA_VERSION",
@@ -88,10 +90,12 @@ __all__ = [
     "Interval",
     "JoinQuality",
     "LabelStats",
+    "LearnTopic",
     "MarketBar",
     "ModelArtifact",
     "ModelRef",
     "ModelType",
+    "NullableFloat",
     "OrderIntent",
     "PairedDifference",
     "PortfolioSnapshot",
@@ -114,5 +118,6 @@ __all__ = [
     "canonical_json",
     "file_sha256",
     "hash_of",
+    "learn_event",
     "tree_sha256",
 ]

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from ordinis_learn.records.base import Record, Sha256
+from ordinis_learn.records.base import NullableFloat, Record, Sha256
 
 __all__ = ["DECLARED", "ModelArtifact", "ModelType"]
 
@@ -33,7 +33,7 @@ class ModelArtifact(Record):
     model_type: ModelType
     version: str
     path_ref: str
-    metrics: dict[str, float]
+    metrics: dict[str, NullableFloat]
     created_at: str
     data_snapshot_ref: str
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import math
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from ordinis_learn.records.canonical import canonical_json, hash_of
 
-__all__ = ["Fraction", "Record", "Sha256", "UtcDatetime"]
+__all__ = ["Fraction", "NullableFloat", "Record", "Sha256", "UtcDatetime"]
 
 
 def _to_utc(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
+
+
+def _null_as_nan(value: Any) -> Any:
+    return math.nan if value is None else value
 
 
 UtcDatetime = Annotated[AwareDatetime, AfterValidator(_to_utc)]
@@ -26,6 +32,10 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 """A share of one, never a percentage."""
 
 
+NullableFloat = Annotated[float, BeforeValidator(_null_as_nan)]
+"""A number that may be undefined: NaN here, null in JSON (an infinity is written as null too)."""
+
+
 class Record(BaseModel):
     """A value that crosses a boundary; equal content means equal hash."""
 
@@ -33,7 +43,8 @@ class Record(BaseModel):
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values (times as RFC 3339 strings, NaN as null)."""
-        return self.model_dump(mode="json")
+        values: dict[str, Any] = json.loads(self.model_dump_json())
+        return values
 
     def canonical(self) -> bytes:
         """Return the record's RFC 8785 bytes."""

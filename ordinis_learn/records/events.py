@@ -6,12 +6,15 @@ capture keeps them in the stored text and the record model ignores them.
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from enum import StrEnum
+from functools import cached_property
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, FiniteFloat, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
+from pydantic_core import to_json
 
 from ordinis_learn.records.base import Fraction, Record, UtcDatetime
 
@@ -235,6 +238,14 @@ class Envelope(Record):
     idempotency_key: str | None = None
     sig: str | None = None
 
+    @cached_property
+    def payload_json(self) -> str:
+        """The payload as compact JSON text; a ValueError where it holds NaN, an infinity or no JSON value."""
+        text = to_json(self.payload, inf_nan_mode="constants").decode()
+        if "NaN" in text or "Infinity" in text:
+            json.loads(text, parse_constant=_refuse_constant)
+        return text
+
 
 def _check_features(features: Any) -> None:
     if not isinstance(features, dict):
@@ -242,3 +253,7 @@ def _check_features(features: Any) -> None:
     for name, value in features.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < float("inf"):
             raise ValueError(f"feature {name!r} is {value!r}, not a finite number")
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"the payload holds {name}, which JSON has no word for")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ordinis_learn.records.base import Record, Sha256, UtcDatetime
+from ordinis_learn.records.base import NullableFloat, Record, Sha256, UtcDatetime
 from ordinis_learn.records.bench import Regime
 
 __all__ = ["Interval", "ModelRef", "PairedDifference", "RegimeRow", "Scorecard", "ShadowReport", "Verdict"]
@@ -23,9 +23,9 @@ class ModelRef(Record):
 class Interval(Record):
     """A confidence interval; ``level`` is its coverage, e.g. 0.95."""
 
-    low: float
-    high: float
-    level: float
+    low: NullableFloat
+    high: NullableFloat
+    level: NullableFloat
 
 
 class PairedDifference(Record):
@@ -37,17 +37,17 @@ class PairedDifference(Record):
     """
 
     metric: str
-    estimate: float
+    estimate: NullableFloat
     interval: Interval
-    null: float
-    p_value: float
-    alpha: float
+    null: NullableFloat
+    p_value: NullableFloat
+    alpha: NullableFloat
     method: str
     block_length: int
     draws: int
-    minimum_detectable: float
+    minimum_detectable: NullableFloat
     sessions: int
-    sessions_needed: float
+    sessions_needed: NullableFloat
     verdict: Verdict
 
 
@@ -57,8 +57,8 @@ class RegimeRow(Record):
     regime: Regime
     windows: int
     sessions: int
-    subject: dict[str, float]
-    baseline: dict[str, float]
+    subject: dict[str, NullableFloat]
+    baseline: dict[str, NullableFloat]
 
 
 class Scorecard(Record):
@@ -85,7 +85,7 @@ class Scorecard(Record):
     probabilistic_sharpe: float | None
     deflated_sharpe: float | None
     errors: int
-    error_rate: float
+    error_rate: NullableFloat
     baseline_error_rate: float | None
     metric_quality: dict[str, str]
     fee_bps: float

@@ -1,0 +1,5 @@
+"""``python -m ordinis_learn`` is ``ordinis-learn``."""
+
+from ordinis_learn.cli import main
+
+main()

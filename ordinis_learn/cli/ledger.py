@@ -1,0 +1,71 @@
+"""``ordinis-learn ledger``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from ordinis_learn.cli.command import learn_command, opened
+
+
+@click.group("ledger", epilog="Example: ordinis-learn ledger verify")
+def command() -> None:
+    """Verify the ledger, read its history."""
+
+
+@command.add_command
+@learn_command("verify", example="ordinis-learn ledger verify")
+@click.pass_context
+def verify(ctx: click.Context) -> None:
+    """Recompute every hash; name what does not hold and exit with 1."""
+    from ordinis_learn.errors import AuditChainBroken  # noqa: PLC0415
+
+    with opened(ctx) as engine:
+        faults = engine.workbench.ledger.verify()
+    if faults:
+        raise AuditChainBroken(
+            "verify the ledger",
+            found="; ".join(faults),
+            next_step="stop promotions, restore the database from a backup, compare it with the checkpoints",
+            faults=list(faults),
+        )
+    click.echo("the ledger verifies")
+
+
+@command.add_command
+@learn_command("history", example="ordinis-learn ledger history sp500_signal")
+@click.argument("name")
+@click.pass_context
+def history(ctx: click.Context, name: str) -> None:
+    """Print a model's records, oldest first (``*`` for identities and policies)."""
+    with opened(ctx) as engine:
+        for record in engine.workbench.ledger.history(name):
+            click.echo(
+                f"{record.sequence:>4}  {record.at:%Y-%m-%d %H:%M:%S}Z  {record.action:<22} "
+                f"{record.actor.name} ({record.actor.kind})  {record.hash[:12]}"
+            )
+
+
+@command.add_command
+@learn_command("active-at", example="ordinis-learn ledger active-at sp500_signal 2026-01-31T16:00:00+00:00")
+@click.argument("name")
+@click.argument("moment")
+@click.pass_context
+def active_at(ctx: click.Context, name: str, moment: str) -> None:
+    """Say which version was active at a moment (ISO 8601 with an offset)."""
+    from ordinis_learn.errors import ConfigInvalid  # noqa: PLC0415
+
+    try:
+        asked = datetime.fromisoformat(moment)
+    except ValueError:
+        asked = datetime.min  # noqa: DTZ901  a naive value, refused below like any other
+    if asked.tzinfo is None:
+        raise ConfigInvalid(
+            f"say what was active at {moment!r}",
+            found="not an ISO 8601 moment with an offset",
+            next_step="write it like 2026-01-31T16:00:00+00:00",
+        )
+    with opened(ctx) as engine:
+        version = engine.workbench.ledger.active_at(name, asked.astimezone(UTC))
+    click.echo(f"{name} v{version} was ACTIVE" if version else f"{name} was FLAT: nothing was active")

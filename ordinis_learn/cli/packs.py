@@ -1,0 +1,32 @@
+"""``ordinis-learn packs``."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import click
+
+from ordinis_learn.cli.command import learn_command, opened
+
+
+@click.group("packs", epilog="Example: ordinis-learn packs generate --end 2021-12-31")
+def command() -> None:
+    """Generate benchmark packs from captured bars."""
+
+
+@command.add_command
+@learn_command("generate", example="ordinis-learn packs generate --end 2021-12-31 --seed 7")
+@click.option("--pack", "pack_id", default="bench_core_v1", show_default=True)
+@click.option("--end", type=click.DateTime(["%Y-%m-%d"]), help="Last session (default: the newest captured).")
+@click.option("--seed", default=7, show_default=True, type=int)
+@click.pass_context
+def generate(ctx: click.Context, pack_id: str, end: date | None, seed: int) -> None:
+    """Draw windows, tag regimes, add stress periods, and write the pack."""
+    from ordinis_learn.use_cases.generate_pack import generate_bench_pack, pack_spec  # noqa: PLC0415
+
+    with opened(ctx) as engine:
+        spec = pack_spec(engine.workbench.settings, pack_id=pack_id, seed=seed, end=end)
+        manifest = generate_bench_pack(engine.workbench, spec)
+    stress = sum(window.stress is not None for window in manifest.windows)
+    click.echo(f"{manifest.pack_id}: {len(manifest.windows)} windows, {stress} of them stress periods")
+    click.echo(f"{manifest.start} to {manifest.end}, sha256 {manifest.manifest_hash}")

@@ -1,0 +1,155 @@
+"""What a distance looks like when nothing has changed, at this size and with this memory.
+
+The reference is resampled in blocks of consecutive sessions, all symbols together, because rows of one
+session share their market and rows of neighbouring sessions share their history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ordinis_learn.drift.autocorrelation import autocovariances, mean_variance
+from ordinis_learn.drift.binning import Float1D, Float2D, Int1D
+
+__all__ = ["BlockPlan", "draw_blocks", "exceedance", "plan_blocks", "rank_series"]
+
+_CHUNK_CELLS = 4_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockPlan:
+    """How to draw one null sample: ``drawn_sessions`` in blocks of ``block_sessions``."""
+
+    block_sessions: int
+    drawn_sessions: int
+
+
+def rank_series(values: Float1D, *, session: Int1D, sessions: int) -> Float1D:
+    """Return per session the sum of its rows' centred ranks; missing rows add nothing.
+
+    It is the influence of the session on the distribution function, so its memory is the memory that matters.
+    """
+    known = np.isfinite(values)
+    ranks = np.zeros(len(values))
+    if known.any():
+        _, inverse, counts = np.unique(values[known], return_inverse=True, return_counts=True)
+        middle = (np.cumsum(counts) - counts / 2.0) / counts.sum()
+        ranks[known] = middle[inverse] - 0.5
+    return np.bincount(session, weights=ranks, minlength=sessions)
+
+
+def plan_blocks(*series: Float1D, current_sessions: int) -> BlockPlan:
+    """Choose the block length and how many sessions to draw, for the series that remembers longest.
+
+    The block length is the memory itself, T·V(T)/γ₀ with V the variance of a mean (1 for white noise,
+    (1+φ)/(1−φ) for AR(1)). Three things make a plain block bootstrap too narrow: the ends of blocks do not remember
+    each other, the reference's own mean is removed, and the reference is itself a sample. The
+    missing variance is known from the autocovariances: to have V(m) + V(T) the null draws
+    m / κ sessions instead of m, κ = (V(m) + V(T)) / ((L / m)(V(L) − V(T))).
+
+    With less than about ten memories in the reference its spread cannot be known; false alarms rise then to
+    about twice the stated level.
+
+    Parameters
+    ----------
+    *series : float64 arrays, shape (T,)
+        Per-session influences of the reference; constant ones are ignored.
+    current_sessions : int
+        Sessions m of the window to be judged.
+
+    References
+    ----------
+    Künsch, H. R. (1989), The jackknife and the bootstrap for general stationary observations;
+    Politis & Romano (1992), A circular block-resampling procedure.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(0).standard_normal(1000)
+    >>> plan_blocks(noise, current_sessions=250)
+    BlockPlan(block_sessions=1, drawn_sessions=200)
+    """
+    plans = [_plan(one, current_sessions=current_sessions) for one in series if np.ptp(one) > 0]
+    if not plans:
+        return BlockPlan(block_sessions=1, drawn_sessions=current_sessions)
+    return max(plans, key=lambda plan: plan.block_sessions)
+
+
+def draw_blocks(by_session: Float2D, plan: BlockPlan, *, draws: int, seed: int) -> Float2D:
+    """Draw null samples: sums of blocks of rows, blocks wrapping round the end.
+
+    Parameters
+    ----------
+    by_session : float64 array, shape (T, B)
+        Counts (or sums) per session.
+
+    Returns
+    -------
+    float64 array, shape (draws, B)
+
+    Examples
+    --------
+    >>> plan = BlockPlan(block_sessions=2, drawn_sessions=4)
+    >>> draw_blocks(np.ones((10, 1)), plan, draws=3, seed=0).ravel()
+    array([4., 4., 4.])
+    """
+    whole, rest = divmod(plan.drawn_sessions, plan.block_sessions)
+    rng = np.random.default_rng(seed)
+    starts = rng.integers(0, len(by_session), size=(draws, whole + 1))
+    block = _block_sums(by_session, length=plan.block_sessions)
+    total = np.concatenate(
+        [weights @ block for weights in _start_weights(starts[:, :whole], len(by_session))]
+    )
+    return total + _block_sums(by_session, length=rest)[starts[:, whole]] if rest else total
+
+
+def exceedance(null: Float1D, observed: float) -> float:
+    """Return the p-value (1 + #{null ≥ observed}) / (1 + draws), never 0 (Davison & Hinkley 1997, 4.2).
+
+    Examples
+    --------
+    >>> exceedance(np.array([1.0, 2.0, 3.0]), 2.5)
+    0.5
+    """
+    return float((1 + np.count_nonzero(null >= observed)) / (1 + len(null)))
+
+
+def _plan(series: Float1D, *, current_sessions: int) -> BlockPlan:
+    length = len(series)
+    gamma = autocovariances(series)
+    of_reference = mean_variance(gamma, sessions=length)
+    memory = int(np.ceil(length * of_reference / gamma[0] - 0.5))
+    block = min(max(memory, 1), current_sessions, max(length // 2, 1))
+    wanted = mean_variance(gamma, sessions=current_sessions) + of_reference
+    drawn = (
+        block * max(mean_variance(gamma, sessions=block) - of_reference, 0.0) / wanted
+        if wanted > 0
+        else current_sessions
+    )
+    sessions = int(np.clip(round(drawn), 1, current_sessions))
+    return BlockPlan(block_sessions=min(block, sessions), drawn_sessions=sessions)
+
+
+def _block_sums(by_session: Float2D, *, length: int) -> Float2D:
+    """Return the sum of ``length`` ≤ T rows from each start, wrapping round; shape (T, B)."""
+    sessions = len(by_session)
+    wrapped = np.concatenate([np.zeros_like(by_session[:1]), by_session, by_session[:length]])
+    cumulative = np.cumsum(wrapped, axis=0)
+    sums: Float2D = cumulative[length : length + sessions] - cumulative[:sessions]
+    return sums
+
+
+def _start_weights(starts: npt.NDArray[np.int64], sessions: int) -> Iterator[Float2D]:
+    """Yield how often each session starts a block, (draws, T) in chunks that fit in memory."""
+    step = max(1, _CHUNK_CELLS // sessions)
+    for first in range(0, len(starts), step):
+        chunk = starts[first : first + step]
+        cell = np.arange(len(chunk))[:, None] * sessions + chunk
+        yield (
+            np.bincount(cell.ravel(), minlength=len(chunk) * sessions)
+            .reshape(len(chunk), sessions)
+            .astype(np.float64)
+        )

@@ -1,0 +1,66 @@
+"""Columns of a table as samples by session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ordinis_learn.drift.binning import Float1D, Int1D
+from ordinis_learn.drift.measurement import Sample
+from ordinis_learn.errors import DataMissing
+
+__all__ = ["FEATURE_PREFIX", "Rows"]
+
+FEATURE_PREFIX = "f_"
+"""In front of every feature's name among a dataset's columns."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Rows:
+    """A table with the session of each row.
+
+    Attributes
+    ----------
+    table : pyarrow.Table
+    days : datetime64[D] array, shape (T,)
+        The sessions that occur, increasing.
+    session : int64 array, shape (n,)
+        Index of each row's session in ``days``.
+    """
+
+    table: pa.Table
+    days: npt.NDArray[np.datetime64]
+    session: Int1D
+
+    @classmethod
+    def of(cls, table: pa.Table, *, asked: str, side: str) -> Rows:
+        """Read the sessions of a table with at least one row."""
+        if table.num_rows == 0:
+            raise DataMissing(
+                asked,
+                found=f"the {side} window has no rows",
+                next_step="choose a window with captured signals; `ordinis-learn events` counts what there is",
+            )
+        if "session" not in table.column_names:
+            raise DataMissing(
+                asked,
+                found=f"the {side} rows have no column 'session'",
+                next_step="pass rows of a dataset built by this package",
+            )
+        days, session = np.unique(table["session"].to_numpy().astype("datetime64[D]"), return_inverse=True)
+        return cls(table=table, days=days, session=session.astype(np.int64))
+
+    def sample(self, values: Float1D) -> Sample:
+        """Pair values, one per row, with their sessions."""
+        return Sample(values=values, session=self.session, sessions=len(self.days))
+
+    def feature(self, name: str) -> Sample | None:
+        """Return a feature's sample, None where the table has no such column."""
+        column = FEATURE_PREFIX + name
+        if column not in self.table.column_names:
+            return None
+        values = self.table[column].to_numpy().astype(np.float64)
+        return self.sample(np.where(np.isfinite(values), values, np.nan))

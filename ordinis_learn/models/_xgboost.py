@@ -1,0 +1,137 @@
+"""Boosted trees that forecast the forward return. Loaded by name, for xgboost is heavy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import xgboost as xgb  # noqa: TID253  the leaf that needs it
+from pydantic import Field, ValidationError
+
+from ordinis_learn.errors import DataCorrupt
+from ordinis_learn.models.base import Predictions
+from ordinis_learn.models.header import BundleHeader, write_bundle
+from ordinis_learn.models.rows import checked_rows
+from ordinis_learn.records import Record
+
+__all__ = ["BOOSTER_FILE", "XGBoostParameters", "XGBoostSignalModel"]
+
+BOOSTER_FILE: Final = "booster.ubj"
+_BASIS_POINT: Final = 1e-4
+
+
+class XGBoostParameters(Record):
+    """What turns a forecast into a signal.
+
+    ``min_edge_bps`` is declared (the round-trip cost), not tuned: a smaller forecast is not worth trading.
+    ``scale`` is the forecast's size, as a fraction, that earns full confidence; it comes from training.
+    """
+
+    min_edge_bps: float = Field(ge=0.0, allow_inf_nan=False)
+    scale: float = Field(gt=0.0, allow_inf_nan=False)
+
+
+class XGBoostSignalModel:
+    """A regression of the unsigned forward return over ``horizon_sessions``.
+
+    Direction is the forecast's sign where its size exceeds ``min_edge_bps``, else flat. Confidence is
+    min(1, size / ``scale``): monotone in the forecast, not a calibrated probability.
+
+    Parameters
+    ----------
+    booster : xgboost.Booster
+        Fitted on the same features in the same order.
+    feature_names : tuple of str
+    horizon_sessions : int
+    parameters : XGBoostParameters
+    """
+
+    kind = "xgboost"
+
+    def __init__(
+        self,
+        booster: xgb.Booster,
+        *,
+        feature_names: tuple[str, ...],
+        horizon_sessions: int,
+        parameters: XGBoostParameters,
+    ) -> None:
+        # One thread: a desk asks for a few rows at a time, and threads cost more than they bring there.
+        booster.set_param({"nthread": 1})
+        self._booster = booster
+        self._feature_names = feature_names
+        self._horizon_sessions = horizon_sessions
+        self._parameters = parameters
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Return the columns of ``predict``'s argument, in order."""
+        return self._feature_names
+
+    @property
+    def horizon_sessions(self) -> int:
+        """Return the horizon of the forecast."""
+        return self._horizon_sessions
+
+    @property
+    def parameters(self) -> XGBoostParameters:
+        """Return the declared edge and the confidence's scale."""
+        return self._parameters
+
+    def predict(self, features: npt.NDArray[np.float64]) -> Predictions:
+        """Answer for an (n, F) matrix.
+
+        A row with a non-finite feature is flat with confidence 0 and an expected return of NaN, although
+        trees could handle it: no such row was seen in training.
+        """
+        rows, complete = checked_rows(features, names=self._feature_names)
+        forecast = np.full(len(rows), np.nan)
+        if complete.any():
+            forecast[complete] = self._booster.inplace_predict(np.ascontiguousarray(rows[complete]))
+        size = np.nan_to_num(np.abs(forecast), nan=0.0)
+        worth_it = size > self._parameters.min_edge_bps * _BASIS_POINT
+        return Predictions(
+            direction=np.where(worth_it, np.sign(forecast), 0.0).astype(np.int8),
+            confidence=np.minimum(size / self._parameters.scale, 1.0),
+            expected_return=forecast,
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write ``model.json`` and ``booster.ubj`` into a new folder."""
+        header = BundleHeader(
+            kind=self.kind,
+            feature_names=self._feature_names,
+            horizon_sessions=self._horizon_sessions,
+            parameters=self._parameters.to_json(),
+        )
+        write_bundle(folder, header, files={BOOSTER_FILE: bytes(self._booster.save_raw("ubj"))})
+
+    @classmethod
+    def load(cls, folder: Path, header: BundleHeader) -> XGBoostSignalModel:
+        """Read the booster beside a header; raise DataCorrupt where the two do not fit."""
+        booster = xgb.Booster()
+        try:
+            parameters = XGBoostParameters.model_validate(header.parameters)
+            booster.load_model(bytearray((folder / BOOSTER_FILE).read_bytes()))
+        except (xgb.core.XGBoostError, ValidationError) as error:
+            raise _corrupt(folder, found=str(error).splitlines()[0]) from error
+        if booster.num_features() != len(header.feature_names):
+            found = f"{booster.num_features()} features in the trees, {len(header.feature_names)} in the header"
+            raise _corrupt(folder, found=found)
+        return cls(
+            booster,
+            feature_names=header.feature_names,
+            horizon_sessions=header.horizon_sessions,
+            parameters=parameters,
+        )
+
+
+def _corrupt(folder: Path, *, found: str) -> DataCorrupt:
+    return DataCorrupt(
+        f"load the xgboost model in {folder}",
+        found=found,
+        next_step="restore the folder from the run's artifacts, or train again with ordinis-learn train",
+        folder=str(folder),
+    )

@@ -1,0 +1,89 @@
+"""Load a model bundle: a folder that holds one signal model, without pickle.
+
+A bundle names its *kind*, never code: the kind is looked up in a fixed table. Whether the bytes are the
+ones that were registered is the registry's question (``records.tree_sha256``); it is not asked here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from pydantic import ValidationError
+
+from ordinis_learn.errors import ArtifactMissing, DataCorrupt
+from ordinis_learn.models.base import SignalModel
+from ordinis_learn.models.header import HEADER_FILE, BundleHeader, read_header
+from ordinis_learn.models.rule import RuleModel
+
+__all__ = ["load_bundle"]
+
+_RESTORE: Final = "restore the folder from the run's artifacts, or train again with ordinis-learn train"
+
+
+def _load_rule(folder: Path, header: BundleHeader) -> SignalModel:
+    try:
+        return RuleModel.from_header(header)
+    except ValidationError as error:
+        found = f"the rule's parameters: {error.errors()[0]['msg']}"
+        raise DataCorrupt(f"load the rule in {folder}", found=found, next_step=_RESTORE) from error
+
+
+def _load_xgboost(folder: Path, header: BundleHeader) -> SignalModel:
+    from ordinis_learn.models._xgboost import XGBoostSignalModel  # noqa: PLC0415  xgboost takes a second to import
+
+    return XGBoostSignalModel.load(folder, header)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Kind:
+    load: Callable[[Path, BundleHeader], SignalModel]
+    files: frozenset[str]
+
+
+_KINDS: Final = MappingProxyType(
+    {
+        "rule": _Kind(load=_load_rule, files=frozenset({HEADER_FILE})),
+        "xgboost": _Kind(load=_load_xgboost, files=frozenset({HEADER_FILE, "booster.ubj"})),
+    }
+)
+
+
+def load_bundle(folder: Path) -> SignalModel:
+    """Return the signal model that a bundle folder holds.
+
+    Raises
+    ------
+    ArtifactMissing
+        The folder, its header or one of its files is not there.
+    DataCorrupt
+        The format or kind is unknown, a file does not belong, or the content does not parse.
+    """
+    header = read_header(folder)
+    kind = _KINDS.get(header.kind)
+    if kind is None:
+        raise DataCorrupt(
+            f"load the signal model in {folder}",
+            found=f"kind {header.kind!r}; this release knows {', '.join(_KINDS)}",
+            next_step="pip install --upgrade ordinis-learn, or train again with ordinis-learn train",
+            folder=str(folder),
+        )
+    _check_files(folder, expected=kind.files)
+    return kind.load(folder, header)
+
+
+def _check_files(folder: Path, *, expected: frozenset[str]) -> None:
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+    asked = f"load the signal model in {folder}"
+    if missing := sorted(expected - present):
+        raise ArtifactMissing(asked, found=f"no {', '.join(missing)}", next_step=_RESTORE, missing=missing)
+    if extra := sorted(present - expected):
+        raise DataCorrupt(
+            asked,
+            found=f"files that do not belong: {', '.join(extra)}",
+            next_step=f"move them away; a bundle of this kind holds {', '.join(sorted(expected))}",
+            extra=extra,
+        )

@@ -1,0 +1,81 @@
+"""The header of a bundle: ``model.json``, the file that says what the folder is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import Field, ValidationError, field_validator
+
+from ordinis_learn.errors import ArtifactMissing, DataCorrupt, StoreUnavailable
+from ordinis_learn.records import Record
+
+__all__ = ["BUNDLE_FORMAT", "HEADER_FILE", "BundleHeader", "read_header", "write_bundle"]
+
+BUNDLE_FORMAT: Final = "ordinis.signal_model/1"
+HEADER_FILE: Final = "model.json"
+
+_REBUILD: Final = "restore the folder from the run's artifacts, or train again with ordinis-learn train"
+
+
+class BundleHeader(Record):
+    """What ``model.json`` holds. ``kind`` is a name in a fixed table, never an import path."""
+
+    format: Literal["ordinis.signal_model/1"] = BUNDLE_FORMAT
+    kind: str
+    feature_names: tuple[str, ...] = Field(min_length=1)
+    horizon_sessions: int = Field(ge=1)
+    parameters: dict[str, Any]
+
+    @field_validator("feature_names")
+    @classmethod
+    def _distinct(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(names)) != len(names):
+            raise ValueError(f"feature names repeat: {names}")
+        return names
+
+
+def read_header(folder: Path) -> BundleHeader:
+    """Read and check a bundle's header.
+
+    Raises
+    ------
+    ArtifactMissing
+        The folder or its ``model.json`` is not there.
+    DataCorrupt
+        The file is not JSON, or not of this format.
+    """
+    asked = f"load the signal model in {folder}"
+    path = folder / HEADER_FILE
+    if not path.is_file():
+        found = f"no {HEADER_FILE} in it" if folder.is_dir() else "no such folder"
+        raise ArtifactMissing(asked, found=found, next_step=_REBUILD, folder=str(folder))
+    try:
+        return BundleHeader.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or HEADER_FILE
+        found = f"{field}: {first['msg']} (this release reads {BUNDLE_FORMAT})"
+        raise DataCorrupt(asked, found=found, next_step=_REBUILD, folder=str(folder)) from error
+
+
+def write_bundle(folder: Path, header: BundleHeader, *, files: Mapping[str, bytes]) -> None:
+    """Write header and files into a folder that must not exist yet.
+
+    The header is written last: a folder without one is no bundle, so a crash in between leaves nothing
+    that loads.
+    """
+    text = json.dumps(header.to_json(), indent=2, sort_keys=True, allow_nan=False) + "\n"
+    try:
+        folder.mkdir(parents=True)
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        (folder / HEADER_FILE).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StoreUnavailable(
+            f"save a {header.kind} model into {folder}",
+            found=f"{type(error).__name__}: {error.strerror}",
+            next_step="give a new folder below one that you can write",
+        ) from error

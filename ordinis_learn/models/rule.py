@@ -1,0 +1,91 @@
+"""The strategy pack's own rule, wrapped as a model: declared parameters, nothing fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ordinis_learn.market.rules import RuleParameters, rule_signals
+from ordinis_learn.models.base import Predictions
+from ordinis_learn.models.header import BundleHeader, write_bundle
+from ordinis_learn.models.rows import checked_rows
+
+__all__ = ["RuleModel"]
+
+
+class RuleModel:
+    """A rule behind the interface of a signal model.
+
+    It says which way and how sure, not how far: ``expected_return`` is NaN in every row. Train an
+    ``xgboost`` model where a forecast of the size is needed.
+
+    Parameters
+    ----------
+    feature_names : tuple of str
+        Columns of the matrix given to :meth:`predict`.
+    horizon_sessions : int
+        How long a signal is meant to be held.
+    parameters : RuleParameters
+        Declared, never fitted.
+    """
+
+    kind = "rule"
+
+    def __init__(
+        self, *, feature_names: tuple[str, ...], horizon_sessions: int, parameters: RuleParameters
+    ) -> None:
+        self._feature_names = feature_names
+        self._horizon_sessions = horizon_sessions
+        self._parameters = parameters
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Return the columns of ``predict``'s argument, in order."""
+        return self._feature_names
+
+    @property
+    def horizon_sessions(self) -> int:
+        """Return how long a signal is meant to be held."""
+        return self._horizon_sessions
+
+    @property
+    def parameters(self) -> RuleParameters:
+        """Return the declared parameters."""
+        return self._parameters
+
+    def predict(self, features: npt.NDArray[np.float64]) -> Predictions:
+        """Answer for an (n, F) matrix; a row with a non-finite feature is flat with confidence 0."""
+        rows, complete = checked_rows(features, names=self._feature_names)
+        filled = np.where(complete[:, None], rows, 0.0)
+        direction, confidence = rule_signals(filled, names=self._feature_names, parameters=self._parameters)
+        return Predictions(
+            direction=np.where(complete, direction, 0).astype(np.int8),
+            confidence=np.where(complete, confidence, 0.0).astype(np.float64),
+            expected_return=np.full(len(rows), np.nan),
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write ``model.json`` into a new folder."""
+        write_bundle(folder, self._header(), files={})
+
+    def _header(self) -> BundleHeader:
+        return BundleHeader(
+            kind=self.kind,
+            feature_names=self._feature_names,
+            horizon_sessions=self._horizon_sessions,
+            parameters=self._parameters.to_json(),
+        )
+
+    @classmethod
+    def from_header(cls, header: BundleHeader) -> RuleModel:
+        """Build the model that a bundle's header describes."""
+        parameters: Mapping[str, Any] = header.parameters
+        return cls(
+            feature_names=header.feature_names,
+            horizon_sessions=header.horizon_sessions,
+            parameters=RuleParameters.model_validate(parameters),
+        )

@@ -1,0 +1,107 @@
+"""An event log in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from threading import Lock
+from typing import Any
+
+import pyarrow as pa
+
+from ordinis_learn.capture.columns import SCAN_SCHEMA, to_microseconds
+from ordinis_learn.ports import Clock
+from ordinis_learn.records import Envelope, Topic
+
+__all__ = ["InMemoryEventLog"]
+
+
+class InMemoryEventLog:
+    """The contract of :class:`~ordinis_learn.ports.EventLog` without its durability.
+
+    Parameters
+    ----------
+    clock : Clock
+        Says when a quarantined event was seen.
+    """
+
+    def __init__(self, *, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = Lock()
+        self._positions: dict[str, int] = {}
+        self._events: list[Envelope] = []
+        self._quarantine: dict[str, dict[str, Any]] = {}
+
+    def append(self, events: Sequence[Envelope]) -> int:
+        """Keep events that are new; return how many were."""
+        with self._lock:
+            before = len(self._events)
+            for event in events:
+                if event.event_id not in self._positions:
+                    self._events.append(event)
+                    self._positions[event.event_id] = len(self._events)
+            return len(self._events) - before
+
+    def quarantine(self, raw: bytes, *, code: str, reason: str) -> None:
+        """Keep a bad event whole; the first reason stays when the same bytes come again."""
+        now = self._clock()
+        digest = hashlib.sha256(raw).hexdigest()
+        fresh = {"digest": digest, "code": code, "reason": reason, "count": 0, "first_seen": now, "raw": raw}
+        with self._lock:
+            entry = self._quarantine.setdefault(digest, fresh)
+            entry["count"] += 1
+            entry["last_seen"] = now
+
+    def scan(
+        self,
+        topic: Topic,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        until_position: int | None = None,
+    ) -> pa.Table:
+        """Return events of one type, ordered by (ts_event, event_id)."""
+        first = None if start is None else to_microseconds(start)
+        last = None if end is None else to_microseconds(end)
+        rows = []
+        for event in self._known(topic, until_position):
+            moment = to_microseconds(event.ts_event)
+            if (first is None or moment >= first) and (last is None or moment < last):
+                rows.append(self._row(event))
+        rows.sort(key=lambda row: (row["ts_event"], row["event_id"]))
+        return pa.Table.from_pylist(rows, schema=SCAN_SCHEMA)
+
+    def position(self) -> int:
+        """Return how many events were stored."""
+        return len(self._events)
+
+    def counts(self) -> Mapping[str, int]:
+        """Return stored events by type."""
+        return Counter(event.event_type for event in self._known(None, None))
+
+    def quarantined(self) -> Sequence[Mapping[str, Any]]:
+        """Return quarantined entries, the first seen first."""
+        with self._lock:
+            entries = [dict(entry) for entry in self._quarantine.values()]
+        return sorted(entries, key=lambda entry: (entry["first_seen"], entry["digest"]))
+
+    def close(self) -> None:
+        """Do nothing; there is no file."""
+
+    def _known(self, topic: Topic | None, until_position: int | None) -> list[Envelope]:
+        with self._lock:
+            events = self._events[:until_position]
+        return [event for event in events if topic is None or event.event_type == topic]
+
+    def _row(self, event: Envelope) -> dict[str, Any]:
+        return {
+            "position": self._positions[event.event_id],
+            "event_id": event.event_id,
+            "ts_event": event.ts_event,
+            "ts_ingest": event.ts_ingest,
+            "partition_key": event.partition_key,
+            "correlation_id": event.correlation_id,
+            "payload": event.payload_json,
+        }

@@ -1,0 +1,99 @@
+"""What a training run is asked to do; its content hash is the run's ``config_hash``."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any, Final, Literal
+
+from pydantic import Field, model_validator
+
+from ordinis_learn.market.rules import RuleParameters
+from ordinis_learn.records import Record
+
+__all__ = ["ROUND_TRIP_COST_BPS", "BoosterParameters", "TrainConfig"]
+
+ROUND_TRIP_COST_BPS: Final = 12.0
+"""In and out at 1 bp of fees and 5 bp of slippage a side, as the simulated desk pays."""
+
+
+class BoosterParameters(Record):
+    """What shapes the trees; the defaults lean to few, shallow and slow, for returns are mostly noise.
+
+    Rows are weighted by label uniqueness, so ``min_child_weight`` counts independent labels, not rows.
+    """
+
+    max_depth: int = Field(3, ge=1, le=12)
+    eta: float = Field(0.05, gt=0.0, le=1.0)
+    subsample: float = Field(0.8, gt=0.0, le=1.0)
+    colsample_bytree: float = Field(0.8, gt=0.0, le=1.0)
+    min_child_weight: float = Field(20.0, ge=0.0)
+    reg_lambda: float = Field(1.0, ge=0.0)
+
+
+class TrainConfig(Record):
+    """One training run, of whichever kind.
+
+    Attributes
+    ----------
+    name : str
+        The registered model.
+    model : {"xgboost", "rule"}
+        A rule is declared: it takes ``rule`` and no dataset.
+    dataset : str or None
+        ``dataset_id@version``, or a bare id for its newest version.
+    horizon_sessions : int
+        The horizon of the forecast; one of the dataset's.
+    train_start, train_until : date or None
+        Rows count when their signal is not before the first and their label has *ended* by the second.
+    folds : int
+        Walk-forward folds; 0 fits once with exactly ``rounds`` rounds and says nothing about skill.
+    embargo_sessions : int
+        Sessions left out after each test block.
+    rounds, early_stopping_rounds : int
+        At most so many boosting rounds; a fold stops when its test error has not improved for so long.
+    min_edge_bps : float
+        Forecasts below this size are flat. Declared at the round-trip cost; never searched.
+    trials : int
+        Parameter sets to search with Optuna; 0 fits ``booster`` as given. Each one counts at the gate.
+    threads : int
+        Of the fit. The fitted bytes do not depend on it.
+    """
+
+    schema_version: Literal["1.0.0"] = "1.0.0"
+    model_type: Literal["signal_model"] = "signal_model"
+    model: Literal["xgboost", "rule"] = "xgboost"
+    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}$")
+    dataset: str | None = None
+    horizon_sessions: int = Field(5, ge=1)
+    train_start: date | None = None
+    train_until: date | None = None
+    folds: int = Field(4, ge=0)
+    embargo_sessions: int = Field(5, ge=0)
+    rounds: int = Field(300, ge=1)
+    early_stopping_rounds: int = Field(30, ge=1)
+    booster: BoosterParameters = BoosterParameters()
+    rule: RuleParameters = RuleParameters()
+    min_edge_bps: float = Field(ROUND_TRIP_COST_BPS, ge=0.0)
+    trials: int = Field(0, ge=0)
+    seed: int = Field(7, ge=0, le=2**31 - 1)
+    threads: int = Field(2, ge=1)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> TrainConfig:
+        if self.model == "xgboost" and self.dataset is None:
+            raise ValueError("an xgboost model needs a dataset, e.g. dataset='sp500_core'")
+        if self.model == "rule" and (self.dataset is not None or self.trials):
+            raise ValueError("a rule is declared: give it neither a dataset nor trials")
+        if self.trials and not self.folds:
+            raise ValueError("a search compares trials on folds; give folds >= 1")
+        if self.train_start and self.train_until and self.train_until < self.train_start:
+            raise ValueError(f"train_until {self.train_until} is before train_start {self.train_start}")
+        return self
+
+    def run_params(self) -> dict[str, Any]:
+        """Return the configuration flat, as a tracker shows it; what does not apply is left out."""
+        left_out = {"schema_version", "booster", "rule"}
+        flat = {key: value for key, value in self.to_json().items() if key not in left_out and value is not None}
+        inner = self.booster if self.model == "xgboost" else self.rule
+        prefix = "booster" if self.model == "xgboost" else "rule"
+        return flat | {f"{prefix}.{key}": value for key, value in inner.to_json().items()}

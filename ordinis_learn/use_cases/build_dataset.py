@@ -1,0 +1,55 @@
+"""Build a dataset from the event log and remember its manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from ordinis_learn.datasets import DatasetBuilder
+from ordinis_learn.errors import ConfigInvalid, DatasetRejected
+from ordinis_learn.records import DatasetManifest, DatasetWindow
+from ordinis_learn.workbench import Workbench
+
+__all__ = ["build_dataset", "parse_window"]
+
+
+def build_dataset(bench: Workbench, dataset_id: str, window: Mapping[str, Any]) -> DatasetManifest:
+    """Label the window's signals and write them as Parquet with a manifest.
+
+    Raises
+    ------
+    DataMissing
+        Too few effective samples (``LEARN_MIN_SAMPLES``) or no signals.
+    DatasetRejected
+        The expectations failed; manifest and rows are kept for inspection, training refuses them.
+    """
+    builder = DatasetBuilder(
+        bench.log,
+        root=bench.settings.datasets_dir,
+        min_samples=bench.settings.learn_min_samples,
+        code_commit=bench.provenance().code_commit,
+        clock=bench.clock,
+    )
+    try:
+        manifest = builder.build(dataset_id, parse_window(window))
+    except DatasetRejected as rejection:
+        bench.catalogue.add_dataset(rejection.data["manifest"])
+        raise
+    bench.catalogue.add_dataset(manifest)
+    return manifest
+
+
+def parse_window(window: Mapping[str, Any]) -> DatasetWindow:
+    """Read a window mapping; raise ConfigInvalid naming the field that is wrong."""
+    try:
+        return DatasetWindow.model_validate(dict(window))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "window"
+        raise ConfigInvalid(
+            f"read the dataset window {dict(window)!r}",
+            found=f"{field}: {first['msg']}",
+            next_step="give {'start': '1991-01-02', 'end': '2006-12-29', 'horizons': [1, 5, 20]}",
+        ) from error

@@ -1,0 +1,78 @@
+"""Judge a registered model on a benchmark pack, against what is active."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from ordinis_learn.bench import load_pack
+from ordinis_learn.evaluation import evaluate_model, write_plots
+from ordinis_learn.models import SignalModel, load_bundle
+from ordinis_learn.ports import Run
+from ordinis_learn.records import ModelArtifact, ModelRef, Scorecard
+from ordinis_learn.rollout.tags import scorecard_tag
+from ordinis_learn.use_cases.sign import reference, submit
+from ordinis_learn.workbench import Workbench
+
+__all__ = ["FEE_BPS", "SLIPPAGE_BPS", "evaluate", "incumbent"]
+
+FEE_BPS = 1.0
+SLIPPAGE_BPS = 5.0
+"""Costs per unit of turnover; the slippage is that of Ordinis' own backtest runner."""
+
+
+def evaluate(bench: Workbench, artifact_id: str, pack_id: str, *, seed: int = 7) -> Scorecard:
+    """Score an artifact on a pack, log plots, and attach the signed scorecard to its version.
+
+    Raises
+    ------
+    ArtifactMissing, BenchDataMissing
+        Subject or pack is not there.
+    EvalFailed
+        Nothing is left to judge on, e.g. every window overlaps the training labels.
+    """
+    artifact = bench.catalogue.artifact(artifact_id)
+    pack = load_pack(bench.settings.bench_dir, pack_id)
+    baseline_ref, baseline = incumbent(bench, artifact)
+    with bench.tracker.start_run(f"evaluate {artifact.name} v{artifact.version} on {pack_id}") as run:
+        evaluation = evaluate_model(
+            load_bundle(bench.registry.local_path(artifact.name, artifact.version)),
+            subject_ref=reference(artifact),
+            baseline=baseline,
+            baseline_ref=baseline_ref,
+            pack=pack,
+            artifact=artifact,
+            fee_bps=FEE_BPS,
+            slippage_bps=SLIPPAGE_BPS,
+            seed=seed,
+            clock=bench.clock,
+            code_commit=bench.provenance().code_commit,
+        )
+        scorecard = evaluation.scorecard
+        _log(run, scorecard)
+        with tempfile.TemporaryDirectory(prefix="ordinis-plots-") as folder:
+            for plot in write_plots(evaluation, Path(folder)):
+                run.log_file(plot, folder="plots")
+    submit(bench, "scorecard", key=scorecard_tag(pack_id), subject=reference(artifact), predicate=scorecard)
+    bench.catalogue.add_scorecard(artifact_id, scorecard)
+    return scorecard
+
+
+def incumbent(bench: Workbench, artifact: ModelArtifact) -> tuple[ModelRef | None, SignalModel | None]:
+    """Return the ACTIVE version of the artifact's model and its loaded bundle, or two Nones."""
+    version = bench.registry.active_version(artifact.name)
+    if version is None or version == artifact.version:
+        return None, None
+    known = next(a for a in bench.catalogue.artifacts(artifact.name) if a.version == version)
+    return reference(known), load_bundle(bench.registry.local_path(known.name, version))
+
+
+def _log(run: Run, scorecard: Scorecard) -> None:
+    finite = {name: value for name, value in scorecard.metrics.items() if value is not None}
+    run.log_metrics(finite)
+    run.log_metrics(
+        {f"baseline_{name}": value for name, value in scorecard.baseline_metrics.items() if value is not None}
+    )
+    run.log_metrics({f"delta_{name}": diff.estimate for name, diff in scorecard.differences.items()})
+    run.set_tags({"ordinis.pack": scorecard.pack_id, "ordinis.pack_hash": scorecard.pack_hash})
+    run.log_json(scorecard.to_json(), path="scorecard.json")

@@ -1,0 +1,47 @@
+"""Ask the registry for a change of state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ordinis_learn.errors import ConfigInvalid
+from ordinis_learn.records import State
+from ordinis_learn.rollout.states import parse_stage
+from ordinis_learn.workbench import Workbench
+
+__all__ = ["roll_out"]
+
+
+def roll_out(bench: Workbench, artifact_id: str, target: Mapping[str, Any]) -> dict[str, Any]:
+    """Ask for ``target["stage"]`` (default ``LEARN_ROLLOUT_MODE``), or roll back with ``{"rollback": reason}``.
+
+    Returns
+    -------
+    dict
+        ``{"state": …, "decision": …}`` for a transition, ``{"active_version": …}`` for a rollback (None: flat).
+
+    Raises
+    ------
+    RolloutDenied
+        The gate refused; ``data["decision"]`` holds every rule with what it asked and found.
+    """
+    unknown = set(target) - {"stage", "rollback"}
+    if unknown or {"stage", "rollback"} <= set(target):
+        raise ConfigInvalid(
+            f"roll out {artifact_id} to {dict(target)!r}",
+            found=f"keys {sorted(target)}",
+            next_step="give {'stage': 'shadow'}, {'stage': 'active'} or {'rollback': 'why'}",
+        )
+    artifact = bench.catalogue.artifact(artifact_id)
+    if "rollback" in target:
+        version = bench.registry.roll_back(artifact.name, reason=str(target["rollback"]))
+        return {"name": artifact.name, "active_version": version}
+    state: State = parse_stage(str(target.get("stage", bench.settings.learn_rollout_mode)))
+    decision = bench.registry.transition(artifact.name, artifact.version, state)
+    return {
+        "name": artifact.name,
+        "version": artifact.version,
+        "state": state.value,
+        "decision": decision.to_json(),
+    }

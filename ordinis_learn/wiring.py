@@ -1,0 +1,126 @@
+"""The one place that constructs adapters.
+
+``open_workbench`` and ``open_engine`` read the settings, create what is missing under ``ORDINIS_HOME`` and
+return a ready value. Databases are found in this order:
+
+* tracking: ``MLFLOW_TRACKING_URI`` (which ``mlflow run`` sets), else ``registry_db/ordinis.db``;
+* registry: ``MLFLOW_REGISTRY_URI`` when it is a governed one (``ordinis+…``) or a server (``http…``), else the
+  governed store over ``registry_db/ordinis.db``.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ordinis_learn.capture import EventRecorder, SqliteEventLog
+from ordinis_learn.engine import LearningEngine
+from ordinis_learn.errors import StoreUnavailable
+from ordinis_learn.rollout.keys import KeyStore
+from ordinis_learn.settings import Settings, load_settings
+from ordinis_learn.training.provenance import collect_provenance
+from ordinis_learn.workbench import Workbench
+
+__all__ = ["EXPERIMENT", "open_engine", "open_workbench", "registry_uri", "tracking_uri"]
+
+EXPERIMENT = "ordinis-learn"
+
+
+def open_engine(**overrides: Any) -> LearningEngine:
+    """Open a learning engine under ``ORDINIS_HOME``.
+
+    Parameters
+    ----------
+    **overrides
+        Settings by field name; they win over environment and profile file.
+
+    Raises
+    ------
+    ConfigInvalid
+        A setting is wrong.
+    StoreUnavailable
+        The home cannot be written.
+    """
+    return LearningEngine(open_workbench(load_settings(**overrides)))
+
+
+def open_workbench(settings: Settings) -> Workbench:
+    """Construct every adapter for the given settings."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("ORDINIS_ACTOR", settings.actor)
+    _make_folders(settings)
+
+    from ordinis_mlflow.registry import MlflowModelRegistry  # noqa: PLC0415  MLflow takes seconds to import
+    from ordinis_mlflow.tracker import MlflowTracker  # noqa: PLC0415
+    from ordinis_registry import (  # noqa: PLC0415
+        GovernanceDatabase,
+        SqlCatalogue,
+        SqlIdentityBook,
+        SqlLedger,
+    )
+
+    database = GovernanceDatabase(f"sqlite:///{settings.database_path}")
+    database.upgrade()
+    log = SqliteEventLog(settings.event_log_path, clock=_now)
+    tracker = MlflowTracker(
+        tracking_uri=tracking_uri(settings), experiment=EXPERIMENT, artifact_root=settings.models_dir
+    )
+    registry = MlflowModelRegistry(
+        registry_uri=registry_uri(settings), tracking_uri=tracking_uri(settings), database=database
+    )
+
+    def close() -> None:
+        log.close()
+        database.close()
+
+    return Workbench(
+        settings=settings,
+        clock=_now,
+        log=log,
+        recorder=EventRecorder(log, enabled=settings.learn_enable),
+        catalogue=SqlCatalogue(database, clock=_now),
+        ledger=SqlLedger(database),
+        identities=SqlIdentityBook(database, clock=_now),
+        registry=registry,
+        tracker=tracker,
+        keys=KeyStore(settings.keys_dir),
+        provenance=functools.cache(collect_provenance),
+        close=close,
+    )
+
+
+def tracking_uri(settings: Settings) -> str:
+    """Return where runs go."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{settings.database_path}"
+
+
+def registry_uri(settings: Settings) -> str:
+    """Return where governed versions live; an ungoverned ``MLFLOW_REGISTRY_URI`` is not used."""
+    asked = os.environ.get("MLFLOW_REGISTRY_URI", "")
+    if asked.startswith(("ordinis+", "http://", "https://")):
+        return asked
+    return f"ordinis+sqlite:///{settings.database_path}"
+
+
+def _make_folders(settings: Settings) -> None:
+    folders: tuple[Path, ...] = (
+        settings.database_path.parent,
+        settings.event_log_path.parent,
+        settings.models_dir,
+    )
+    for folder in folders:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreUnavailable(
+                f"create {folder}",
+                found=f"{type(error).__name__}: {error.strerror}",
+                next_step="export ORDINIS_HOME=/a/folder/you/can/write",
+            ) from error
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

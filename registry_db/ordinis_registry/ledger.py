@@ -1,0 +1,164 @@
+"""The ledger: one hash chain per model, appended in the transaction of the change it records.
+
+A record's hash is SHA-256, in the domain ``ordinis.ledger.v1``, over the RFC 8785 text of all its other
+fields; one of them is the hash of the record before it. Writers of one chain queue on its head row, so
+writers of different models do not wait for each other on PostgreSQL (SQLite has one writer anyway).
+
+Nothing here updates or deletes a record. A chain alone cannot show that its tail was cut off together
+with its head: :mod:`ordinis_registry.checkpoints` can.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+from rfc8785 import CanonicalizationError
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from ordinis_learn.errors import AuditWriteFailed
+from ordinis_learn.records import Actor, AuditRecord, canonical_json
+from ordinis_registry.models import HeadRow, LedgerRow
+from ordinis_registry.pointers import Pointers
+
+__all__ = ["DOMAIN", "EVERYTHING", "GENESIS", "active_at", "append", "hash_text", "history", "lock", "pointers"]
+
+DOMAIN: Final = "ordinis.ledger.v1"
+EVERYTHING: Final = "*"
+"""The chain of what concerns no single model: identities and policies."""
+GENESIS: Final = "0" * 64
+"""The ``previous_hash`` of a chain's first record."""
+
+
+def hash_text(text: str) -> str:
+    """Return the hash of a record's text."""
+    return hashlib.sha256(DOMAIN.encode("ascii") + b"\x00" + text.encode()).hexdigest()
+
+
+def lock(session: Session, subject: str) -> HeadRow:
+    """Take the chain's head row for this transaction, creating it for a new chain.
+
+    Whoever decides from what a chain says must hold its head first, or two of them decide alike.
+    """
+    dialect: Any = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    fresh = dialect.insert(HeadRow).values(subject=subject, sequence=0, hash=GENESIS)
+    session.execute(fresh.on_conflict_do_nothing())
+    query = sa.select(HeadRow).where(HeadRow.subject == subject).with_for_update()
+    return session.execute(query, execution_options={"populate_existing": True}).scalar_one()
+
+
+def append(
+    session: Session, *, subject: str, action: str, actor: Actor, at: datetime, body: Mapping[str, Any]
+) -> AuditRecord:
+    """Add one record to a chain, within the caller's transaction.
+
+    Parameters
+    ----------
+    session : Session
+        An open, writing transaction; the record is flushed, the caller commits.
+    subject : str
+        The chain: a model's name, or ``*``.
+    action : str
+        What happened, in the past participle, e.g. ``rollout.allowed``.
+    actor : Actor
+        Who asked for it.
+    at : datetime
+        When, aware.
+    body : Mapping
+        JSON values; ``body["pointers"]`` where the action changed what is active.
+
+    Raises
+    ------
+    AuditWriteFailed
+        The record could not be written. The caller must let its transaction roll back.
+    """
+    try:
+        head = lock(session, subject)
+        record, text = _next_record(
+            head, subject=subject, action=action, actor=actor, at=at, body=dict(body)
+        )
+        session.add(
+            LedgerRow(
+                subject=subject,
+                sequence=record.sequence,
+                action=action,
+                at=record.at,
+                previous_hash=record.previous_hash,
+                hash=record.hash,
+                hashed_text=text,
+            )
+        )
+        head.sequence, head.hash = record.sequence, record.hash
+        session.flush()
+    except (SQLAlchemyError, CanonicalizationError) as error:
+        raise AuditWriteFailed(
+            f"record {action} of {subject!r}",
+            found=f"{type(error).__name__}: {error}",
+            next_step="nothing was changed; see that the database can be written, then try again",
+        ) from error
+    return record
+
+
+def history(session: Session, subject: str) -> list[AuditRecord]:
+    """Return a chain's records, oldest first; an empty list for a chain nobody wrote to."""
+    query = sa.select(LedgerRow).where(LedgerRow.subject == subject).order_by(LedgerRow.sequence)
+    return [to_record(row) for row in session.scalars(query)]
+
+
+def pointers(session: Session, name: str) -> Pointers | None:
+    """Return what is active, in shadow and last known good now; None where the ledger never said."""
+    for row in _newest_first(session, name):
+        found = _pointers_of(row)
+        if found is not None:
+            return found
+    return None
+
+
+def active_at(session: Session, name: str, moment: datetime) -> str | None:
+    """Return the version that was ACTIVE at a moment, None when nothing was.
+
+    The newest record whose time is not after ``moment`` decides; a change counts from its own time on.
+    """
+    for row in _newest_first(session, name):
+        found = _pointers_of(row) if row.at <= moment else None
+        if found is not None:
+            return found.active
+    return None
+
+
+def to_record(row: LedgerRow) -> AuditRecord:
+    """Return a row as the record that was hashed."""
+    return AuditRecord.model_validate({**json.loads(row.hashed_text), "hash": row.hash})
+
+
+def _newest_first(session: Session, subject: str) -> Iterator[LedgerRow]:
+    query = sa.select(LedgerRow).where(LedgerRow.subject == subject).order_by(LedgerRow.sequence.desc())
+    yield from session.scalars(query.execution_options(yield_per=100))
+
+
+def _pointers_of(row: LedgerRow) -> Pointers | None:
+    body = json.loads(row.hashed_text)["body"]
+    return Pointers.model_validate(body["pointers"]) if "pointers" in body else None
+
+
+def _next_record(
+    head: HeadRow, *, subject: str, action: str, actor: Actor, at: datetime, body: dict[str, Any]
+) -> tuple[AuditRecord, str]:
+    draft = AuditRecord(
+        subject=subject,
+        sequence=head.sequence + 1,
+        action=action,
+        actor=actor,
+        at=at,
+        body=body,
+        previous_hash=head.hash,
+        hash=GENESIS,
+    )
+    text = canonical_json({key: value for key, value in draft.to_json().items() if key != "hash"}).decode()
+    return draft.model_copy(update={"hash": hash_text(text)}), text

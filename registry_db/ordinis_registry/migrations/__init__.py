@@ -1,0 +1,1 @@
+"""Alembic revisions of the governance tables; run by :mod:`ordinis_registry.database`."""

@@ -1,0 +1,1 @@
+"""One file per released revision, oldest first by number."""

@@ -1,0 +1,213 @@
+"""The governance tables, beside MLflow's own in the same database.
+
+A record is kept as its canonical JSON in ``record``; the columns beside it exist to be searched.
+Names carry no prefix because the specification gives them; a test holds them apart from MLflow's.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import DateTime, Index, MetaData, String, Text, TypeDecorator, UniqueConstraint
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+__all__ = [
+    "TABLES",
+    "ArtifactRow",
+    "Base",
+    "BenchPackRow",
+    "DatasetRow",
+    "DriftAlertRow",
+    "DriftReportRow",
+    "HeadRow",
+    "IdentityRow",
+    "LedgerRow",
+    "OutboxRow",
+    "PolicyRow",
+    "ScorecardRow",
+    "UtcMoment",
+]
+
+_NAMING = {
+    "ix": "ix_ordinis_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_ordinis_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_ordinis_%(table_name)s",
+}
+
+
+class UtcMoment(TypeDecorator[datetime]):
+    """An aware moment, stored in UTC; SQLite forgets time zones, so they are put back on reading."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse naive moments; store the others in UTC."""
+        del dialect
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Return an aware UTC moment."""
+        del dialect
+        if value is None:
+            return None
+        moment: datetime = value
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """The root of the governance tables."""
+
+    metadata = MetaData(naming_convention=_NAMING)
+
+
+class ArtifactRow(Base):
+    """A model artifact (the specification's ``model_registry``)."""
+
+    __tablename__ = "model_registry"
+    __table_args__ = (UniqueConstraint("artifact_id"), Index(None, "name"), Index(None, "artifact_sha256"))
+
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    artifact_id: Mapped[str] = mapped_column(String(256))
+    name: Mapped[str] = mapped_column(String(256))
+    version: Mapped[str] = mapped_column(String(64))
+    model_type: Mapped[str] = mapped_column(String(32))
+    artifact_sha256: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(UtcMoment)
+    record: Mapped[str] = mapped_column(Text)
+
+
+class DatasetRow(Base):
+    """A dataset manifest, accepted or rejected."""
+
+    __tablename__ = "dataset_manifests"
+    __table_args__ = (UniqueConstraint("dataset_id", "version"),)
+
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    dataset_id: Mapped[str] = mapped_column(String(256))
+    version: Mapped[str] = mapped_column(String(64))
+    content_sha256: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(UtcMoment)
+    record: Mapped[str] = mapped_column(Text)
+
+
+class BenchPackRow(Base):
+    """A benchmark pack."""
+
+    __tablename__ = "bench_packs"
+
+    pack_id: Mapped[str] = mapped_column(String(256), primary_key=True)
+    manifest_hash: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(UtcMoment)
+    record: Mapped[str] = mapped_column(Text)
+
+
+class ScorecardRow(Base):
+    """One evaluation of one artifact on one pack."""
+
+    __tablename__ = "scorecards"
+    __table_args__ = (UniqueConstraint("artifact_id", "record_hash"),)
+
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    artifact_id: Mapped[str] = mapped_column(String(256))
+    pack_id: Mapped[str] = mapped_column(String(256))
+    record_hash: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(UtcMoment)
+    record: Mapped[str] = mapped_column(Text)
+
+
+class DriftReportRow(Base):
+    """One drift check of one model."""
+
+    __tablename__ = "model_drift"
+    __table_args__ = (UniqueConstraint("model", "record_hash"),)
+
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    model: Mapped[str] = mapped_column(String(256))
+    version: Mapped[str] = mapped_column(String(64))
+    breached: Mapped[bool] = mapped_column()
+    record_hash: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(UtcMoment)
+    record: Mapped[str] = mapped_column(Text)
+
+
+class DriftAlertRow(Base):
+    """An alert raised by a breached drift check."""
+
+    __tablename__ = "drift_alerts"
+    __table_args__ = (Index(None, "model"),)
+
+    alert_id: Mapped[str] = mapped_column(String(256), primary_key=True)
+    model: Mapped[str] = mapped_column(String(256))
+    severity: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[datetime] = mapped_column(UtcMoment)
+    record: Mapped[str] = mapped_column(Text)
+
+
+class LedgerRow(Base):
+    """One record of the ledger; ``hashed_text`` is exactly what ``hash`` was computed over."""
+
+    __tablename__ = "governance_ledger"
+    __table_args__ = (UniqueConstraint("subject", "sequence"),)
+
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    subject: Mapped[str] = mapped_column(String(256))
+    sequence: Mapped[int] = mapped_column()
+    action: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime] = mapped_column(UtcMoment)
+    previous_hash: Mapped[str] = mapped_column(String(64))
+    hash: Mapped[str] = mapped_column(String(64))
+    hashed_text: Mapped[str] = mapped_column(Text)
+
+
+class HeadRow(Base):
+    """The newest record of each chain; the row that writers of one chain queue on."""
+
+    __tablename__ = "governance_heads"
+
+    subject: Mapped[str] = mapped_column(String(256), primary_key=True)
+    sequence: Mapped[int] = mapped_column()
+    hash: Mapped[str] = mapped_column(String(64))
+
+
+class IdentityRow(Base):
+    """A public key that the desk trusts or once trusted."""
+
+    __tablename__ = "governance_identities"
+
+    key_id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    name: Mapped[str] = mapped_column(String(256))
+    record: Mapped[str] = mapped_column(Text)
+
+
+class PolicyRow(Base):
+    """A policy as it was when it first decided something."""
+
+    __tablename__ = "governance_policies"
+
+    policy_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    policy_id: Mapped[str] = mapped_column(String(128))
+    first_used_at: Mapped[datetime] = mapped_column(UtcMoment)
+    record: Mapped[str] = mapped_column(Text)
+
+
+class OutboxRow(Base):
+    """An event that waits for a bus; written with the change it reports."""
+
+    __tablename__ = "outbox"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    topic: Mapped[str] = mapped_column(String(128))
+    event_id: Mapped[str] = mapped_column(String(256), unique=True)
+    payload: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcMoment)
+
+
+TABLES = frozenset(Base.metadata.tables)
+"""The names of all governance tables."""

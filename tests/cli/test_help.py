@@ -1,0 +1,56 @@
+"""The command line as a newcomer meets it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from ordinis_learn.cli import COMMANDS, main
+
+
+def _every_command() -> list[tuple[str, ...]]:
+    paths: list[tuple[str, ...]] = []
+    context = click.Context(main)
+    for name in COMMANDS:
+        command = main.get_command(context, name)
+        paths.append((name,))
+        if isinstance(command, click.Group):
+            paths.extend((name, child) for child in command.commands)
+    return paths
+
+
+@pytest.mark.parametrize("path", _every_command(), ids=" ".join)
+def test_every_help_has_an_example_that_parses(path):
+    done = CliRunner().invoke(main, [*path, "--help"])
+    assert done.exit_code == 0
+    example = done.output.split("Example: ")[-1]
+    words = " ".join(example.split())
+    assert words.startswith("ordinis-learn")
+    assert path[0] in words
+
+
+def test_listed_help_is_the_command_s_own_first_line():
+    context = click.Context(main)
+    for name, line in COMMANDS.items():
+        command = main.get_command(context, name)
+        assert command is not None
+        assert (command.help or "").splitlines()[0] == line
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys\nfrom ordinis_learn.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "heavy = {'mlflow', 'pydantic', 'numpy', 'pyarrow', 'pandas', 'rich'} & set(sys.modules)\n"
+        "print('HEAVY', sorted(heavy))"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "HEAVY []"
+
+
+def test_unknown_command_is_an_error():
+    assert CliRunner().invoke(main, ["frobnicate"]).exit_code == 2

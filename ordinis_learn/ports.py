@@ -131,6 +131,10 @@ class Run(Protocol):
         """Store a model bundle with its signature; return its URI."""
         ...
 
+    def model_folder(self, model_uri: str) -> Path:
+        """Return a local folder with everything that :meth:`log_model` stored."""
+        ...
+
 
 class Tracker(Protocol):
     """Where runs are recorded. A run that leaves its context with an exception is marked failed."""

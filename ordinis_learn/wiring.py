@@ -66,7 +66,10 @@ def open_workbench(settings: Settings) -> Workbench:
     database.upgrade()
     log = SqliteEventLog(settings.event_log_path, clock=_now)
     tracker = MlflowTracker(
-        tracking_uri=tracking_uri(settings), experiment=EXPERIMENT, artifact_root=settings.models_dir
+        tracking_uri=tracking_uri(settings),
+        experiment=EXPERIMENT,
+        artifact_root=settings.models_dir,
+        parent_run_id=os.environ.get("MLFLOW_RUN_ID"),
     )
     registry = MlflowModelRegistry(
         registry_uri=registry_uri(settings), tracking_uri=tracking_uri(settings), database=database

@@ -126,7 +126,8 @@ def targets_from_predictions(
         )
     sessions, symbols = direction.shape
     decided_at = np.arange(sessions) // cadence_sessions * cadence_sessions
-    return direction[decided_at].astype(np.float64) * (max_gross / max(symbols, 1))
+    targets: Float2D = direction[decided_at] * np.float64(max_gross / max(symbols, 1))
+    return targets
 
 
 def _held(target: Float2D, *, tradable: npt.NDArray[np.bool_]) -> Float2D:

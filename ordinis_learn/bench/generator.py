@@ -76,9 +76,9 @@ def generate_pack(history: PriceHistory, spec: PackSpec) -> tuple[BenchPackManif
     >>> from ordinis_learn.market import load_sp500
     >>> manifest, prices = generate_pack(load_sp500(), PackSpec(end=date(2021, 12, 31)))
     >>> str(manifest.start), str(manifest.end), len(manifest.windows)
-    ('2007-01-03', '2021-12-31', 55)
+    ('2007-01-03', '2021-12-31', 54)
     >>> str(prices.sessions[0]), prices.close.shape
-    ('2006-01-03', (4029, 20))
+    ('2005-12-29', (4030, 20))
     """
     prices = _slice(history, spec)
     stretches = [*_drawn(prices, spec), *(_stress(prices) if spec.include_stress else ())]
@@ -142,7 +142,7 @@ def _slice(history: PriceHistory, spec: PackSpec) -> PriceHistory:
 def _check_holes(prices: PriceHistory, spec: PackSpec, *, asked: str) -> None:
     missing = ~np.isfinite(prices.close)
     if spec.strict and missing.any():
-        names = [name for name, hole in zip(prices.symbols, missing.any(axis=0), strict=True) if hole]
+        names = [prices.symbols[n] for n in np.flatnonzero(missing.any(axis=0))]
         raise BenchDataMissing(
             asked,
             found=f"{int(missing.sum())} missing closes, in {', '.join(names)}",

@@ -1,6 +1,5 @@
 """Durable events: validation, the append-only log, quarantine, and prices read back from it."""
 
-
 from ordinis_learn.capture._sqlite import SqliteEventLog
 from ordinis_learn.capture.columns import SCAN_SCHEMA
 from ordinis_learn.capture.prices import price_history

@@ -244,7 +244,9 @@ def _row(event: Envelope) -> tuple[Any, ...]:
 def _batches(cursor: sqlite3.Cursor) -> Iterator[pa.RecordBatch]:
     while rows := cursor.fetchmany(_CHUNK_ROWS):
         columns = zip(*rows, strict=True)
-        arrays = [pa.array(values, type=field.type) for values, field in zip(columns, SCAN_SCHEMA, strict=True)]
+        arrays = [
+            pa.array(values, type=field.type) for values, field in zip(columns, SCAN_SCHEMA, strict=True)
+        ]
         yield pa.record_batch(arrays, schema=SCAN_SCHEMA)
 
 

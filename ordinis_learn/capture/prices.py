@@ -26,7 +26,7 @@ _BARS = """
     )
     WHERE bar.tf = '1d' AND bar.session BETWEEN $start AND $end
     QUALIFY row_number() OVER (
-        PARTITION BY bar.symbol, bar.session ORDER BY ts_event DESC, event_id DESC
+        PARTITION BY bar.symbol, bar.session ORDER BY ts_event, event_id
     ) = 1
 """
 
@@ -40,7 +40,8 @@ def price_history(
 ) -> PriceHistory:
     """Return the daily closes in the log.
 
-    Where a symbol's session was reported more than once, the bar with the latest ``ts_event`` counts.
+    Where a symbol's session was reported more than once the first bar counts, as it does for labels: a
+    restatement does not rewrite what was known.
 
     Parameters
     ----------
@@ -63,7 +64,7 @@ def price_history(
         end=None if end is None else _midnight(end) + _MARGIN,
         until_position=until_position,
     )
-    bars = _latest_bars(scanned, first, last)
+    bars = _first_bars(scanned, first, last)
     if bars.num_rows == 0:
         raise DataMissing(
             f"read prices of the sessions {start or 'first'}..{end or 'last'}",
@@ -75,7 +76,7 @@ def price_history(
     )
 
 
-def _latest_bars(scanned: pa.Table, start: date, end: date) -> pa.Table:
+def _first_bars(scanned: pa.Table, start: date, end: date) -> pa.Table:
     with duckdb.connect() as connection:
         connection.register("scanned", scanned)
         return connection.sql(_BARS, params={"start": start, "end": end}).to_arrow_table()

@@ -132,5 +132,7 @@ def _check_batch(events: Any, batch_size: int) -> None:
         )
     if batch_size < 1:
         raise ConfigInvalid(
-            "record a batch of events", found=f"batch_size={batch_size}", next_step="use a batch_size of 1 or more"
+            "record a batch of events",
+            found=f"batch_size={batch_size}",
+            next_step="use a batch_size of 1 or more",
         )

@@ -179,9 +179,7 @@ def _is_newer_minor(envelope: Envelope) -> bool:
         return False
     major, minor = _version_of(envelope.schema_version)
     if major != _MAJOR:
-        raise _unsupported_version(
-            _asked(envelope.event_id, envelope.event_type), envelope.schema_version
-        )
+        raise _unsupported_version(_asked(envelope.event_id, envelope.event_type), envelope.schema_version)
     return minor > _MINOR
 
 

@@ -71,6 +71,11 @@ class Assembled:
     feature_names: tuple[str, ...]
     event_range: EventRange
 
+    @property
+    def feature_columns(self) -> tuple[str, ...]:
+        """The names of the feature columns, in the order of ``feature_names``."""
+        return tuple(FEATURE_PREFIX + name for name in self.feature_names)
+
 
 def assemble(log: EventLog, *, window: DatasetWindow) -> Assembled:
     """Read a window from the log and label it.
@@ -91,13 +96,12 @@ def assemble(log: EventLog, *, window: DatasetWindow) -> Assembled:
         events[Topic.SIGNAL], events[Topic.BAR], horizons=window.horizons, as_of=window.as_of
     )
     table = _with_executions(labels.filter(_within(labels, window)), events=events, horizons=window.horizons)
-    features = read_features(events[Topic.SIGNAL])
+    features = read_features(_only(events[Topic.SIGNAL], table["event_id"]))
     names = [name for name in features.column_names if name != "event_id"]
     table = _attach(table, features, names=names)
     for horizon in window.horizons:
         table = table.append_column(f"uniqueness_{horizon}d", _uniqueness(table, horizon))
     labels_order = [f"{name}_{horizon}d" for horizon in window.horizons for name in _LABEL]
-    names = [name for name in names if table[name].null_count < table.num_rows]
     return Assembled(
         table=table.select([*_KEYS, *names, *_EXECUTION, *labels_order]).combine_chunks(),
         feature_names=tuple(name.removeprefix(FEATURE_PREFIX) for name in names),
@@ -113,9 +117,7 @@ def _within(labels: pa.Table, window: DatasetWindow) -> pa.ChunkedArray:
     return inside
 
 
-def _with_executions(
-    labels: pa.Table, *, events: dict[Topic, pa.Table], horizons: Sequence[int]
-) -> pa.Table:
+def _with_executions(labels: pa.Table, *, events: dict[Topic, pa.Table], horizons: Sequence[int]) -> pa.Table:
     joined = join_executions(
         events[Topic.SIGNAL],
         risk=events[Topic.RISK],
@@ -127,6 +129,10 @@ def _with_executions(
     for name in net.column_names:
         table = table.append_column(name, net[name])
     return table
+
+
+def _only(events: pa.Table, event_ids: pa.ChunkedArray) -> pa.Table:
+    return events.filter(pc.is_in(events["event_id"], value_set=event_ids.combine_chunks()))
 
 
 def _attach(table: pa.Table, other: pa.Table, *, names: Sequence[str]) -> pa.Table:

@@ -76,7 +76,9 @@ def _fixed_width(values: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.generic
     elif pa.types.is_boolean(kind):
         values = values.cast(pa.uint8())
     elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
-        raise TypeError(f"a column of type {kind} has no canonical bytes; use numbers, times, booleans or strings")
+        raise TypeError(
+            f"a column of type {kind} has no canonical bytes; use numbers, times, booleans or strings"
+        )
     plain = pc.fill_null(values, pa.scalar(0, values.type)).to_numpy(zero_copy_only=False)
     if pa.types.is_floating(kind):
         plain = np.where(np.isnan(plain), plain.dtype.type(np.nan), plain)

@@ -44,7 +44,7 @@ def read_features(signals: pa.Table) -> pa.Table:
     """
     names = run_query(_NAMES, tables={"signals": signals})["name"].to_pylist()
     if not names:
-        return pa.table({"event_id": signals["event_id"].take(_order(signals))})
+        return pa.table({"event_id": signals["event_id"]}).sort_by("event_id")
     pointers = ["/metadata/features/" + name.replace("~", "~0").replace("/", "~1") for name in names]
     found = run_query(_VALUES, tables={"signals": signals}, parameters={"pointers": pointers})
     columns: dict[str, pa.Array | pa.ChunkedArray] = {"event_id": found["event_id"]}
@@ -53,8 +53,3 @@ def read_features(signals: pa.Table) -> pa.Table:
         position = np.arange(number, len(values), len(names))
         columns[FEATURE_PREFIX + name] = values.take(pa.array(position))
     return pa.table(columns)
-
-
-def _order(signals: pa.Table) -> pa.Array:
-    order: pa.Array = pa.compute.sort_indices(signals, sort_keys=[("event_id", "ascending")])
-    return order

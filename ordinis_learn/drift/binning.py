@@ -32,7 +32,7 @@ class FeatureBins:
     Attributes
     ----------
     edges : float64 array, shape (B + 1,)
-        Increasing; contains every edge of the stored profile.
+        Not decreasing; contains every edge of the stored profile, and the largest twice.
     profile_starts : int64 array, shape (K,)
         For each of the K bins of the profile, the first of the B bins inside it.
     locations : float64 array, shape (B,)
@@ -72,18 +72,17 @@ def fine_bins(profile: FeatureProfile, *, reference: Float1D, current: Float1D) 
     Examples
     --------
     >>> import numpy as np
-    >>> from ordinis_learn.drift.psi import profile_values
+    >>> from ordinis_learn.datasets.profile import profile_feature
     >>> values = np.arange(1000.0)
-    >>> bins = fine_bins(profile_values(values, bins=4), reference=values, current=values)
-    >>> len(bins.locations), bins.profile_starts.tolist()
-    (100, [0, 25, 50, 75])
+    >>> bins = fine_bins(profile_feature(values), reference=values, current=values)
+    >>> len(bins.profile_starts), bins.count(np.array([-1.0, 5000.0, np.nan]))[[0, -2, -1]]
+    (10, array([1., 1., 1.]))
     """
     known = reference[np.isfinite(reference)]
     pooled = np.concatenate([known, current[np.isfinite(current)]])
     grids = [np.quantile(sample, _GRID) for sample in (known, pooled[len(known) :]) if sample.size]
     edges = np.unique(np.concatenate([*grids, np.asarray(profile.edges)]))
-    if len(edges) == 1:
-        edges = np.repeat(edges, 2)
+    edges = np.append(edges, edges[-1])  # the maximum stands alone, or 0 and 1 would share a bin
     return FeatureBins(
         edges=edges,
         profile_starts=_profile_starts(profile, edges=edges),
@@ -93,7 +92,7 @@ def fine_bins(profile: FeatureProfile, *, reference: Float1D, current: Float1D) 
 
 
 def _profile_starts(profile: FeatureProfile, *, edges: Float1D) -> Int1D:
-    """A profile of a constant has one bin, which could not show a change: then every bin counts."""
+    """Find the profile's bins; one bin (a constant, a flag) could not show a change: then take all."""
     if len(profile.edges) <= 2:
         return np.arange(len(edges) - 1, dtype=np.int64)
     interior = np.searchsorted(edges, np.asarray(profile.edges[1:-1]))

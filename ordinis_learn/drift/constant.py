@@ -22,4 +22,5 @@ class Constant:
         del bins
         varied = np.count_nonzero(reference[:-1]) > 1
         stuck = np.count_nonzero(current[:, :-1], axis=1) == 1
-        return (stuck & varied).astype(np.float64)
+        constant: Float1D = np.where(stuck & varied, 1.0, 0.0)
+        return constant

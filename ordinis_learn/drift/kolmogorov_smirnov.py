@@ -20,8 +20,8 @@ def distribution_gap(reference: Float1D, current: Float2D) -> Float2D:
     array([[0.5, 0. ]])
     """
     total = np.sum(current, axis=-1, keepdims=True)
-    share = np.divide(current, total, out=np.full_like(current, np.nan), where=total > 0)
-    gap: Float2D = np.cumsum(share, axis=-1) - np.cumsum(reference / reference.sum())
+    now = np.divide(np.cumsum(current, axis=-1), total, out=np.full_like(current, np.nan), where=total > 0)
+    gap: Float2D = now - np.cumsum(reference) / reference.sum()
     return gap
 
 

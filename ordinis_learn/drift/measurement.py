@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ordinis_learn.drift.binning import Float1D, Float2D, Int1D, fine_bins
-from ordinis_learn.drift.calibration import draw_blocks, exceedance, plan_blocks, rank_series
+from ordinis_learn.drift.calibration import draw_blocks, exceedance, influence_series, plan_blocks
 from ordinis_learn.drift.constant import Constant
 from ordinis_learn.drift.detector import Detector
 from ordinis_learn.drift.kolmogorov_smirnov import KolmogorovSmirnov
@@ -115,8 +115,8 @@ def measure_outcome(*, reference: Sample, current: Sample, judgement: Judgement)
 
 
 def _draw_null(by_session: Float2D, *, reference: Sample, current: Sample, judgement: Judgement) -> Float2D:
-    ranks = rank_series(reference.values, session=reference.session, sessions=reference.sessions)
-    plan = plan_blocks(ranks, by_session[:, -1], current_sessions=current.sessions)
+    influences = influence_series(reference.values, session=reference.session, sessions=reference.sessions)
+    plan = plan_blocks(*influences, current_sessions=current.sessions)
     return draw_blocks(by_session, plan, draws=judgement.draws, seed=judgement.seed)
 
 

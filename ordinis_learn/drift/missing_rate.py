@@ -16,7 +16,7 @@ def missing_effect(reference: Float1D, current: Float2D) -> Float1D:
     Examples
     --------
     >>> missing_effect(np.array([99.0, 1.0]), np.array([[99.0, 1.0], [70.0, 30.0]])).round(2)
-    array([0.  , 0.89])
+    array([0.  , 0.96])
     """
     return population_stability_index(_known_and_missing(reference), _known_and_missing(current))
 
@@ -34,7 +34,8 @@ class MissingRate:
         del bins
         before = reference[-1] / reference.sum()
         now: Float1D = current[:, -1] / current.sum(axis=1)
-        return np.maximum(now - before, 0.0)
+        increase: Float1D = np.maximum(now - before, 0.0)
+        return increase
 
 
 def _known_and_missing(counts: Float2D) -> Float2D:

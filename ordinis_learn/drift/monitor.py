@@ -10,11 +10,11 @@ from typing import Final, Protocol
 import numpy as np
 import pyarrow as pa
 
+from ordinis_learn.datasets.profile import profile_feature
 from ordinis_learn.drift.binning import Float1D
 from ordinis_learn.drift.fdr import benjamini_hochberg
 from ordinis_learn.drift.measurement import Judgement, Measurement, measure_feature, measure_outcome
-from ordinis_learn.drift.psi import profile_values
-from ordinis_learn.drift.samples import FEATURE_PREFIX, Rows
+from ordinis_learn.drift.samples import Rows
 from ordinis_learn.errors import ConfigInvalid, DataMissing
 from ordinis_learn.ports import Clock
 from ordinis_learn.records import DatasetManifest, DriftFinding, DriftReport, Severity
@@ -134,7 +134,7 @@ def _measure_features(
     measured: list[Measurement] = []
     for feature in manifest.feature_names:
         reference = before.feature(feature)
-        profile = manifest.profile.get(feature) or manifest.profile.get(FEATURE_PREFIX + feature)
+        profile = manifest.profile.get(feature)
         if reference is None or profile is None or not np.isfinite(reference.values).any():
             raise DataMissing(
                 asked,
@@ -154,7 +154,7 @@ def _measure_scores(
 ) -> list[Measurement]:
     measured = measure_feature(
         "prediction",
-        profile=profile_values(reference.prediction),
+        profile=profile_feature(reference.prediction),
         reference=before.sample(reference.prediction),
         current=now.sample(current.prediction),
         judgement=judgement,

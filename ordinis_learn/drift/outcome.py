@@ -37,4 +37,5 @@ def outcome_decline(reference: Float1D, current: Float2D) -> Float1D:
     """
     count = current[:, 1]
     mean = np.divide(current[:, 0], count, out=np.full(len(current), np.inf), where=count > 0)
-    return np.maximum(reference[0] / reference[1] - mean, 0.0)
+    decline: Float1D = np.maximum(reference[0] / reference[1] - mean, 0.0)
+    return decline

@@ -9,7 +9,7 @@ import numpy as np
 from ordinis_learn.drift.binning import FeatureBins, Float1D, Float2D
 from ordinis_learn.records import FeatureProfile
 
-__all__ = ["PopulationStability", "population_stability_index", "profile_values", "psi_from_profile"]
+__all__ = ["PopulationStability", "population_stability_index", "psi_from_profile"]
 
 _PSEUDO_COUNT: Final = 0.5
 
@@ -39,49 +39,13 @@ def population_stability_index(reference: Float1D, current: Float2D) -> Float1D:
     Examples
     --------
     >>> population_stability_index(np.array([50.0, 50.0]), np.array([[50.0, 50.0], [80.0, 20.0]])).round(3)
-    array([0.   , 0.404])
+    array([0.   , 0.406])
     """
     p = _shares(reference)
     q = _shares(current)
     index: Float1D = ((q - p) * np.log(q / p)).sum(axis=-1)
     empty = (np.sum(current, axis=-1) == 0) | (np.sum(reference) == 0)
     return np.where(empty, np.nan, index)
-
-
-def profile_values(values: Float1D, *, bins: int = 10) -> FeatureProfile:
-    """Summarise values as a dataset manifest does, for what has no stored profile (predictions).
-
-    Examples
-    --------
-    >>> profile_values(np.array([1.0, 2.0, 3.0, 4.0, np.nan]), bins=2).counts
-    (2, 2)
-    """
-    known = values[np.isfinite(values)]
-    if not known.size:
-        return FeatureProfile(
-            count=len(values),
-            missing=len(values),
-            mean=None,
-            std=None,
-            minimum=None,
-            maximum=None,
-            edges=(),
-            counts=(),
-        )
-    edges = np.unique(np.quantile(known, np.linspace(0.0, 1.0, bins + 1)))
-    if len(edges) == 1:
-        edges = np.repeat(edges, 2)
-    index = np.searchsorted(edges[1:-1], known, side="right")
-    return FeatureProfile(
-        count=len(values),
-        missing=len(values) - len(known),
-        mean=float(known.mean()),
-        std=float(known.std(ddof=1)) if len(known) > 1 else None,
-        minimum=float(known.min()),
-        maximum=float(known.max()),
-        edges=tuple(edges.tolist()),
-        counts=tuple(np.bincount(index, minlength=len(edges) - 1).tolist()),
-    )
 
 
 def psi_from_profile(profile: FeatureProfile, values: Float1D) -> float:
@@ -91,8 +55,9 @@ def psi_from_profile(profile: FeatureProfile, values: Float1D) -> float:
 
     Examples
     --------
+    >>> from ordinis_learn.datasets.profile import profile_feature
     >>> reference = np.linspace(0.0, 1.0, 500)
-    >>> psi_from_profile(profile_values(reference), reference)
+    >>> psi_from_profile(profile_feature(reference), reference)
     0.0
     """
     edges = np.asarray(profile.edges)

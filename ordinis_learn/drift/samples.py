@@ -8,14 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ordinis_learn.datasets.features import FEATURE_PREFIX
 from ordinis_learn.drift.binning import Float1D, Int1D
 from ordinis_learn.drift.measurement import Sample
 from ordinis_learn.errors import DataMissing
 
-__all__ = ["FEATURE_PREFIX", "Rows"]
-
-FEATURE_PREFIX = "f_"
-"""In front of every feature's name among a dataset's columns."""
+__all__ = ["Rows"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

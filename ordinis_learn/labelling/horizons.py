@@ -2,7 +2,7 @@
 
 A signal made at the close of session s is entered at the close of s+1 and left at the close of s+1+h::
 
-    y_h = P[s+1+h] / P[s+1] - 1
+    y_h = P[s + 1 + h] / P[s + 1] - 1
 
 which is the label of Qlib's ``Ref($close, -(h+1)) / Ref($close, -1) - 1``. What is known when:
 

@@ -47,7 +47,9 @@ class PriceHistory:
     def __post_init__(self) -> None:
         shape = (len(self.sessions), len(self.symbols))
         if self.close.shape != shape or self.index_close.shape != shape[:1]:
-            raise ValueError(f"close is {self.close.shape} and index {self.index_close.shape}, expected {shape}")
+            raise ValueError(
+                f"close is {self.close.shape} and index {self.index_close.shape}, expected {shape}"
+            )
         if np.any(np.diff(self.sessions) <= np.timedelta64(0, "D")):
             raise ValueError("sessions are not strictly increasing")
 
@@ -80,7 +82,9 @@ class PriceHistory:
         )
 
     @classmethod
-    def from_bars(cls, *, session: npt.ArrayLike, symbol: npt.ArrayLike, close: npt.ArrayLike) -> PriceHistory:
+    def from_bars(
+        cls, *, session: npt.ArrayLike, symbol: npt.ArrayLike, close: npt.ArrayLike
+    ) -> PriceHistory:
         """Pivot long bars (one row per session and symbol) into arrays; the last of two equal keys wins."""
         days, row = np.unique(np.asarray(session, dtype="datetime64[D]"), return_inverse=True)
         names, column = np.unique(np.asarray(symbol, dtype=str), return_inverse=True)

@@ -14,7 +14,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from ordinis_learn.errors import ArtifactMissing, DataCorrupt
+from ordinis_learn.errors import ArtifactMissing, ConfigInvalid, DataCorrupt
 from ordinis_learn.models.base import SignalModel
 from ordinis_learn.models.header import HEADER_FILE, BundleHeader, read_header
 from ordinis_learn.models.rule import RuleModel
@@ -27,8 +27,8 @@ _RESTORE: Final = "restore the folder from the run's artifacts, or train again w
 def _load_rule(folder: Path, header: BundleHeader) -> SignalModel:
     try:
         return RuleModel.from_header(header)
-    except ValidationError as error:
-        found = f"the rule's parameters: {error.errors()[0]['msg']}"
+    except (ValidationError, ConfigInvalid) as error:
+        found = str(error).splitlines()[-1].strip()
         raise DataCorrupt(f"load the rule in {folder}", found=found, next_step=_RESTORE) from error
 
 

@@ -54,6 +54,9 @@ def read_header(folder: Path) -> BundleHeader:
         raise ArtifactMissing(asked, found=found, next_step=_REBUILD, folder=str(folder))
     try:
         return BundleHeader.model_validate_json(path.read_bytes())
+    except OSError as error:
+        found = f"{type(error).__name__}: {error.strerror}"
+        raise StoreUnavailable(asked, found=found, next_step=f"make {path} readable") from error
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or HEADER_FILE

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ordinis_learn.errors import ConfigInvalid
 from ordinis_learn.market.rules import RuleParameters, rule_signals
 from ordinis_learn.models.base import Predictions
 from ordinis_learn.models.header import BundleHeader, write_bundle
@@ -31,6 +32,11 @@ class RuleModel:
         How long a signal is meant to be held.
     parameters : RuleParameters
         Declared, never fitted.
+
+    Raises
+    ------
+    ConfigInvalid
+        A feature that the rule reads is not among ``feature_names``.
     """
 
     kind = "rule"
@@ -38,6 +44,14 @@ class RuleModel:
     def __init__(
         self, *, feature_names: tuple[str, ...], horizon_sessions: int, parameters: RuleParameters
     ) -> None:
+        try:
+            rule_signals(np.empty((0, len(feature_names))), names=feature_names, parameters=parameters)
+        except KeyError as error:
+            raise ConfigInvalid(
+                "build a rule model",
+                found=f"no feature {error} among {', '.join(feature_names)}",
+                next_step="give the names of ordinis_learn.market.FEATURE_NAMES",
+            ) from error
         self._feature_names = feature_names
         self._horizon_sessions = horizon_sessions
         self._parameters = parameters
@@ -59,13 +73,10 @@ class RuleModel:
 
     def predict(self, features: npt.NDArray[np.float64]) -> Predictions:
         """Answer for an (n, F) matrix; a row with a non-finite feature is flat with confidence 0."""
-        rows, complete = checked_rows(features, names=self._feature_names)
-        filled = np.where(complete[:, None], rows, 0.0)
-        direction, confidence = rule_signals(filled, names=self._feature_names, parameters=self._parameters)
+        rows, _ = checked_rows(features, names=self._feature_names)
+        direction, confidence = rule_signals(rows, names=self._feature_names, parameters=self._parameters)
         return Predictions(
-            direction=np.where(complete, direction, 0).astype(np.int8),
-            confidence=np.where(complete, confidence, 0.0).astype(np.float64),
-            expected_return=np.full(len(rows), np.nan),
+            direction=direction, confidence=confidence, expected_return=np.full(len(rows), np.nan)
         )
 
     def save(self, folder: Path) -> None:

@@ -15,7 +15,16 @@ from ordinis_learn.records.dataset import (
     LabelStats,
 )
 from ordinis_learn.records.drift import DriftAlert, DriftFinding, DriftReport, Severity
-from ordinis_learn.records.emitted import LEARN_SOURCE, LearnTopic, learn_event
+from ordinis_learn.records.emitted import (
+    LEARN_SOURCE,
+    LearnTopic,
+    dataset_built,
+    drift_alerted,
+    evaluation_completed,
+    learn_event,
+    model_trained,
+    pack_generated,
+)
 from ordinis_learn.records.events import (
     PAYLOADS,
     REQUIRED_TAGS,
@@ -116,8 +125,13 @@ __all__ = [
     "Verdict",
     "Waiver",
     "canonical_json",
+    "dataset_built",
+    "drift_alerted",
+    "evaluation_completed",
     "file_sha256",
     "hash_of",
     "learn_event",
+    "model_trained",
+    "pack_generated",
     "tree_sha256",
 ]

@@ -11,10 +11,24 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from ordinis_learn.records.artifact import ModelArtifact
+from ordinis_learn.records.bench import BenchPackManifest
 from ordinis_learn.records.canonical import hash_of
+from ordinis_learn.records.dataset import DatasetManifest
+from ordinis_learn.records.drift import DriftAlert
 from ordinis_learn.records.events import Envelope
+from ordinis_learn.records.scorecard import Scorecard
 
-__all__ = ["LEARN_SOURCE", "LearnTopic", "learn_event"]
+__all__ = [
+    "LEARN_SOURCE",
+    "LearnTopic",
+    "dataset_built",
+    "drift_alerted",
+    "evaluation_completed",
+    "learn_event",
+    "model_trained",
+    "pack_generated",
+]
 
 LEARN_SOURCE: Final = "learn"
 
@@ -70,4 +84,89 @@ def learn_event(
         partition_key=subject,
         payload=dict(payload),
         tags={"instrument_type": "none", "venue": "none", "jurisdiction": "none", "env": env},
+    )
+
+
+def dataset_built(manifest: DatasetManifest, *, at: datetime, env: str = "dev") -> Envelope:
+    """Tell that a dataset was built, accepted or rejected."""
+    payload = {
+        "dataset_id": manifest.dataset_id,
+        "version": manifest.version,
+        "kind": manifest.kind,
+        "window": manifest.window.to_json(),
+        "rows": manifest.rows,
+        "content_sha256": manifest.content_sha256,
+        "accepted": manifest.validation.success,
+        "failed": list(manifest.validation.failed),
+    }
+    return learn_event(
+        LearnTopic.DATASET_BUILT, payload, subject=manifest.dataset_id, identity=manifest.ref, at=at, env=env
+    )
+
+
+def model_trained(artifact: ModelArtifact, *, at: datetime, env: str = "dev") -> Envelope:
+    """Tell that a model was trained (or declared) and registered."""
+    payload = artifact.to_json()
+    return learn_event(
+        LearnTopic.MODEL_TRAINED,
+        payload,
+        subject=artifact.name,
+        identity=artifact.artifact_id,
+        at=at,
+        env=env,
+    )
+
+
+def pack_generated(pack: BenchPackManifest, *, at: datetime, env: str = "dev") -> Envelope:
+    """Tell that a benchmark pack was generated; the windows stay in the catalogue."""
+    payload = {key: value for key, value in pack.to_json().items() if key != "windows"}
+    payload["windows"] = len(pack.windows)
+    return learn_event(
+        LearnTopic.PACK_GENERATED,
+        payload,
+        subject=pack.pack_id,
+        identity=pack.manifest_hash,
+        at=at,
+        env=env,
+    )
+
+
+def evaluation_completed(
+    artifact_id: str, scorecard: Scorecard, *, at: datetime, env: str = "dev"
+) -> tuple[Envelope, Envelope]:
+    """Tell that an evaluation ended and that its scorecard is there: one event for each stream."""
+    verdicts = {name: difference.verdict for name, difference in scorecard.differences.items()}
+    common = {
+        "artifact_id": artifact_id,
+        "pack_id": scorecard.pack_id,
+        "pack_hash": scorecard.pack_hash,
+        "subject": scorecard.subject.to_json(),
+        "baseline": None if scorecard.baseline is None else scorecard.baseline.to_json(),
+        "scorecard_hash": scorecard.content_hash(),
+    }
+    record = scorecard.to_json()
+    completed = {
+        **common,
+        "metrics": record["metrics"],
+        "metric_quality": record["metric_quality"],
+        "verdicts": verdicts,
+    }
+    subject, identity = scorecard.subject.name, f"{artifact_id}/{common['scorecard_hash']}"
+    return (
+        learn_event(LearnTopic.EVAL_COMPLETED, completed, subject=subject, identity=identity, at=at, env=env),
+        learn_event(
+            LearnTopic.SCORECARD_GENERATED, common, subject=subject, identity=identity, at=at, env=env
+        ),
+    )
+
+
+def drift_alerted(alert: DriftAlert, *, at: datetime, env: str = "dev") -> Envelope:
+    """Tell that a model drifted."""
+    return learn_event(
+        LearnTopic.DRIFT_ALERT,
+        alert.to_json(),
+        subject=alert.model,
+        identity=alert.alert_id,
+        at=at,
+        env=env,
     )

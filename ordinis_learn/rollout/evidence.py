@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -26,7 +26,7 @@ from ordinis_learn.records import (
     hash_of,
 )
 from ordinis_learn.rollout.statements import VerifiedStatement, verify
-from ordinis_learn.rollout.tags import approval_tag, is_statement_tag, kind_of, scorecard_tag
+from ordinis_learn.rollout.tags import is_statement_tag, kind_of, named_in
 
 __all__ = ["Evidence", "check_statement", "evidence_hash", "read_evidence"]
 
@@ -74,18 +74,53 @@ class Evidence:
 
 
 def check_statement(
-    key: str, text: str, *, subject: ModelRef, identities: Sequence[Identity], now: datetime
+    key: str,
+    text: str,
+    *,
+    subject: ModelRef,
+    identities: Sequence[Identity],
+    now: datetime,
+    current: str | None = None,
 ) -> VerifiedStatement:
     """Check that a tag's value is a valid statement about ``subject`` and belongs under ``key``.
 
     The key of a scorecard names its pack, the key of an approval its signer: otherwise one valid
     statement could be hung over another, and a refusal would be covered by somebody else's approval.
 
+    Parameters
+    ----------
+    key, text : str
+        The tag.
+    subject : ModelRef
+        The version the tag hangs on.
+    identities : Sequence[Identity]
+        Every identity, revoked ones too.
+    now : datetime
+        The moment at which keys must be trusted.
+    current : str, optional
+        What hangs there already; an older statement cannot replace it. Without this an old approval,
+        still validly signed, would cover its author's later refusal.
+
     Raises
     ------
     EvidenceInvalid
         The key carries no statement, or this one does not belong there.
     """
+    statement = _check_place(key, text, subject=subject, identities=identities, now=now)
+    if current is None or current == text:
+        return statement
+    try:
+        standing = _check_place(key, current, subject=subject, identities=identities, now=now)
+    except EvidenceInvalid:
+        return statement
+    if _made_at(statement.record) <= _made_at(standing.record):
+        raise _misplaced(key, "it is not newer than the statement that hangs there")
+    return statement
+
+
+def _check_place(
+    key: str, text: str, *, subject: ModelRef, identities: Sequence[Identity], now: datetime
+) -> VerifiedStatement:
     kind = kind_of(key)
     if kind is None:
         raise _misplaced(key, "no statement has this key")
@@ -93,12 +128,10 @@ def check_statement(
     if statement.kind != kind:
         raise _misplaced(key, f"it is a {statement.kind} statement")
     if statement.subject != subject:
-        raise _misplaced(
-            key, f"it is about {_show(statement.subject)}, this version is {_show(subject)}"
-        )
-    if isinstance(statement.record, Scorecard) and key != scorecard_tag(statement.record.pack_id):
+        raise _misplaced(key, f"it is about {_show(statement.subject)}, this version is {_show(subject)}")
+    if isinstance(statement.record, Scorecard) and named_in(key) != statement.record.pack_id:
         raise _misplaced(key, f"it is about the pack {statement.record.pack_id!r}")
-    if isinstance(statement.record, Approval) and key != approval_tag(statement.signer.name):
+    if isinstance(statement.record, Approval) and named_in(key) != statement.signer.name:
         raise _misplaced(key, f"it is the answer of {statement.signer.name!r}")
     return statement
 
@@ -133,7 +166,9 @@ def read_evidence(
     faults: list[str] = []
     for key in sorted(key for key in tags if is_statement_tag(key)):
         try:
-            statements.append(check_statement(key, tags[key], subject=subject, identities=identities, now=now))
+            statements.append(
+                check_statement(key, tags[key], subject=subject, identities=identities, now=now)
+            )
         except EvidenceInvalid as error:
             faults.append(f"{key}: {error.found}")
     artifacts, shadows = _records(statements, ModelArtifact), _records(statements, ShadowReport)
@@ -171,6 +206,14 @@ def evidence_hash(evidence: Evidence) -> str:
         "incumbent": _json(evidence.incumbent),
     }
     return hash_of(parts, domain="ordinis.evidence.v1")
+
+
+def _made_at(record: Record) -> datetime:
+    if isinstance(record, Approval):
+        return record.given_at
+    if isinstance(record, Scorecard | ShadowReport):
+        return record.created_at
+    return datetime.max.replace(tzinfo=UTC)
 
 
 def _records(statements: Sequence[VerifiedStatement], record_type: type[_R]) -> tuple[_R, ...]:

@@ -93,7 +93,9 @@ class KeyStore:
         path = self._path(name)
         if not self.exists(name):
             raise ConfigInvalid(
-                f"sign as {name!r}", found=f"no key file {path}", next_step=f"ordinis-learn keys create {name} --role …"
+                f"sign as {name!r}",
+                found=f"no key file {path}",
+                next_step=f"ordinis-learn keys create {name} --role …",
             )
         _refuse_open_to_others(path, mode="600")
         try:
@@ -166,5 +168,7 @@ def _not_a_key(name: str, path: Path) -> ConfigInvalid:
 
 def _unavailable(asked: str, path: Path, error: OSError) -> StoreUnavailable:
     return StoreUnavailable(
-        asked, found=f"{path}: {error.strerror or error}", next_step=f"make {path.parent} readable and writable for you"
+        asked,
+        found=f"{path}: {error.strerror or error}",
+        next_step=f"make {path.parent} readable and writable for you",
     )

@@ -37,7 +37,15 @@ from ordinis_learn.records import (
 )
 from ordinis_learn.rollout.tags import StatementKind
 
-__all__ = ["MAX_CHARACTERS", "PAYLOAD_TYPE", "PREDICATE_TYPES", "ROLES", "VerifiedStatement", "sign", "verify"]
+__all__ = [
+    "MAX_CHARACTERS",
+    "PAYLOAD_TYPE",
+    "PREDICATE_TYPES",
+    "ROLES",
+    "VerifiedStatement",
+    "sign",
+    "verify",
+]
 
 MAX_CHARACTERS: Final = 100_000
 """The longest value of a model-version tag that MLflow stores."""
@@ -138,7 +146,10 @@ def sign(kind: str, *, subject: ModelRef, predicate: Record, signer: CryptoSigne
     statement = {
         "_type": _STATEMENT_TYPE,
         "subject": [
-            {"name": f"models:/{subject.name}/{subject.version}", "digest": {"sha256": subject.artifact_sha256}}
+            {
+                "name": f"models:/{subject.name}/{subject.version}",
+                "digest": {"sha256": subject.artifact_sha256},
+            }
         ],
         "predicateType": PREDICATE_TYPES[known],
         "predicate": predicate.to_json(),
@@ -218,7 +229,9 @@ def _check_signature(envelope: Envelope, identity: Identity) -> None:
         key = SSlibKey.from_dict(identity.key_id, scheme)
         envelope.verify([key], 1)
     except (SigningError, ValueError, KeyError, TypeError) as error:
-        raise _invalid(f"the signature is not one of {identity.name}'s key {identity.key_id[:16]}…") from error
+        raise _invalid(
+            f"the signature is not one of {identity.name}'s key {identity.key_id[:16]}…"
+        ) from error
 
 
 def _in_role(rows: Sequence[Identity], kind: StatementKind) -> Identity:
@@ -226,7 +239,9 @@ def _in_role(rows: Sequence[Identity], kind: StatementKind) -> Identity:
         if ROLES[kind] in identity.roles:
             return identity
     roles = ", ".join(sorted({role.value for identity in rows for role in identity.roles}))
-    raise _invalid(f"{rows[0].name} may sign as {roles or 'nothing'}; a {kind} statement needs {ROLES[kind].value}")
+    raise _invalid(
+        f"{rows[0].name} may sign as {roles or 'nothing'}; a {kind} statement needs {ROLES[kind].value}"
+    )
 
 
 def _read_payload(payload: bytes) -> tuple[StatementKind, ModelRef, Record]:

@@ -24,6 +24,7 @@ __all__ = [
     "is_governed_tag",
     "is_statement_tag",
     "kind_of",
+    "named_in",
     "scorecard_tag",
 ]
 
@@ -121,3 +122,17 @@ def kind_of(key: str) -> StatementKind | None:
     if key.startswith(_APPROVAL_PREFIX) and IDENTITY_NAME.fullmatch(key.removeprefix(_APPROVAL_PREFIX)):
         return "approval"
     return None
+
+
+def named_in(key: str) -> str:
+    """Return the pack or identity that a scorecard's or approval's key names; empty for other keys.
+
+    Examples
+    --------
+    >>> named_in("ordinis.approval.model-risk"), named_in("ordinis.evidence.shadow")
+    ('model-risk', '')
+    """
+    for prefix in (_SCORECARD_PREFIX, _APPROVAL_PREFIX):
+        if key.startswith(prefix):
+            return key.removeprefix(prefix)
+    return ""

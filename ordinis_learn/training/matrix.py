@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ordinis_learn.datasets.features import FEATURE_PREFIX
 from ordinis_learn.errors import ConfigInvalid, DataMissing
 from ordinis_learn.records import DatasetManifest
 from ordinis_learn.training.config import TrainConfig
@@ -100,7 +101,7 @@ def _usable(table: pa.Table, *, config: TrainConfig, manifest: DatasetManifest) 
     horizon = config.horizon_sessions
     keep = pc.and_(pc.is_finite(table[f"fwd_ret_{horizon}d"]), pc.greater(table[f"uniqueness_{horizon}d"], 0.0))
     for name in manifest.feature_names:
-        keep = pc.and_(keep, pc.is_finite(table[name]))
+        keep = pc.and_(keep, pc.is_finite(table[FEATURE_PREFIX + name]))
     if config.train_start is not None:
         keep = pc.and_(keep, pc.greater_equal(table["session"], config.train_start))
     if config.train_until is not None:
@@ -115,7 +116,7 @@ def _usable(table: pa.Table, *, config: TrainConfig, manifest: DatasetManifest) 
 def _features(rows: pa.Table, names: tuple[str, ...]) -> npt.NDArray[np.float32]:
     features = np.empty((len(rows), len(names)), dtype=np.float32)
     for n, name in enumerate(names):
-        features[:, n] = rows[name].to_numpy()
+        features[:, n] = rows[FEATURE_PREFIX + name].to_numpy()
     return features
 
 

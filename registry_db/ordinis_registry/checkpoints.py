@@ -22,7 +22,7 @@ from ordinis_registry.ledger import EVERYTHING, GENESIS
 from ordinis_registry.models import HeadRow, LedgerRow
 from ordinis_registry.verification import Fault
 
-__all__ = ["Checkpoint", "ChainHead", "verify_checkpoints", "write_checkpoint"]
+__all__ = ["ChainHead", "Checkpoint", "verify_checkpoints", "write_checkpoint"]
 
 _DOMAIN: Final = "ordinis.checkpoint.v1"
 

@@ -27,7 +27,17 @@ from ordinis_learn.records import Actor, AuditRecord, canonical_json
 from ordinis_registry.models import HeadRow, LedgerRow
 from ordinis_registry.pointers import Pointers
 
-__all__ = ["DOMAIN", "EVERYTHING", "GENESIS", "active_at", "append", "hash_text", "history", "lock", "pointers"]
+__all__ = [
+    "DOMAIN",
+    "EVERYTHING",
+    "GENESIS",
+    "active_at",
+    "append",
+    "hash_text",
+    "history",
+    "lock",
+    "pointers",
+]
 
 DOMAIN: Final = "ordinis.ledger.v1"
 EVERYTHING: Final = "*"
@@ -80,9 +90,7 @@ def append(
     """
     try:
         head = lock(session, subject)
-        record, text = _next_record(
-            head, subject=subject, action=action, actor=actor, at=at, body=dict(body)
-        )
+        record, text = _next_record(head, subject=subject, action=action, actor=actor, at=at, body=dict(body))
         session.add(
             LedgerRow(
                 subject=subject,

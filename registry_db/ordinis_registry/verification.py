@@ -102,9 +102,7 @@ def _verify_row(row: LedgerRow, *, previous: str) -> Iterator[Fault]:
         yield fault("unlinked", "it does not continue the record before it")
 
 
-def _verify_head(
-    subject: str, head: HeadRow | None, *, sequence: int, newest_hash: str
-) -> Iterator[Fault]:
+def _verify_head(subject: str, head: HeadRow | None, *, sequence: int, newest_hash: str) -> Iterator[Fault]:
     def fault(kind: FaultKind, detail: str, at: int = sequence) -> Fault:
         return Fault(subject=subject, sequence=at, kind=kind, detail=detail)
 

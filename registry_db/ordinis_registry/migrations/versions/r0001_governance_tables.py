@@ -54,9 +54,7 @@ def _create_catalogue() -> None:
     op.create_index("ix_ordinis_model_registry_artifact_sha256", "model_registry", ["artifact_sha256"])
     op.create_table(
         "dataset_manifests",
-        *_records(
-            _position(), _text("dataset_id", 256), _text("version", 64), _text("content_sha256", 64)
-        ),
+        *_records(_position(), _text("dataset_id", 256), _text("version", 64), _text("content_sha256", 64)),
         _primary("dataset_manifests", "position"),
         _unique("dataset_manifests", "dataset_id", "version"),
     )
@@ -155,4 +153,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Refuse: a ledger is never dropped by a tool."""
-    raise NotImplementedError("the governance tables are not dropped by a migration; restore a backup instead")
+    raise NotImplementedError(
+        "the governance tables are not dropped by a migration; restore a backup instead"
+    )

@@ -1,0 +1,195 @@
+"""Build a dataset from the event log: assemble, profile, validate, publish."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+import pyarrow.compute as pc
+
+from ordinis_learn.datasets.assembly import QUERY_HASH, Assembled, assemble
+from ordinis_learn.datasets.content import column_types, content_sha256
+from ordinis_learn.datasets.expectations import Suite, signal_suite, totals, validate
+from ordinis_learn.datasets.profile import join_quality, label_stats, profile_feature
+from ordinis_learn.datasets.store import build_command, publish, published, rejection, restore
+from ordinis_learn.errors import ConfigInvalid, DataMissing
+from ordinis_learn.ports import Clock, EventLog
+from ordinis_learn.records import (
+    DatasetManifest,
+    DatasetValidation,
+    DatasetWindow,
+    FeatureProfile,
+    LabelStats,
+    Topic,
+    hash_of,
+)
+
+__all__ = ["DatasetBuilder"]
+
+_DATASET_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_VERSION_DIGITS: Final = 16
+
+
+class DatasetBuilder:
+    """Builds labelled signal datasets, one folder per version.
+
+    The version is the first 16 hex digits of the content's hash. So a window that is built twice from the
+    same events gives the same version, and the second build writes nothing; it returns the first manifest,
+    with the provenance of the first build.
+
+    Parameters
+    ----------
+    log : EventLog
+        Where signals, bars, decisions and executions are read.
+    root : Path
+        ``<dataset_id>/<version>/`` is written below it.
+    min_samples : int
+        ``LEARN_MIN_SAMPLES``: how many effective samples the shortest horizon must have. Longer horizons
+        overlap more and hold less evidence; training checks the one it uses.
+    code_commit : str
+        Recorded in the manifest.
+    clock : Clock
+        Says when a manifest was made.
+    """
+
+    def __init__(
+        self, log: EventLog, *, root: Path, min_samples: int, code_commit: str, clock: Clock
+    ) -> None:
+        self._log = log
+        self._root = root
+        self._min_samples = min_samples
+        self._code_commit = code_commit
+        self._clock = clock
+
+    def build(self, dataset_id: str, window: DatasetWindow) -> DatasetManifest:
+        """Build one window.
+
+        Raises
+        ------
+        ConfigInvalid
+            The id cannot be a folder name, or this version was judged by another suite.
+        DataMissing
+            The window holds too little evidence. Nothing is written.
+        DatasetRejected
+            The dataset was written but failed its expectations; ``data["manifest"]`` holds its manifest.
+        StoreUnavailable
+            The folder cannot be written.
+        """
+        if not _DATASET_ID.fullmatch(dataset_id):
+            raise ConfigInvalid(
+                f"build dataset {dataset_id!r}",
+                found="an id that is not made of letters, digits, '_' and '-' (at most 64)",
+                next_step="choose a plain name, e.g. sp500_core",
+            )
+        rows = assemble(self._log, window=window)
+        stats = label_stats(rows.table, horizons=window.horizons)
+        self._require_evidence(dataset_id, window, rows, stats)
+        manifest = self._publish(dataset_id, window, rows, stats)
+        if not manifest.validation.success:
+            raise rejection(manifest, asked=f"build dataset {dataset_id} over {window.start}..{window.end}")
+        return manifest
+
+    def _publish(
+        self, dataset_id: str, window: DatasetWindow, rows: Assembled, stats: dict[str, LabelStats]
+    ) -> DatasetManifest:
+        content = content_sha256(rows.table)
+        suite = signal_suite(horizons=window.horizons, features=rows.feature_columns)
+        known = published(self._root, dataset_id=dataset_id, version=content[:_VERSION_DIGITS])
+        if known is not None:
+            _require_same_suite(known, suite)
+            restore(rows.table, manifest=known, root=self._root)
+            return known
+        draft = DatasetManifest(
+            dataset_id=dataset_id,
+            version=content[:_VERSION_DIGITS],
+            kind="signal",
+            window=window,
+            files=(),
+            content_sha256=content,
+            columns=column_types(rows.table),
+            feature_names=rows.feature_names,
+            rows=rows.table.num_rows,
+            label_stats=stats,
+            profile=_profiles(rows),
+            event_range=rows.event_range,
+            join_quality=join_quality(rows.table),
+            query_hash=QUERY_HASH,
+            code_commit=self._code_commit,
+            config_hash=_config_hash(dataset_id, window),
+            suite_hash=suite.content_hash(),
+            validation=self._validate(rows, window, suite),
+            created_at=self._clock(),
+        )
+        return publish(rows.table, root=self._root, draft=draft)
+
+    def _validate(self, rows: Assembled, window: DatasetWindow, suite: Suite) -> DatasetValidation:
+        row = totals(
+            rows.table,
+            horizons=window.horizons,
+            features=len(rows.feature_names),
+            minimum_samples=self._min_samples,
+        )
+        return validate(rows.table, suite=suite, row=row)
+
+    def _require_evidence(
+        self, dataset_id: str, window: DatasetWindow, rows: Assembled, stats: dict[str, LabelStats]
+    ) -> None:
+        shortest = f"{min(window.horizons)}d"
+        if rows.table.num_rows and stats[shortest].effective_samples >= self._min_samples:
+            return
+        effective = {name: round(entry.effective_samples, 1) for name, entry in stats.items()}
+        covered = _signal_days(self._log)
+        raise DataMissing(
+            f"build dataset {dataset_id} over {window.start}..{window.end}",
+            found=f"{rows.table.num_rows} signals, worth {effective} effective samples, where {shortest} needs "
+            f"{self._min_samples}; {_coverage(covered)}",
+            next_step=_next_step(dataset_id, window, covered),
+            rows=rows.table.num_rows,
+            effective_samples=effective,
+            required=self._min_samples,
+            covered=covered,
+        )
+
+
+def _profiles(rows: Assembled) -> dict[str, FeatureProfile]:
+    columns = zip(rows.feature_names, rows.feature_columns, strict=True)
+    return {name: profile_feature(rows.table[column].to_numpy()) for name, column in columns}
+
+
+def _config_hash(dataset_id: str, window: DatasetWindow) -> str:
+    return hash_of({"dataset_id": dataset_id, "window": window.to_json()}, domain="ordinis.dataset.config")
+
+
+def _require_same_suite(known: DatasetManifest, suite: Suite) -> None:
+    if known.suite_hash != suite.content_hash():
+        raise ConfigInvalid(
+            f"build dataset {known.ref} again",
+            found="the same content is on disk, judged by another suite of expectations "
+            f"({known.suite_hash[:16]}...); a manifest is never rewritten",
+            next_step=f"build it under another id, e.g. {known.dataset_id}_2, to have it judged by this release",
+        )
+
+
+def _signal_days(log: EventLog) -> tuple[date, date] | None:
+    moments = pc.min_max(log.scan(Topic.SIGNAL)["ts_event"]).as_py()
+    return None if moments["min"] is None else (moments["min"].date(), moments["max"].date())
+
+
+def _coverage(covered: tuple[date, date] | None) -> str:
+    return (
+        "the log holds no signals"
+        if covered is None
+        else f"the log has signals of {covered[0]}..{covered[1]}"
+    )
+
+
+def _next_step(dataset_id: str, window: DatasetWindow, covered: tuple[date, date] | None) -> str:
+    if covered is None:
+        return "record signals and bars first, with LearningEngine.record_event"
+    if window.start <= covered[0] and covered[1] <= window.end:
+        return "record more events, or lower LEARN_MIN_SAMPLES if so little evidence will do"
+    span = {"start": min(window.start, covered[0]), "end": max(window.end, covered[1])}
+    command = build_command(dataset_id, window=window.model_copy(update=span))
+    return f"widen the window: {command}; or lower LEARN_MIN_SAMPLES"

@@ -1,0 +1,210 @@
+"""Datasets on disk: ``<root>/<dataset_id>/<version>/`` with data, manifest and report.
+
+A version's folder appears whole or not at all: it is written beside its place and renamed. Its manifest is
+never rewritten. What is opened is hashed first.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from ordinis_learn.datasets.report import render_report
+from ordinis_learn.errors import DataCorrupt, DatasetRejected, StoreUnavailable
+from ordinis_learn.records import DatasetFile, DatasetManifest, DatasetWindow, file_sha256
+
+__all__ = ["build_command", "dataset_folder", "open_dataset", "publish", "published", "rejection", "restore"]
+
+DATA_FILE: Final = "data.parquet"
+MANIFEST_FILE: Final = "manifest.json"
+REPORT_FILE: Final = "report.html"
+
+
+def dataset_folder(root: Path, *, dataset_id: str, version: str) -> Path:
+    """Return where a version lies."""
+    return root / dataset_id / version
+
+
+def build_command(dataset_id: str, *, window: DatasetWindow) -> str:
+    """Return what to type to build a window.
+
+    Examples
+    --------
+    >>> window = DatasetWindow(start="2001-01-02", end="2001-12-31", horizons=(5,))
+    >>> build_command("core", window=window)
+    'ordinis-learn datasets build core --start 2001-01-02 --end 2001-12-31 --horizon 5'
+    """
+    if window.as_of is not None:
+        return f"LearningEngine.build_dataset({dataset_id!r}, {window.to_json()})"
+    words = ["ordinis-learn datasets build", dataset_id, f"--start {window.start}", f"--end {window.end}"]
+    if window.horizons != DatasetWindow.model_fields["horizons"].default:
+        words += [f"--horizon {horizon}" for horizon in window.horizons]
+    return " ".join([*words, *(f"--symbol {symbol}" for symbol in window.symbols or ())])
+
+
+def open_dataset(manifest: DatasetManifest, *, root: Path) -> pa.Table:
+    """Return the rows of an accepted dataset, after its files were found unchanged.
+
+    Raises
+    ------
+    DatasetRejected
+        The dataset failed its expectations.
+    DataCorrupt
+        A file is missing, unreadable or not the one that was written.
+    """
+    if not manifest.validation.success:
+        raise rejection(manifest, asked=f"open dataset {manifest.ref}")
+    folder = dataset_folder(root, dataset_id=manifest.dataset_id, version=manifest.version)
+    for file in manifest.files:
+        fault = _fault(folder / file.path, file=file)
+        if fault is not None:
+            raise _corrupt(manifest, found=fault)
+    try:
+        table = pa.concat_tables([pq.read_table(folder / file.path) for file in manifest.files])
+    except (pa.ArrowInvalid, OSError) as error:
+        raise _corrupt(manifest, found=str(error)) from error
+    if table.num_rows != manifest.rows:
+        raise _corrupt(manifest, found=f"{table.num_rows} rows where the manifest has {manifest.rows}")
+    return table
+
+
+def rejection(manifest: DatasetManifest, *, asked: str) -> DatasetRejected:
+    """Return the error that tells why a dataset was rejected; ``data["manifest"]`` holds it."""
+    reasons = [
+        *manifest.validation.failed[:5],
+        *([manifest.validation.error] if manifest.validation.error else []),
+    ]
+    return DatasetRejected(
+        asked,
+        found=f"{manifest.ref} is kept but failed its expectations: {'; '.join(reasons)}",
+        next_step=f"read {manifest.dataset_id}/{manifest.version}/{REPORT_FILE}, correct the source of the events, "
+        "and build the window again",
+        manifest=manifest,
+    )
+
+
+def published(root: Path, *, dataset_id: str, version: str) -> DatasetManifest | None:
+    """Return the manifest of a version that is on disk, None where it is not.
+
+    Raises
+    ------
+    DataCorrupt
+        The folder is there without a readable manifest.
+    """
+    folder = dataset_folder(root, dataset_id=dataset_id, version=version)
+    if not folder.exists():
+        return None
+    try:
+        return DatasetManifest.model_validate_json((folder / MANIFEST_FILE).read_bytes())
+    except (OSError, ValidationError) as error:
+        raise DataCorrupt(
+            f"read the manifest of {dataset_id}@{version}",
+            found=f"{folder / MANIFEST_FILE}: {str(error).splitlines()[0]}",
+            next_step=f"move {folder} away and build the dataset again",
+        ) from error
+
+
+def publish(table: pa.Table, *, root: Path, draft: DatasetManifest) -> DatasetManifest:
+    """Write a version's folder; return the draft with the written file in it.
+
+    Where another process was faster, its folder stays and its manifest is returned.
+
+    Raises
+    ------
+    StoreUnavailable
+        The folder cannot be written. What was there before is as it was.
+    """
+    building = root / f".building-{uuid4().hex}"
+    try:
+        building.mkdir(parents=True)
+        file = write_data(table, path=building / DATA_FILE)
+        manifest = draft.model_copy(update={"files": (file,)})
+        (building / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        (building / REPORT_FILE).write_text(render_report(manifest), encoding="utf-8")
+        place = dataset_folder(root, dataset_id=manifest.dataset_id, version=manifest.version)
+        place.parent.mkdir(exist_ok=True)
+        if _rename_unless_there(building, place):
+            return manifest
+        return published(root, dataset_id=manifest.dataset_id, version=manifest.version) or manifest
+    except OSError as error:
+        raise StoreUnavailable(
+            f"write a dataset under {root}",
+            found=str(error),
+            next_step=f"make {root} writable, or set ORDINIS_HOME to a folder that is",
+        ) from error
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def restore(table: pa.Table, *, manifest: DatasetManifest, root: Path) -> None:
+    """Put back the data file of a published version if it is missing or changed.
+
+    Raises
+    ------
+    DataCorrupt
+        The rows are those of the manifest but no longer encode to the recorded bytes.
+    StoreUnavailable
+        The folder cannot be written.
+    """
+    folder = dataset_folder(root, dataset_id=manifest.dataset_id, version=manifest.version)
+    (file,) = manifest.files
+    if _fault(folder / file.path, file=file) is None:
+        return
+    building = folder / f".building-{uuid4().hex}"
+    try:
+        written = write_data(table, path=building)
+        if written.sha256 != file.sha256:
+            raise DataCorrupt(
+                f"restore {manifest.ref}",
+                found="the same rows encode to other bytes now, as after an upgrade of pyarrow",
+                next_step=f"restore {folder / file.path} from a backup, or build under another dataset id",
+            )
+        building.replace(folder / file.path)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"restore {manifest.ref}", found=str(error), next_step=f"make {folder} writable"
+        ) from error
+    finally:
+        building.unlink(missing_ok=True)
+
+
+def write_data(table: pa.Table, *, path: Path) -> DatasetFile:
+    """Write the rows as one Parquet file (zstd); equal rows give equal bytes with one version of pyarrow."""
+    pq.write_table(table, path, compression="zstd")
+    return DatasetFile(
+        path=DATA_FILE, sha256=file_sha256(path), rows=table.num_rows, bytes=path.stat().st_size
+    )
+
+
+def _rename_unless_there(source: Path, target: Path) -> bool:
+    try:
+        source.rename(target)
+    except OSError:
+        if not target.exists():
+            raise
+        return False
+    return True
+
+
+def _fault(path: Path, *, file: DatasetFile) -> str | None:
+    if not path.is_file():
+        return f"{path} is missing"
+    if file_sha256(path) != file.sha256:
+        return f"{path} does not have the SHA-256 {file.sha256[:16]}... that was recorded when it was written"
+    return None
+
+
+def _corrupt(manifest: DatasetManifest, *, found: str) -> DataCorrupt:
+    command = build_command(manifest.dataset_id, window=manifest.window)
+    return DataCorrupt(
+        f"open dataset {manifest.ref}",
+        found=found,
+        next_step=f"restore the file from a backup, or write it again from the event log: {command}",
+        manifest=manifest,
+    )

@@ -1,0 +1,59 @@
+"""The words of the policy language: one rule each, one file per family."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Any, Final
+
+from ordinis_learn.rollout.rules.approvals import APPROVALS, counted_approvers
+from ordinis_learn.rollout.rules.base import Context, Rule
+from ordinis_learn.rollout.rules.drift import NO_DRIFT_BREACH
+from ordinis_learn.rollout.rules.edge import (
+    DEFLATED_SHARPE,
+    DELTA_SHARPE,
+    DRAWDOWN_TOLERANCE,
+    SHARPE_SIGNIFICANT,
+)
+from ordinis_learn.rollout.rules.integrity import ARTIFACT_INTACT, DATASET_ACCEPTED, EVIDENCE_VERIFIED
+from ordinis_learn.rollout.rules.limits import MAX_DRAWDOWN, PROBABILISTIC_SHARPE, SESSIONS
+from ordinis_learn.rollout.rules.scorecards import (
+    BASELINE_IS_INCUMBENT,
+    ERROR_RATE_NOT_HIGHER,
+    SCORECARDS_FRESH,
+    SCORECARDS_PRESENT,
+)
+from ordinis_learn.rollout.rules.shadow import (
+    SHADOW_AFTER_TRAINING,
+    SHADOW_DECISIONS,
+    SHADOW_DURATION,
+    SHADOW_NOT_INFERIOR,
+    SHADOW_PARITY,
+)
+
+__all__ = ["RULES", "Context", "Rule", "counted_approvers"]
+
+_ALL: Final[tuple[Rule[Any], ...]] = (
+    APPROVALS,
+    ARTIFACT_INTACT,
+    BASELINE_IS_INCUMBENT,
+    DATASET_ACCEPTED,
+    DEFLATED_SHARPE,
+    DELTA_SHARPE,
+    DRAWDOWN_TOLERANCE,
+    ERROR_RATE_NOT_HIGHER,
+    EVIDENCE_VERIFIED,
+    MAX_DRAWDOWN,
+    NO_DRIFT_BREACH,
+    PROBABILISTIC_SHARPE,
+    SCORECARDS_FRESH,
+    SCORECARDS_PRESENT,
+    SESSIONS,
+    SHADOW_AFTER_TRAINING,
+    SHADOW_DECISIONS,
+    SHADOW_DURATION,
+    SHADOW_NOT_INFERIOR,
+    SHADOW_PARITY,
+    SHARPE_SIGNIFICANT,
+)
+
+RULES: Final[MappingProxyType[str, Rule[Any]]] = MappingProxyType({rule.name: rule for rule in _ALL})

@@ -1,0 +1,160 @@
+"""What a rule is: it asks for something, looks at the evidence, and says what it found.
+
+A rule never raises on purpose. What cannot be judged (missing, undefined, about something else) is
+``not_evaluable``, and only ``pass`` passes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any, ClassVar, Final, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from ordinis_learn.errors import GateFailed, LearnError
+from ordinis_learn.records import Actor, RuleVerdict, State
+from ordinis_learn.rollout.evidence import Evidence
+
+__all__ = [
+    "CLOCK_SKEW",
+    "JUDGE_ERRORS",
+    "Context",
+    "Finding",
+    "NoParams",
+    "Params",
+    "Rule",
+    "blocked",
+    "failed",
+    "finite",
+    "passed",
+    "unclear",
+]
+
+CLOCK_SKEW: Final = timedelta(minutes=5)
+"""How far in the future a record may have been made, for machines whose clocks differ."""
+
+JUDGE_ERRORS: Final = (LearnError, ArithmeticError, LookupError, ValueError, TypeError)
+"""What a rule may stumble over; each closes the gate."""
+
+VerdictWord = Literal["pass", "fail", "inconclusive", "not_evaluable"]
+
+
+class Params(BaseModel):
+    """The parameters of a rule; strict, so that a text is not taken for a number."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False
+    )
+
+
+class NoParams(Params):
+    """The rule has nothing to set."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What a rule may look at. ``packs`` are those the policy requires."""
+
+    evidence: Evidence
+    evidence_hash: str
+    packs: tuple[str, ...]
+    to_state: State
+    requester: Actor
+    now: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """The answer of a rule before it carries its name."""
+
+    verdict: VerdictWord
+    found: str
+    next_step: str = ""
+
+
+P = TypeVar("P", bound=Params)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule(Generic[P]):
+    """A named rule of the policy language.
+
+    Attributes
+    ----------
+    name : str
+        As written in a policy.
+    params : type[Params]
+        What may be set, with bounds.
+    asked : Callable
+        Says what the parameters ask for.
+    judge : Callable
+        The rule itself; pure.
+    source : str
+        Where the numbers come from.
+    code : str
+        The reason code when it does not pass.
+    """
+
+    name: str
+    params: type[P]
+    asked: Callable[[P], str]
+    judge: Callable[[Context, P], Finding]
+    source: str
+    code: str = field(default=GateFailed.code)
+
+    def verdict(self, context: Context, params: Mapping[str, Any] = MappingProxyType({})) -> RuleVerdict:
+        """Judge, and turn anything that goes wrong into ``not_evaluable``."""
+        asked = "the rule's parameters can be read"
+        try:
+            read = self.params.model_validate(dict(params))
+            asked = self.asked(read)
+            finding = self.judge(context, read)
+        except JUDGE_ERRORS as error:
+            finding = blocked(
+                f"the rule could not be evaluated: {type(error).__name__}: {error}",
+                "report this with the policy and the evidence; the gate stays closed",
+            )
+        return RuleVerdict(
+            rule=self.name,
+            verdict=finding.verdict,
+            code="" if finding.verdict == "pass" else self.code,
+            asked=asked,
+            found=finding.found,
+            source=self.source,
+            next_step=finding.next_step,
+        )
+
+
+def passed(found: str) -> Finding:
+    """Return a pass."""
+    return Finding(verdict="pass", found=found)
+
+
+def failed(found: str, next_step: str) -> Finding:
+    """Return a fail: the numbers are there and say no."""
+    return Finding(verdict="fail", found=found, next_step=next_step)
+
+
+def unclear(found: str, next_step: str) -> Finding:
+    """Return inconclusive: the numbers are there and do not suffice."""
+    return Finding(verdict="inconclusive", found=found, next_step=next_step)
+
+
+def blocked(found: str, next_step: str) -> Finding:
+    """Return not_evaluable: there is nothing to judge by."""
+    return Finding(verdict="not_evaluable", found=found, next_step=next_step)
+
+
+def finite(value: float | None) -> float | None:
+    """Return the number, or None where it is undefined.
+
+    Examples
+    --------
+    >>> finite(1.5), finite(float("nan")), finite(None)
+    (1.5, None, None)
+    """
+    return value if value is not None and math.isfinite(value) else None

@@ -1,0 +1,82 @@
+"""A model bundle as an MLflow model: the pyfunc flavour with our loader, and no pickle anywhere."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+from mlflow import MlflowClient  # noqa: TID253  a leaf of the plugin
+from mlflow.entities import LoggedModel, LoggedModelOutput  # noqa: TID253
+from mlflow.models import Model, ModelSignature  # noqa: TID253
+from mlflow.types import ColSpec, DataType, Schema  # noqa: TID253
+
+with warnings.catch_warnings():
+    # On import it warns about a type hint of its own.
+    warnings.simplefilter("ignore", UserWarning)
+    import mlflow.pyfunc  # noqa: TID253
+
+__all__ = ["LOADER_MODULE", "log_bundle"]
+
+LOADER_MODULE: Final = "ordinis_mlflow.pyfunc"
+
+
+def log_bundle(
+    client: MlflowClient,
+    bundle: Path,
+    *,
+    name: str,
+    feature_names: Sequence[str],
+    run_id: str,
+    experiment_id: str,
+) -> LoggedModel:
+    """Store a bundle as a logged model that belongs to a run; mark it FAILED if that breaks off.
+
+    The requirement is this package and nothing else: inferring requirements would load the model in a
+    subprocess, and the package already depends on what its models need.
+    """
+    model = client.create_logged_model(
+        experiment_id, name=name, source_run_id=run_id, model_type="signal_model"
+    )
+    status = "FAILED"
+    try:
+        with tempfile.TemporaryDirectory(prefix="ordinis-model-") as folder:
+            _write(Path(folder) / "model", bundle, model=model, run_id=run_id, signature=_signature(feature_names))
+            client.log_model_artifacts(model.model_id, str(Path(folder) / "model"))
+        client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
+        status = "READY"
+    finally:
+        model = client.finalize_logged_model(model.model_id, status)
+    return model
+
+
+def _write(folder: Path, bundle: Path, *, model: LoggedModel, run_id: str, signature: ModelSignature) -> None:
+    described = Model(
+        artifact_path=model.artifact_location,
+        run_id=run_id,
+        model_uuid=model.model_id,
+        model_id=model.model_id,
+        signature=signature,
+    )
+    mlflow.pyfunc.save_model(
+        path=str(folder),
+        loader_module=LOADER_MODULE,
+        data_path=str(bundle),
+        mlflow_model=described,
+        pip_requirements=[f"ordinis-learn=={metadata.version('ordinis-learn')}"],
+    )
+
+
+def _signature(feature_names: Sequence[str]) -> ModelSignature:
+    answer = {
+        "direction": DataType.integer,
+        "confidence": DataType.double,
+        "expected_return": DataType.double,
+    }
+    return ModelSignature(
+        inputs=Schema([ColSpec(DataType.double, name) for name in feature_names]),
+        outputs=Schema([ColSpec(kind, name) for name, kind in answer.items()]),
+    )

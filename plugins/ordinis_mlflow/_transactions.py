@@ -1,0 +1,94 @@
+"""One transaction around MLflow's own methods and ours.
+
+MLflow's SQL store opens a session in every method. While a governed change is under way, the store's
+``ManagedSessionMaker`` hands out that change's session instead, so that MLflow's rows, the ledger and the
+outbox are committed together or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from mlflow.exceptions import MlflowException  # noqa: TID253  a leaf, loaded by name
+from mlflow.protos.databricks_pb2 import (  # noqa: TID253
+    BAD_REQUEST,
+    INVALID_PARAMETER_VALUE,
+    PERMISSION_DENIED,
+    TEMPORARILY_UNAVAILABLE,
+)
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from ordinis_learn.errors import ConfigInvalid, LearnError
+from ordinis_registry.database import begin_writing
+
+__all__ = ["Transactions", "refusal"]
+
+_SessionMaker = Callable[..., AbstractContextManager[Session]]
+
+
+def refusal(error: LearnError, **facts: Any) -> MlflowException:
+    """Return an error as MLflow's: 400 for bad input, else 403, which no client retries.
+
+    The message begins with our code; ``facts`` travel in the JSON body beside it.
+    """
+    code = INVALID_PARAMETER_VALUE if isinstance(error, ConfigInvalid) else PERMISSION_DENIED
+    return MlflowException(str(error), error_code=code, **facts)
+
+
+class Transactions:
+    """Sessions of one store.
+
+    Threads may share it: which transaction is under way is known per context.
+
+    Parameters
+    ----------
+    engine : Engine
+        The store's engine.
+    plain : callable
+        MLflow's own session maker, used while no governed change is under way.
+    """
+
+    def __init__(self, engine: Engine, plain: _SessionMaker) -> None:
+        self._engine = engine
+        self._plain = plain
+        self._current: ContextVar[Session | None] = ContextVar(f"ordinis_session_{id(self)}", default=None)
+
+    @contextmanager
+    def join(self, read_only: bool = True) -> Iterator[Session]:  # noqa: FBT001, FBT002  MLflow's signature
+        """Return the session of the change under way, or open one as MLflow would."""
+        session = self._current.get()
+        if session is None:
+            with self._plain(read_only=read_only) as own:
+                yield own
+            return
+        yield session
+        session.flush()
+
+    @contextmanager
+    def change(self) -> Iterator[Session]:
+        """Open a governed change: commit at the end, roll back on any error.
+
+        Raises
+        ------
+        MlflowException
+            Our errors as :func:`refusal` says; errors of the database as MLflow would raise them.
+        """
+        with Session(self._engine) as session:
+            token = self._current.set(session)
+            try:
+                begin_writing(session)
+                yield session
+                session.commit()
+            except LearnError as error:
+                raise refusal(error) from error
+            except OperationalError as error:
+                raise MlflowException(str(error.orig), error_code=TEMPORARILY_UNAVAILABLE) from error
+            except SQLAlchemyError as error:
+                raise MlflowException(str(error), error_code=BAD_REQUEST) from error
+            finally:
+                self._current.reset(token)

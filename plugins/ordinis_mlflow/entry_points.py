@@ -1,0 +1,37 @@
+"""What MLflow finds through the entry-point group ``mlflow.model_registry_store``.
+
+MLflow loads these while it is being imported itself, and an exception here would break every user of the
+environment, so this module imports nothing of MLflow until it is called.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["registry_store"]
+
+_PREFIX = "ordinis+"
+
+
+def registry_store(store_uri: str | None = None, tracking_uri: str | None = None) -> Any:
+    """Open the governed registry store behind ``ordinis+sqlite://…`` or ``ordinis+postgresql://…``.
+
+    Parameters
+    ----------
+    store_uri : str
+        The database's SQLAlchemy URL with ``ordinis+`` in front.
+    tracking_uri : str, optional
+        Passed by MLflow; artifacts are resolved through MLflow's current tracking URI.
+    """
+    del tracking_uri
+    if not store_uri or not store_uri.startswith(_PREFIX):
+        from ordinis_learn.errors import ConfigInvalid  # noqa: PLC0415
+
+        raise ConfigInvalid(
+            f"open the governed registry {store_uri!r}",
+            found="the address does not begin with ordinis+",
+            next_step="use ordinis+sqlite:///registry_db/ordinis.db or ordinis+postgresql://…",
+        )
+    from ordinis_mlflow._store import OrdinisSqlAlchemyStore  # noqa: PLC0415  imports MLflow's SQL store
+
+    return OrdinisSqlAlchemyStore(store_uri.removeprefix(_PREFIX))

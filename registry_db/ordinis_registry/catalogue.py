@@ -1,0 +1,277 @@
+"""The governance database's memory of artifacts, datasets, packs, scorecards and drift."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from ordinis_learn.errors import ArtifactMissing, BenchDataMissing, DataCorrupt, DataMissing
+from ordinis_learn.ports import Clock
+from ordinis_learn.records import (
+    BenchPackManifest,
+    DatasetManifest,
+    DriftAlert,
+    DriftReport,
+    Envelope,
+    ModelArtifact,
+    Record,
+    Scorecard,
+    dataset_built,
+    drift_alerted,
+    evaluation_completed,
+    model_trained,
+    pack_generated,
+)
+from ordinis_registry import outbox
+from ordinis_registry.database import GovernanceDatabase
+from ordinis_registry.models import (
+    ArtifactRow,
+    Base,
+    BenchPackRow,
+    DatasetRow,
+    DriftAlertRow,
+    DriftReportRow,
+    ScorecardRow,
+)
+
+__all__ = ["SqlCatalogue", "find_dataset", "is_drift_breached"]
+
+_R = TypeVar("_R", bound=Record)
+
+
+class SqlCatalogue:
+    """The catalogue over SQLAlchemy; see :class:`ordinis_learn.ports.Catalogue` for the contract.
+
+    Records that differ in nothing but ``created_at`` count as the same, and the first one is kept: the
+    same work done twice is not a conflict.
+
+    Parameters
+    ----------
+    database : GovernanceDatabase
+        Upgraded to the newest schema.
+    clock : Clock
+        Stamps rows and events.
+    env : str
+        What the events' required tag ``env`` says: the settings' profile.
+    """
+
+    def __init__(self, database: GovernanceDatabase, *, clock: Clock, env: str = "dev") -> None:
+        self._database = database
+        self._clock = clock
+        self._env = env
+
+    def add_dataset(self, manifest: DatasetManifest) -> None:
+        """Remember a dataset manifest, accepted or rejected."""
+        at = self._clock()
+        row = DatasetRow(
+            dataset_id=manifest.dataset_id,
+            version=manifest.version,
+            content_sha256=manifest.content_sha256,
+            created_at=at,
+            record=_text(manifest),
+        )
+        found = sa.select(DatasetRow.record).where(
+            DatasetRow.dataset_id == manifest.dataset_id, DatasetRow.version == manifest.version
+        )
+        event = dataset_built(manifest, at=at, env=self._env)
+        self._add(manifest, row, found=found, what=f"dataset {manifest.ref}", events=(event,), at=at)
+
+    def dataset(self, ref: str) -> DatasetManifest:
+        """Return a manifest by ``dataset_id@version``, or the newest by bare ``dataset_id``."""
+        with self._database.reading() as session:
+            manifest = find_dataset(session, ref)
+            known = session.scalars(sa.select(DatasetRow.dataset_id).distinct()).all()
+        if manifest is None:
+            raise DataMissing(
+                f"find the dataset {ref!r}",
+                found=f"datasets here: {', '.join(sorted(known)) or 'none'}",
+                next_step="ordinis-learn build-dataset --help",
+                ref=ref,
+            )
+        return manifest
+
+    def add_artifact(self, artifact: ModelArtifact) -> None:
+        """Remember a model artifact."""
+        at = self._clock()
+        row = ArtifactRow(
+            artifact_id=artifact.artifact_id,
+            name=artifact.name,
+            version=artifact.version,
+            model_type=artifact.model_type,
+            artifact_sha256=artifact.artifact_sha256,
+            created_at=at,
+            record=_text(artifact),
+        )
+        found = sa.select(ArtifactRow.record).where(ArtifactRow.artifact_id == artifact.artifact_id)
+        event = model_trained(artifact, at=at, env=self._env)
+        self._add(artifact, row, found=found, what=f"artifact {artifact.artifact_id}", events=(event,), at=at)
+
+    def artifact(self, artifact_id: str) -> ModelArtifact:
+        """Return an artifact by its id."""
+        query = sa.select(ArtifactRow.record).where(ArtifactRow.artifact_id == artifact_id)
+        with self._database.reading() as session:
+            text = session.scalar(query)
+        if text is None:
+            raise ArtifactMissing(
+                f"find the artifact {artifact_id!r}",
+                found="no artifact has this id",
+                next_step="ordinis-learn models",
+                artifact_id=artifact_id,
+            )
+        return ModelArtifact.model_validate_json(text)
+
+    def artifacts(self, name: str | None = None) -> Sequence[ModelArtifact]:
+        """Return artifacts, oldest first, of one model or of all."""
+        query = sa.select(ArtifactRow.record).order_by(ArtifactRow.position)
+        return self._read(query if name is None else query.where(ArtifactRow.name == name), ModelArtifact)
+
+    def add_pack(self, pack: BenchPackManifest) -> None:
+        """Remember a benchmark pack."""
+        at = self._clock()
+        row = BenchPackRow(
+            pack_id=pack.pack_id, manifest_hash=pack.manifest_hash, created_at=at, record=_text(pack)
+        )
+        found = sa.select(BenchPackRow.record).where(BenchPackRow.pack_id == pack.pack_id)
+        event = pack_generated(pack, at=at, env=self._env)
+        self._add(pack, row, found=found, what=f"benchmark pack {pack.pack_id}", events=(event,), at=at)
+
+    def pack(self, pack_id: str) -> BenchPackManifest:
+        """Return a benchmark pack by its id."""
+        query = sa.select(BenchPackRow.record).where(BenchPackRow.pack_id == pack_id)
+        with self._database.reading() as session:
+            text = session.scalar(query)
+        if text is None:
+            raise BenchDataMissing(
+                f"find the benchmark pack {pack_id!r}",
+                found="no pack has this id",
+                next_step="ordinis-learn packs --help",
+                pack_id=pack_id,
+            )
+        return BenchPackManifest.model_validate_json(text)
+
+    def add_scorecard(self, artifact_id: str, scorecard: Scorecard) -> None:
+        """Remember an evaluation; every evaluation is kept."""
+        at = self._clock()
+        digest = scorecard.content_hash()
+        row = ScorecardRow(
+            artifact_id=artifact_id,
+            pack_id=scorecard.pack_id,
+            record_hash=digest,
+            created_at=at,
+            record=_text(scorecard),
+        )
+        found = sa.select(ScorecardRow.record).where(
+            ScorecardRow.artifact_id == artifact_id, ScorecardRow.record_hash == digest
+        )
+        events = evaluation_completed(artifact_id, scorecard, at=at, env=self._env)
+        self._add(scorecard, row, found=found, what=f"scorecard {digest[:12]}", events=events, at=at)
+
+    def scorecards(self, artifact_id: str) -> Sequence[Scorecard]:
+        """Return an artifact's evaluations, oldest first."""
+        query = sa.select(ScorecardRow.record).where(ScorecardRow.artifact_id == artifact_id)
+        return self._read(query.order_by(ScorecardRow.position), Scorecard)
+
+    def add_drift(self, report: DriftReport, alerts: Iterable[DriftAlert]) -> None:
+        """Remember a drift check and its alerts."""
+        at = self._clock()
+        digest = report.content_hash()
+        row = DriftReportRow(
+            model=report.model,
+            version=report.version,
+            breached=report.breached,
+            record_hash=digest,
+            created_at=at,
+            record=_text(report),
+        )
+        found = sa.select(DriftReportRow.record).where(
+            DriftReportRow.model == report.model, DriftReportRow.record_hash == digest
+        )
+        raised = tuple(alerts)
+        rows = (row, *(_alert_row(alert, at=at) for alert in raised))
+        events = [drift_alerted(alert, at=at, env=self._env) for alert in raised]
+        self._add(report, *rows, found=found, what=f"drift report {digest[:12]}", events=events, at=at)
+
+    def drift(self, model: str) -> Sequence[DriftReport]:
+        """Return a model's drift checks, oldest first."""
+        query = sa.select(DriftReportRow.record).where(DriftReportRow.model == model)
+        return self._read(query.order_by(DriftReportRow.position), DriftReport)
+
+    def pending_events(self) -> Sequence[Mapping[str, Any]]:
+        """Return outbox entries not yet published, oldest first."""
+        with self._database.reading() as session:
+            return outbox.pending(session)
+
+    def mark_published(self, ids: Sequence[int]) -> None:
+        """Forget outbox entries that a bus has accepted."""
+        with self._database.session() as session:
+            outbox.forget(session, ids)
+
+    def _add(
+        self,
+        record: Record,
+        *rows: Base,
+        found: sa.Select[str],
+        what: str,
+        events: Iterable[Envelope],
+        at: datetime,
+    ) -> None:
+        with self._database.session() as session:
+            stored = session.scalar(found)
+            if stored is not None:
+                _check_same(stored, record, what=what)
+                return
+            session.add_all(rows)
+            session.flush()
+            for event in events:
+                outbox.enqueue(session, event, at=at)
+
+    def _read(self, query: sa.Select[str], record_type: type[_R]) -> list[_R]:
+        with self._database.reading() as session:
+            return [record_type.model_validate_json(text) for text in session.scalars(query)]
+
+
+def find_dataset(session: Session, ref: str) -> DatasetManifest | None:
+    """Return a manifest by ``dataset_id@version``, or the newest by bare ``dataset_id``; else None."""
+    dataset_id, _, version = ref.partition("@")
+    query = sa.select(DatasetRow.record).where(DatasetRow.dataset_id == dataset_id)
+    if version:
+        query = query.where(DatasetRow.version == version)
+    text = session.scalars(query.order_by(DatasetRow.position.desc()).limit(1)).first()
+    return None if text is None else DatasetManifest.model_validate_json(text)
+
+
+def is_drift_breached(session: Session, model: str) -> bool:
+    """Tell whether a model's newest drift check found a breach; no check is no breach."""
+    query = sa.select(DriftReportRow.breached).where(DriftReportRow.model == model)
+    return bool(session.scalars(query.order_by(DriftReportRow.position.desc()).limit(1)).first())
+
+
+def _text(record: Record) -> str:
+    return record.canonical().decode()
+
+
+def _alert_row(alert: DriftAlert, *, at: datetime) -> DriftAlertRow:
+    return DriftAlertRow(
+        alert_id=alert.alert_id,
+        model=alert.model,
+        severity=alert.severity,
+        created_at=at,
+        record=_text(alert),
+    )
+
+
+def _check_same(stored: str, record: Record, *, what: str) -> None:
+    before = type(record).model_validate_json(stored).to_json()
+    now = record.to_json()
+    differing = sorted(key for key in now if key != "created_at" and before.get(key) != now[key])
+    if differing:
+        raise DataCorrupt(
+            f"remember {what}",
+            found=f"another record has this identity; they differ in {', '.join(differing)}",
+            next_step="give the new one an identity of its own; what is stored was not changed",
+            differing=differing,
+        )

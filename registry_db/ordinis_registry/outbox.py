@@ -1,0 +1,40 @@
+"""The outbox: events written with the change they report, handed to a bus afterwards.
+
+An event is there if and only if its change is: none is lost, none is sent for work that rolled back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from ordinis_learn.records import Envelope
+from ordinis_registry.models import OutboxRow
+
+__all__ = ["enqueue", "forget", "pending"]
+
+
+def enqueue(session: Session, event: Envelope, *, at: datetime) -> None:
+    """Add an event within the caller's transaction; one that waits already is not added again."""
+    waiting = session.scalar(sa.select(OutboxRow.id).where(OutboxRow.event_id == event.event_id))
+    if waiting is None:
+        text = event.canonical().decode()
+        session.add(OutboxRow(topic=event.event_type, event_id=event.event_id, payload=text, created_at=at))
+
+
+def pending(session: Session) -> list[dict[str, Any]]:
+    """Return what waits, oldest first; ``payload`` is the whole envelope as JSON values."""
+    return [
+        {"id": row.id, "topic": row.topic, "payload": json.loads(row.payload), "created_at": row.created_at}
+        for row in session.scalars(sa.select(OutboxRow).order_by(OutboxRow.id))
+    ]
+
+
+def forget(session: Session, ids: Sequence[int]) -> None:
+    """Delete what a bus has accepted; unknown ids are no error."""
+    session.execute(sa.delete(OutboxRow).where(OutboxRow.id.in_(list(ids))))

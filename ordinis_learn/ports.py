@@ -145,10 +145,6 @@ class Tracker(Protocol):
         """Open a run, as a child of ``parent`` where given."""
         ...
 
-    def compare_url(self, server: str) -> str | None:
-        """Return the page that compares the newest study's trials on a server; None without a study."""
-        ...
-
 
 class ModelRegistry(Protocol):
     """Governed model versions. Every change of state passes the gate behind this port."""

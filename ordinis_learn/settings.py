@@ -9,11 +9,17 @@ from __future__ import annotations
 import getpass
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import AliasChoices, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from ordinis_learn.errors import ConfigInvalid
 
@@ -21,7 +27,7 @@ __all__ = ["Settings", "load_settings"]
 
 
 def _key(default: Any, key: str, /, **constraints: Any) -> Any:
-    aliases = AliasChoices(key.lower(), f"ORDINIS_{key}", key)
+    aliases = AliasChoices(f"ORDINIS_{key}", key)
     return Field(default, validation_alias=aliases, **constraints)
 
 
@@ -31,15 +37,11 @@ class Settings(BaseSettings):
     Durations carry their unit in the name; returns and drawdowns are fractions.
     """
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = SettingsConfigDict(frozen=True, extra="forbid")
 
-    home: Path = Field(default_factory=Path.cwd, validation_alias=AliasChoices("home", "ORDINIS_HOME"))
-    profile: Literal["dev", "paper", "prod"] = Field(
-        "dev", validation_alias=AliasChoices("profile", "ORDINIS_PROFILE")
-    )
-    actor: str = Field(
-        default_factory=getpass.getuser, validation_alias=AliasChoices("actor", "ORDINIS_ACTOR")
-    )
+    home: Path = Field(default_factory=Path.cwd, validation_alias="ORDINIS_HOME")
+    profile: Literal["dev", "paper", "prod"] = Field("dev", validation_alias="ORDINIS_PROFILE")
+    actor: str = Field(default_factory=getpass.getuser, validation_alias="ORDINIS_ACTOR")
 
     learn_enable: bool = _key(True, "LEARN_ENABLE")
     learn_train_schedule: str = _key("manual", "LEARN_TRAIN_SCHEDULE")
@@ -123,7 +125,19 @@ def _profile_source() -> dict[str, Any]:
         raise ConfigInvalid(
             f"read the settings file {path}", found=str(error), next_step=f"correct {path} or move it away"
         ) from error
-    return dict(document.get(profile, {}))
+    return _by_alias(document.get(profile, {}))
+
+
+def _by_alias(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Rename fields to the names the sources know.
+
+    Were field names accepted as such, the environment's ``HOME`` would be taken for ours.
+    """
+    names = {}
+    for field, info in Settings.model_fields.items():
+        alias = info.validation_alias
+        names[field] = str(alias.choices[0]) if isinstance(alias, AliasChoices) else str(alias)
+    return {names.get(field, field): value for field, value in values.items()}
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -145,12 +159,16 @@ def load_settings(**overrides: Any) -> Settings:
     50
     """
     try:
-        return Settings(**overrides)
+        return Settings(**_by_alias(overrides))
+    except SettingsError as error:
+        raise ConfigInvalid(
+            "read the settings", found=str(error), next_step="write lists as JSON, e.g. '[\"bench_core_v1\"]'"
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         raise ConfigInvalid(
             f"read the setting {name}",
             found=f"{first['msg']} (got {first.get('input')!r})",
-            next_step=f"unset or correct {name.upper()}; docs/settings.md lists every key",
+            next_step=f"correct or remove {name.upper()}; docs/settings.md lists every key",
         ) from error

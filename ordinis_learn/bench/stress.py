@@ -71,7 +71,7 @@ STRESS_WINDOWS: Final = (
     ),
     StressWindow(
         name="downgrade_2011",
-        title="US downgrade, euro debt",
+        title="US downgrade",
         start=date(2011, 7, 22),
         end=date(2011, 10, 3),
         reason="The United States loses its AAA rating while the euro area's debt crisis spreads.",

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from ordinis_learn.labelling import run_query
+from ordinis_learn.labelling import open_queries
 
 __all__ = ["FEATURE_PREFIX", "FEATURE_QUERIES", "read_features"]
 
@@ -42,11 +42,13 @@ def read_features(signals: pa.Table) -> pa.Table:
         Ordered by event_id: event_id, then a float64 column ``f_<name>`` per feature that any signal
         carried, by name; null where a signal did not carry it.
     """
-    names = run_query(_NAMES, tables={"signals": signals})["name"].to_pylist()
-    if not names:
-        return pa.table({"event_id": signals["event_id"]}).sort_by("event_id")
-    pointers = ["/metadata/features/" + name.replace("~", "~0").replace("/", "~1") for name in names]
-    found = run_query(_VALUES, tables={"signals": signals}, parameters={"pointers": pointers})
+    with open_queries() as queries:
+        tables = {"signals": signals}
+        names = queries.run(_NAMES, tables=tables)["name"].to_pylist()
+        if not names:
+            return pa.table({"event_id": signals["event_id"]}).sort_by("event_id")
+        pointers = ["/metadata/features/" + name.replace("~", "~0").replace("/", "~1") for name in names]
+        found = queries.run(_VALUES, tables=tables, parameters={"pointers": pointers})
     columns: dict[str, pa.Array | pa.ChunkedArray] = {"event_id": found["event_id"]}
     values = found["value"].combine_chunks().flatten()
     for number, name in enumerate(names):

@@ -1,1 +1,75 @@
 """Metrics, their significance, and the scorecard."""
+
+from ordinis_learn.evaluation.confidence_sequence import ConfidenceSequence, confidence_sequence
+from ordinis_learn.evaluation.deflated import (
+    deflated_sharpe,
+    expected_maximum_sharpe,
+    minimum_track_record,
+    probabilistic_sharpe,
+    return_shape,
+)
+from ordinis_learn.evaluation.drawdown import compare_drawdown
+from ordinis_learn.evaluation.metrics import (
+    SESSIONS_PER_YEAR,
+    MetricSet,
+    annual_turnover,
+    annual_volatility,
+    cagr,
+    calmar_ratio,
+    compute_metrics,
+    cvar,
+    hit_rate,
+    max_drawdown,
+    profit_factor,
+    sharpe_ratio,
+    sortino_ratio,
+)
+from ordinis_learn.evaluation.paired_moments import MIN_SESSIONS
+from ordinis_learn.evaluation.plots import write_plots
+from ordinis_learn.evaluation.power import sessions_for_power
+from ordinis_learn.evaluation.predictions import PredictionGrid, predict_grid
+from ordinis_learn.evaluation.purging import split_windows
+from ordinis_learn.evaluation.scorecard import DECISION_CADENCE_SESSIONS, Evaluation, evaluate_model
+from ordinis_learn.evaluation.sharpe_tests import (
+    compare_sharpe,
+    compare_sharpe_hac,
+    compare_sharpe_jkm,
+    default_block_length,
+)
+
+__all__ = [
+    "DECISION_CADENCE_SESSIONS",
+    "MIN_SESSIONS",
+    "SESSIONS_PER_YEAR",
+    "ConfidenceSequence",
+    "Evaluation",
+    "MetricSet",
+    "PredictionGrid",
+    "annual_turnover",
+    "annual_volatility",
+    "cagr",
+    "calmar_ratio",
+    "compare_drawdown",
+    "compare_sharpe",
+    "compare_sharpe_hac",
+    "compare_sharpe_jkm",
+    "compute_metrics",
+    "confidence_sequence",
+    "cvar",
+    "default_block_length",
+    "deflated_sharpe",
+    "evaluate_model",
+    "expected_maximum_sharpe",
+    "hit_rate",
+    "max_drawdown",
+    "minimum_track_record",
+    "predict_grid",
+    "probabilistic_sharpe",
+    "profit_factor",
+    "return_shape",
+    "sessions_for_power",
+    "sharpe_ratio",
+    "sortino_ratio",
+    "split_windows",
+    "write_plots",
+]

@@ -7,14 +7,13 @@ Three of them, all about subject minus baseline, annual, paired by session:
   Finance 15(5), section 3.2.2. It holds its level under fat tails and volatility that clusters;
 - :func:`compare_sharpe_hac` is the same paper's section 3.1: faster, a little too eager in small samples;
 - :func:`compare_sharpe_jkm` is Jobson & Korkie (1981) as corrected by Memmel (2003). It assumes
-  independent normal returns and rejects far too often on real ones; it is reported because people ask.
+  independent normal returns and its level is only as good as that; it is reported because people ask.
 
-Statistical power is part of the answer: see :func:`sessions_for_power`.
+Statistical power is part of the answer: see :mod:`ordinis_learn.evaluation.power`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -23,39 +22,26 @@ from scipy.special import ndtr, ndtri
 
 from ordinis_learn.errors import EvalFailed
 from ordinis_learn.evaluation.long_run_variance import long_run_covariance
-from ordinis_learn.evaluation.metrics import SESSIONS_PER_YEAR
+from ordinis_learn.evaluation.paired_moments import (
+    PairedMoments,
+    sharpe_difference,
+    sharpe_gradient,
+)
+from ordinis_learn.evaluation.power import POWER, memmel_variance
 from ordinis_learn.records import Interval, PairedDifference, Verdict
 
 __all__ = [
-    "MIN_SESSIONS",
     "compare_sharpe",
     "compare_sharpe_hac",
     "compare_sharpe_jkm",
     "default_block_length",
-    "sessions_for_power",
 ]
 
 Float1D = npt.NDArray[np.float64]
 Float2D = npt.NDArray[np.float64]
 
-MIN_SESSIONS: Final = 60
-"""Below a quarter of sessions none of the three approximations means much."""
-
-_POWER: Final = 0.80
 _CELLS_AT_ONCE: Final = 1_000_000
-_NO_VARIATION: Final = 1e-10
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Pair:
-    """Moments of two paired series: columns r₁, r₂, r₁², r₂²; ``annual`` turns ddof 0 per session into ddof 1 a year."""
-
-    moments: Float2D
-    annual: float
-
-    @property
-    def difference(self) -> float:
-        return float(_difference(self.moments.mean(axis=0)))
+_ROUNDING: Final = 1e-8
 
 
 def compare_sharpe(
@@ -106,7 +92,7 @@ def compare_sharpe(
     >>> result.verdict, result.block_length, result.interval.low > 0
     ('pass', 13, True)
     """
-    pair = _paired(subject, baseline)
+    pair = PairedMoments.of(subject, baseline)
     length = block_length or default_block_length(len(subject))
     if not 1 <= length <= len(subject) // 4:
         raise EvalFailed(
@@ -153,7 +139,7 @@ def compare_sharpe_hac(
     >>> compare_sharpe_hac(market + rng.normal(0, 0.004, 2000), market).verdict
     'inconclusive'
     """
-    pair = _paired(subject, baseline)
+    pair = PairedMoments.of(subject, baseline)
     se = _hac_standard_error(pair)
     return _normal(pair, se, null=null, alpha=alpha, method="Ledoit-Wolf 2008 HAC (prewhitened Parzen)")
 
@@ -172,7 +158,7 @@ def compare_sharpe_jkm(
     >>> compare_sharpe_jkm(market + rng.normal(0, 0.004, 2000), market).method
     'Jobson-Korkie 1981, Memmel 2003'
     """
-    pair = _paired(subject, baseline)
+    pair = PairedMoments.of(subject, baseline)
     se = np.sqrt(_jkm_variance(pair) / len(pair.moments))
     return _normal(pair, float(se), null=null, alpha=alpha, method="Jobson-Korkie 1981, Memmel 2003")
 
@@ -188,73 +174,8 @@ def default_block_length(sessions: int) -> int:
     return max(1, int(np.ceil(round(sessions ** (1.0 / 3.0), 9))))
 
 
-def sessions_for_power(
-    sharpe_subject: float,
-    sharpe_baseline: float,
-    *,
-    correlation: float,
-    alpha: float = 0.05,
-    power: float = _POWER,
-) -> float:
-    """Return how many sessions would show a true difference of two annual Sharpe ratios.
-
-    One-sided, by the Jobson–Korkie–Memmel variance; real returns need more. Infinite without a difference.
-
-    Examples
-    --------
-    From 1.0 to 1.5 at a correlation of 0.9 takes five years:
-
-    >>> round(sessions_for_power(1.5, 1.0, correlation=0.9) / 252, 1)
-    5.0
-    """
-    a, b = np.array([sharpe_subject, sharpe_baseline]) / np.sqrt(SESSIONS_PER_YEAR)
-    if a == b:
-        return np.inf
-    variance = _memmel(a, b, correlation)
-    return float(variance * ((ndtri(1.0 - alpha) + ndtri(power)) / (a - b)) ** 2)
-
-
-def _paired(subject: Float1D, baseline: Float1D) -> _Pair:
-    faults = {
-        f"{len(subject)} and {len(baseline)} sessions": len(subject) != len(baseline),
-        f"{len(subject)} sessions, {MIN_SESSIONS} are the least": len(subject) < MIN_SESSIONS,
-        "returns that are not finite": not (np.isfinite(subject).all() and np.isfinite(baseline).all()),
-    }
-    found = [fault for fault, holds in faults.items() if holds]
-    if not found:
-        flat = [r.std() <= _NO_VARIATION * np.abs(r).max() for r in (subject, baseline)]
-        found = ["returns without variation"] if any(flat) else []
-    if found:
-        raise EvalFailed(
-            "compare two Sharpe ratios",
-            found="; ".join(found),
-            next_step="give both models the same, longer stretch of sessions in which both trade",
-        )
-    sessions = len(subject)
-    return _Pair(
-        moments=np.column_stack([subject, baseline, subject**2, baseline**2]),
-        annual=float(np.sqrt(SESSIONS_PER_YEAR * (sessions - 1) / sessions)),
-    )
-
-
-def _difference(v: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return SR₁ − SR₂ from moments on the last axis; NaN without variation."""
-    variance = np.stack([v[..., 2] - v[..., 0] ** 2, v[..., 3] - v[..., 1] ** 2])
-    deviation = np.sqrt(np.where(variance > 0, variance, np.nan))
-    ratio: npt.NDArray[np.float64] = v[..., 0] / deviation[0] - v[..., 1] / deviation[1]
-    return ratio
-
-
-def _gradient(v: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the gradient of :func:`_difference` by the moments (Ledoit & Wolf 2008, eq. 3)."""
-    a, b, c, d = (v[..., k] for k in range(4))
-    first = np.where(c > a**2, c - a**2, np.nan) ** 1.5
-    second = np.where(d > b**2, d - b**2, np.nan) ** 1.5
-    return np.stack([c / first, -d / second, -a / (2 * first), b / (2 * second)], axis=-1)
-
-
-def _hac_standard_error(pair: _Pair) -> float:
-    gradient = _gradient(pair.moments.mean(axis=0))
+def _hac_standard_error(pair: PairedMoments) -> float:
+    gradient = sharpe_gradient(pair.moments.mean(axis=0))
     # Unlike the authors' code, each moment is scaled to unit variance first: returns are a hundred times
     # their squares, and neither the clipped prewhitening nor the bandwidth should depend on their unit.
     scale = pair.moments.std(axis=0)
@@ -263,7 +184,9 @@ def _hac_standard_error(pair: _Pair) -> float:
     return float(np.sqrt(max(weights @ covariance @ weights, 0.0) / len(pair.moments)))
 
 
-def _bootstrap_statistics(pair: _Pair, *, block_length: int, draws: int, rng: np.random.Generator) -> Float1D:
+def _bootstrap_statistics(
+    pair: PairedMoments, *, block_length: int, draws: int, rng: np.random.Generator
+) -> Float1D:
     """Return (Δ* − Δ)/se* of every draw, shape (draws,); blocks are summed once and then only picked."""
     sessions = len(pair.moments)
     blocks = sessions // block_length
@@ -275,10 +198,10 @@ def _bootstrap_statistics(pair: _Pair, *, block_length: int, draws: int, rng: np
         picked = sums[rng.integers(0, sessions, size=(min(at_once, draws - first), blocks))]
         means = picked.mean(axis=1) / block_length
         deviations = picked - block_length * means[:, None, :]
-        zeta = np.einsum("dbk,dk->db", deviations, _gradient(means)) / np.sqrt(block_length)
+        zeta = np.einsum("dbk,dk->db", deviations, sharpe_gradient(means)) / np.sqrt(block_length)
         variance = (zeta**2).mean(axis=1) / (blocks * block_length)
         se = np.sqrt(np.where(variance > 0, variance, np.nan))
-        parts.append((_difference(means) - observed) / se)
+        parts.append((sharpe_difference(means) - observed) / se)
     return np.concatenate(parts)
 
 
@@ -289,24 +212,18 @@ def _circular_block_sums(moments: Float2D, *, block_length: int) -> Float2D:
     return sums
 
 
-def _jkm_variance(pair: _Pair) -> float:
+def _jkm_variance(pair: PairedMoments) -> float:
     mean = pair.moments.mean(axis=0)
     a, b = mean[:2] / np.sqrt(mean[2:] - mean[:2] ** 2)
     correlation = float(np.corrcoef(pair.moments[:, 0], pair.moments[:, 1])[0, 1])
-    return _memmel(a, b, correlation)
+    return memmel_variance(a, b, correlation=correlation)
 
 
-def _memmel(a: float, b: float, correlation: float) -> float:
-    """Return T times the variance of SR₁ − SR₂ (Memmel 2003), never below 0 by rounding."""
-    variance = 2.0 - 2.0 * correlation + 0.5 * (a**2 + b**2 - 2.0 * a * b * correlation**2)
-    return max(float(variance), 0.0)
+def _same_strategy(pair: PairedMoments, se: float) -> bool:
+    return se <= _ROUNDING and abs(pair.difference) <= _ROUNDING
 
 
-def _same_strategy(pair: _Pair, se: float) -> bool:
-    return se <= 1e-8 and abs(pair.difference) <= _NO_VARIATION
-
-
-def _normal(pair: _Pair, se: float, *, null: float, alpha: float, method: str) -> PairedDifference:
+def _normal(pair: PairedMoments, se: float, *, null: float, alpha: float, method: str) -> PairedDifference:
     if _same_strategy(pair, se):
         return _no_difference(pair, null=null, alpha=alpha)
     reach = float(ndtri(1.0 - alpha)) * se
@@ -322,7 +239,7 @@ def _normal(pair: _Pair, se: float, *, null: float, alpha: float, method: str) -
     )
 
 
-def _no_difference(pair: _Pair, *, null: float, alpha: float) -> PairedDifference:
+def _no_difference(pair: PairedMoments, *, null: float, alpha: float) -> PairedDifference:
     """Return what is known of a strategy against itself: exactly 0, with no sample to blame."""
     return _result(
         pair,
@@ -337,7 +254,7 @@ def _no_difference(pair: _Pair, *, null: float, alpha: float) -> PairedDifferenc
 
 
 def _result(
-    pair: _Pair,
+    pair: PairedMoments,
     *,
     difference: float,
     low: float,
@@ -350,7 +267,7 @@ def _result(
     draws: int = 0,
 ) -> PairedDifference:
     sessions, annual = len(pair.moments), pair.annual
-    reach = float(ndtri(1.0 - alpha) + ndtri(_POWER)) * np.sqrt(_jkm_variance(pair) / sessions) * annual
+    reach = float(ndtri(1.0 - alpha) + ndtri(POWER)) * np.sqrt(_jkm_variance(pair) / sessions) * annual
     estimate, low, high = difference * annual, low * annual, high * annual
     excess = estimate - null
     verdict: Verdict = "pass" if low > null else "fail" if high < null else "inconclusive"

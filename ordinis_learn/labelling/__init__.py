@@ -7,7 +7,7 @@ from ordinis_learn.labelling.executions import (
     net_returns,
 )
 from ordinis_learn.labelling.horizons import LABEL_QUERIES, TIMEFRAME, label_signals
-from ordinis_learn.labelling.query import run_query
+from ordinis_learn.labelling.query import Queries, open_queries
 from ordinis_learn.labelling.uniqueness import effective_samples, sample_uniqueness
 
 __all__ = [
@@ -15,10 +15,11 @@ __all__ = [
     "LABEL_QUERIES",
     "TIMEFRAME",
     "Executions",
+    "Queries",
     "effective_samples",
     "join_executions",
     "label_signals",
     "net_returns",
-    "run_query",
+    "open_queries",
     "sample_uniqueness",
 ]

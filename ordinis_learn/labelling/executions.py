@@ -23,7 +23,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from ordinis_learn.labelling.query import run_query
+from ordinis_learn.labelling.query import open_queries
 
 __all__ = ["EXECUTION_QUERIES", "Executions", "join_executions", "net_returns"]
 
@@ -33,23 +33,30 @@ WITH report AS (
         '{"order_id": "VARCHAR", "signal_id": "VARCHAR", "fees": "DOUBLE", "slippage": "DOUBLE", "fills":
           [{"fill_id": "VARCHAR", "ts": "TIMESTAMPTZ", "qty": "DOUBLE", "price": "DOUBLE", "fee": "DOUBLE"}]}'))
     FROM executions
+), opened AS (
+    SELECT * EXCLUDE (fills), unnest(CASE WHEN len(fills) > 0 THEN fills ELSE [NULL] END) AS fill
+    FROM report
 )
 SELECT ts_event, event_id, correlation_id, symbol, order_id, signal_id, fees, slippage,
-    unnest(CASE WHEN len(fills) > 0 THEN fills ELSE [NULL] END, recursive := true)
-FROM report
+    fill.fill_id AS fill_id, fill.ts AS filled_at, fill.qty AS qty, fill.price AS price, fill.fee AS fee
+FROM opened
 ORDER BY ts_event, event_id, fill_id
 """
 
 _MATCH: Final = """
-WITH signal AS (
+WITH made AS (
     SELECT ts_event, event_id, correlation_id, unnest(json_transform(payload,
         '{"signal_id": "VARCHAR", "symbol": "VARCHAR"}'))
     FROM signals
+), signal AS (
+    SELECT * FROM made
     QUALIFY row_number() OVER (PARTITION BY signal_id ORDER BY ts_event, event_id) = 1
-), intent AS (
+), meant AS (
     SELECT ts_event, event_id, unnest(json_transform(payload,
         '{"order_id": "VARCHAR", "signal_id": "VARCHAR"}'))
     FROM intents
+), intent AS (
+    SELECT * FROM meant
     QUALIFY row_number() OVER (PARTITION BY order_id ORDER BY ts_event, event_id) = 1
 ), placed AS (
     SELECT order_id, ts_event, event_id, correlation_id, symbol, signal_id AS carried_id
@@ -108,7 +115,7 @@ ORDER BY signal_id
 
 _FILLS: Final = """
 WITH reported AS (
-    SELECT order_id, ts_event AS known_at, event_id, fill_id, ts AS filled_at, qty, price, slippage,
+    SELECT order_id, ts_event AS known_at, event_id, fill_id, filled_at, qty, price, slippage,
         CASE WHEN sum(fee) OVER one_report > 0 THEN fee
              ELSE coalesce(fees, 0) * qty / sum(qty) OVER one_report END AS fee
     FROM reports
@@ -201,19 +208,13 @@ def join_executions(
     threads : int, optional
         Threads of DuckDB.
     """
-    reports = run_query(_REPORTS, tables={"executions": executions}, threads=threads)
-    decisions = run_query(_DECISIONS, tables={"risk": risk}, threads=threads)
-    matches = run_query(
-        _MATCH,
-        tables={"signals": signals, "intents": intents, "reports": reports, "decisions": decisions},
-        threads=threads,
-    )
-    fills = run_query(_FILLS, tables={"reports": reports, "matches": matches}, threads=threads)
-    outcomes = run_query(
-        _OUTCOMES,
-        tables={"signals": signals, "decisions": decisions, "matches": matches, "fills": fills},
-        threads=threads,
-    )
+    with open_queries(threads=threads) as queries:
+        reports = queries.run(_REPORTS, tables={"executions": executions})
+        decisions = queries.run(_DECISIONS, tables={"risk": risk})
+        asked = {"signals": signals, "decisions": decisions}
+        matches = queries.run(_MATCH, tables={**asked, "intents": intents, "reports": reports})
+        fills = queries.run(_FILLS, tables={"reports": reports, "matches": matches})
+        outcomes = queries.run(_OUTCOMES, tables={**asked, "matches": matches, "fills": fills})
     return Executions(outcomes=outcomes, fills=fills)
 
 
@@ -241,14 +242,15 @@ def net_returns(
     """
     columns: dict[str, pa.ChunkedArray] = {}
     row = pa.array(range(labels.num_rows), pa.int64())
-    for horizon in horizons:
-        one = pa.table(
-            {
-                "row": row,
-                **{name: labels[name] for name in ("event_id", "signal_id", "direction")},
-                **{name: labels[f"{name}_{horizon}d"] for name in ("label_available_at", "exit_close")},
-            }
-        )
-        net = run_query(_NET, tables={"labels": one, "fills": fills}, threads=threads)
-        columns[f"net_ret_{horizon}d"] = net["net_ret"]
+    with open_queries(threads=threads) as queries:
+        for horizon in horizons:
+            one = pa.table(
+                {
+                    "row": row,
+                    **{name: labels[name] for name in ("event_id", "signal_id", "direction")},
+                    **{name: labels[f"{name}_{horizon}d"] for name in ("label_available_at", "exit_close")},
+                }
+            )
+            net = queries.run(_NET, tables={"labels": one, "fills": fills})
+            columns[f"net_ret_{horizon}d"] = net["net_ret"]
     return pa.table(columns)

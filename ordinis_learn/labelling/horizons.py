@@ -23,7 +23,7 @@ from typing import Final
 import pyarrow as pa
 
 from ordinis_learn.errors import ConfigInvalid
-from ordinis_learn.labelling.query import run_query
+from ordinis_learn.labelling.query import open_queries
 
 __all__ = ["LABEL_QUERIES", "TIMEFRAME", "label_signals"]
 
@@ -139,22 +139,18 @@ def label_signals(
         A horizon is not a positive session count, or is listed twice.
     """
     _check(horizons)
-    prices = run_query(
-        _BARS, tables={"bars": bars}, parameters={"as_of": as_of, "timeframe": TIMEFRAME}, threads=threads
-    )
-    sessions = run_query(_SESSIONS, tables={"price": prices}, threads=threads)
-    placed = run_query(
-        _SIGNALS,
-        tables={"signals": signals, "sessions": sessions},
-        parameters={"as_of": as_of},
-        threads=threads,
-    )
-    labelled = placed.drop_columns(["volatility"])
-    known = {"price": prices, "sessions": sessions, "signal": placed}
-    for horizon in horizons:
-        label = run_query(_LABELS, tables=known, parameters={"horizon": horizon}, threads=threads)
-        for name in label.column_names:
-            labelled = labelled.append_column(f"{name}_{horizon}d", label[name])
+    with open_queries(threads=threads) as queries:
+        known = {"as_of": as_of}
+        price = queries.run(_BARS, tables={"bars": bars}, parameters={**known, "timeframe": TIMEFRAME})
+        sessions = queries.run(_SESSIONS, tables={"price": price})
+        events = {"signals": signals, "sessions": sessions}
+        signal = queries.run(_SIGNALS, tables=events, parameters=known)
+        labelled = signal.drop_columns(["volatility"])
+        facts = {"price": price, "sessions": sessions, "signal": signal}
+        for horizon in horizons:
+            label = queries.run(_LABELS, tables=facts, parameters={"horizon": horizon})
+            for name in label.column_names:
+                labelled = labelled.append_column(f"{name}_{horizon}d", label[name])
     return labelled
 
 

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -68,11 +67,12 @@ class Display:
             progress.add_task(title, total=total)
             yield progress
 
-    def panel(self, title: str, lines: Iterable[str]) -> None:
-        """Print the closing summary."""
-        body = "\n".join(line.replace("[", "\\[") for line in lines)
+    def closing(self, title: str, lines: Iterable[str]) -> None:
+        """Print the closing summary; lines are never wrapped, so that commands can be copied."""
         self._console.print()
-        self._console.print(Panel(body, title=title, expand=False))
+        self._console.rule(f"[bold]{title}", align="left")
+        for line in lines:
+            self._console.print(line, markup=False, no_wrap=True, overflow="ignore", crop=False)
 
 
 def _cell(value: Any) -> str:

@@ -14,7 +14,7 @@ from ordinis_learn.engine import LearningEngine
 from ordinis_learn.loop.display import Display
 from ordinis_learn.loop.plan import LoopPlan
 from ordinis_learn.loop.promotion import StockClient
-from ordinis_learn.loop.summary import show_drift, show_scorecard, show_summary
+from ordinis_learn.loop.summary import SERVER_PAGES, show_drift, show_scorecard, show_summary
 from ordinis_learn.market import PriceHistory, load_sp500, replay
 from ordinis_learn.records import Actor, ModelArtifact, Role, State
 from ordinis_learn.use_cases.approve import answer_request
@@ -98,7 +98,7 @@ class GovernedLoop:
             for horizon, stats in manifest.label_stats.items():
                 self._display.say(
                     f"{horizon:>4}: {stats.labelled:,} labels, worth {stats.effective_samples:,.0f} "
-                    "independent ones"
+                    "that do not overlap in time"
                 )
             self._display.good(f"{check.evaluated} of {check.expected} expectations evaluated, all hold")
         return ref
@@ -212,7 +212,13 @@ class GovernedLoop:
                 display.good("every hash verifies")
             active = bench.ledger.active_at(plan.model, bench.clock())
             display.say(f"active now: {'v' + active if active else 'nothing (flat)'}")
-        show_summary(display, bench, plan=plan, artifacts=self._artifacts)
+        show_summary(
+            display,
+            bench,
+            plan=plan,
+            artifacts=self._artifacts,
+            study_page=self._client.study_page(SERVER_PAGES),
+        )
 
 
 class _Resumable:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ordinis_learn.loop.display import Display
 from ordinis_learn.records import ModelArtifact, State
+from ordinis_mlflow.compare import compare_url
 
 __all__ = ["StockClient"]
 
@@ -42,3 +43,8 @@ class StockClient:
             return False
         self._display.good(f"v{artifact.version} → {stage}: granted")
         return True
+
+    def study_page(self, server: str) -> str | None:
+        """Return the page on which the newest study's trials are compared; None without a study."""
+        experiments = [experiment.experiment_id for experiment in self._client.search_experiments()]
+        return compare_url(self._client, server=server, experiment_ids=experiments)

@@ -12,7 +12,10 @@ from ordinis_learn.use_cases.dossier import write_dossier
 from ordinis_learn.wiring import registry_uri, tracking_uri
 from ordinis_learn.workbench import Workbench
 
-__all__ = ["show_drift", "show_scorecard", "show_summary"]
+__all__ = ["SERVER_PAGES", "show_drift", "show_scorecard", "show_summary"]
+
+SERVER_PAGES = "http://127.0.0.1:5000/#"
+"""Where the server of the closing summary's command shows its pages."""
 
 _SHOWN = ("sharpe", "cagr", "volatility", "max_drawdown", "turnover")
 
@@ -28,12 +31,19 @@ def show_scorecard(display: Display, report: Mapping[str, Any]) -> None:
     rows = [(name, metrics.get(name), baseline.get(name)) for name in _SHOWN]
     display.table("metric", f"v{report['subject']['version']}", "baseline", rows=rows)
     for name, difference in report["differences"].items():
-        interval = difference["interval"]
-        display.say(
-            f"Δ{name} {difference['estimate']:+.3f} [{interval['low']:+.3f}, {interval['high']:+.3f}], "
-            f"p={difference['p_value']:.3f}: {difference['verdict']} "
-            f"(detectable with these sessions: {difference['minimum_detectable']:.2f})"
-        )
+        display.say(f"Δ{name} {_described(difference)}")
+
+
+def _described(difference: Mapping[str, Any]) -> str:
+    interval, p_value = difference["interval"], difference["p_value"]
+    text = f"{difference['estimate']:+.3f}"
+    if interval["low"] is not None:
+        text += f" [{interval['low']:+.3f}, {interval['high']:+.3f}]"
+    if p_value is not None:
+        text += f", p={p_value:.3f}"
+    text += f": {difference['verdict']}"
+    detectable = difference["minimum_detectable"]
+    return text if detectable is None else f"{text} (these sessions can show {detectable:.2f} or more)"
 
 
 def show_drift(display: Display, report: DriftReport) -> None:
@@ -47,7 +57,12 @@ def show_drift(display: Display, report: DriftReport) -> None:
 
 
 def show_summary(
-    display: Display, bench: Workbench, *, plan: LoopPlan, artifacts: Sequence[ModelArtifact]
+    display: Display,
+    bench: Workbench,
+    *,
+    plan: LoopPlan,
+    artifacts: Sequence[ModelArtifact],
+    study_page: str | None,
 ) -> None:
     """Write the dossiers and print what to look at next."""
     settings = bench.settings
@@ -58,7 +73,8 @@ def show_summary(
     )
     home = "" if settings.home.samefile(".") else f" --home {settings.home}"
     lines = ["Look at the runs, the models and their stages:", f"  {server}"]
-    lines += [f"  {url}" for url in _pages(bench, plan)]
+    pages = (study_page, f"{SERVER_PAGES}/models/{plan.model}")
+    lines += [f"  {page}" for page in pages if page is not None]
     lines += ["Read the evidence:"] + [f"  {path}" for path in dossiers]
     lines += [
         "Ask the ledger, roll back:",
@@ -66,10 +82,4 @@ def show_summary(
         f"  ordinis-learn{home} ledger history {plan.model}",
         f"  ordinis-learn{home} rollback {plan.model} --reason 'why'",
     ]
-    display.panel("What to look at next", lines)
-
-
-def _pages(bench: Workbench, plan: LoopPlan) -> list[str]:
-    base = "http://127.0.0.1:5000/#"
-    study = bench.tracker.compare_url(base)
-    return [url for url in (study, f"{base}/models/{plan.model}") if url]
+    display.closing("What to look at next", lines)

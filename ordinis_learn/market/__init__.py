@@ -1,6 +1,6 @@
 """Prices, what is known from them at each close, and a simulated desk that trades on it."""
 
-from ordinis_learn.market.desk import DeskParameters, replay
+from ordinis_learn.market.desk import replay
 from ordinis_learn.market.features import (
     FEATURE_NAMES,
     FEATURE_VERSION,
@@ -9,6 +9,7 @@ from ordinis_learn.market.features import (
     compute_features,
 )
 from ordinis_learn.market.history import INDEX_SYMBOL, PriceHistory, load_sp500
+from ordinis_learn.market.limits import DeskParameters
 from ordinis_learn.market.rules import RuleParameters, rule_signals
 from ordinis_learn.market.simulate import simulate_history
 

@@ -19,62 +19,19 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
-
 from ordinis_learn.market.book import Book
 from ordinis_learn.market.history import INDEX_SYMBOL, PriceHistory
+from ordinis_learn.market.limits import DeskParameters, Verdict, judge
 from ordinis_learn.market.opinions import RuleOpinions
 from ordinis_learn.market.rules import RuleParameters
 from ordinis_learn.market.scribe import Scribe
-from ordinis_learn.records import Fraction, Record, Topic
+from ordinis_learn.records import Topic
 
-__all__ = ["DeskParameters", "replay"]
+__all__ = ["replay"]
 
 _BPS: Final = 1e-4
 
 Event = dict[str, Any]
-
-
-class DeskParameters(Record):
-    """How the desk trades; declared, not fitted.
-
-    Attributes
-    ----------
-    initial_cash : float
-        In the account currency.
-    cadence_sessions : int
-        Sessions between decisions; 5 keeps the 5-session labels of one symbol nearly disjoint.
-    full_weight : float
-        Weight of a position at confidence 1, as a fraction of equity.
-    symbol_cap : float
-        Largest weight of one symbol; larger wishes are cut to it, or denied when it is held already.
-    volatility_limit : float
-        Annual ``vol_20`` above which no new exposure in the symbol is allowed.
-    drawdown_limit, drawdown_sessions : float, int
-        Loss from the peak of so many sessions beyond which only closing trades are allowed.
-    rebalance_band : float
-        Changes of a position smaller than this fraction of equity are not traded.
-    fee_bps, slippage_bps : float
-        Of the traded notional, per side; slippage is adverse and between half and one and a half of it.
-    partial_share, reject_share : float
-        Share of orders that are filled in two parts, and that the broker rejects.
-    """
-
-    initial_cash: PositiveFloat = 1_000_000.0
-    cadence_sessions: PositiveInt = 5
-    full_weight: Fraction = 0.10
-    symbol_cap: Fraction = 0.08
-    volatility_limit: PositiveFloat = 0.50
-    drawdown_limit: Fraction = 0.15
-    drawdown_sessions: PositiveInt = 252
-    rebalance_band: Fraction = 0.005
-    fee_bps: NonNegativeFloat = 1.0
-    slippage_bps: NonNegativeFloat = 5.0
-    partial_share: Fraction = 0.10
-    reject_share: Fraction = Field(0.01, lt=1.0)
-    model_id: str = "rule_v1"
-    strategy_id: str = "trend_reversion_v1"
-    policy_version: str = "risk_v1"
 
 
 _RULE: Final = RuleParameters()
@@ -141,13 +98,6 @@ class _Order:
     quantity: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Verdict:
-    quantity: int
-    adjustments: dict[str, float]
-    reasons: tuple[str, ...] = ()
-
-
 class _Run:
     """The state of one replay: where it is, what it owns, what it has ordered."""
 
@@ -166,6 +116,7 @@ class _Run:
         self._session = ""
 
     def open_session(self, position: int, session: date) -> None:
+        """Move to a session; everything below speaks of it."""
         self._position = position
         self._session = session.isoformat()
         self._scribe.open_session(session)
@@ -258,44 +209,23 @@ class _Run:
                 key=name,
                 partition_key=name,
             )
-            verdict = self._judge(symbol)
+            verdict = judge(
+                self._desk,
+                book=self._book,
+                symbol=symbol,
+                close=self._closes[self._position][symbol],
+                opinion=self._opinions.of(self._position, symbol),
+            )
             yield self._risk_decision(name, signal_id, verdict)
-            change = verdict.quantity - self._book.quantity[symbol]
-            if not verdict.reasons and self._is_worth_trading(symbol, verdict.quantity):
-                yield self._intent(symbol, signal_id, change)
+            if verdict.change:
+                yield self._intent(symbol, signal_id, verdict.change)
 
-    def _judge(self, symbol: int) -> _Verdict:
-        """Size the position a signal asks for, and say what forbids it."""
-        desk, book = self._desk, self._book
-        direction, confidence, vol_20 = self._opinions.of(self._position, symbol)
-        if direction == 0:
-            return _Verdict(quantity=0, adjustments={})
-        wish = desk.full_weight * confidence
-        weight = min(wish, desk.symbol_cap)
-        quantity = direction * int(weight * max(book.equity, 0.0) / self._closes[self._position][symbol])
-        breaches = {
-            "RISK.DRAWDOWN.MAX_DRAWDOWN_BREACH": book.drawdown > desk.drawdown_limit,
-            "RISK.VOLATILITY.SYMBOL_LIMIT": vol_20 > desk.volatility_limit,
-            "RISK.EXPOSURE.SYMBOL_CAP": wish >= desk.symbol_cap <= direction * book.weight(symbol),
-        }
-        return _Verdict(
-            quantity=quantity,
-            adjustments={"target_weight": direction * weight} if weight < wish else {},
-            reasons=tuple(reason for reason, is_breached in breaches.items() if is_breached),
-        )
-
-    def _is_worth_trading(self, symbol: int, quantity: int) -> bool:
-        held = self._book.quantity[symbol]
-        if held * quantity <= 0:
-            return held != quantity
-        notional = abs(quantity - held) * self._closes[self._position][symbol]
-        return notional > self._desk.rebalance_band * self._book.equity
-
-    def _risk_decision(self, name: str, signal_id: str, verdict: _Verdict) -> Event:
+    def _risk_decision(self, name: str, signal_id: str, verdict: Verdict) -> Event:
+        cut = {} if verdict.target_weight is None else {"target_weight": verdict.target_weight}
         payload = {
             "signal_id": signal_id,
-            "allowed": not verdict.reasons,
-            "adjustments": verdict.adjustments,
+            "allowed": verdict.allowed,
+            "adjustments": cut,
             "reasons": list(verdict.reasons),
             "policy_version": self._desk.policy_version,
             "risk_snapshot_ref": self._scribe.identity(Topic.PORTFOLIO, "book"),

@@ -33,7 +33,7 @@ class FeatureCube:
     @property
     def complete(self) -> npt.NDArray[np.bool_]:
         """Where every feature of a (session, symbol) is finite; shape (T, N)."""
-        return np.isfinite(self.values).all(axis=2)
+        return np.asarray(np.isfinite(self.values).all(axis=2))
 
 
 def compute_features(history: PriceHistory) -> FeatureCube:
@@ -91,7 +91,7 @@ FEATURE_NAMES: Final = (
 
 def _lag(values: Float2D, sessions: int) -> Float2D:
     lagged = np.full_like(values, np.nan)
-    lagged[sessions:] = values[: len(values) - sessions]
+    lagged[sessions:] = values[: max(0, len(values) - sessions)]
     return lagged
 
 
@@ -136,4 +136,5 @@ def _cross_mean(values: Float2D) -> Float2D:
     known = np.isfinite(values)
     count = known.sum(axis=1, keepdims=True)
     total = np.where(known, values, 0.0).sum(axis=1, keepdims=True)
-    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    mean: Float2D = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    return mean

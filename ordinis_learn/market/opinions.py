@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from ordinis_learn.market.features import FEATURE_VERSION, compute_features
 from ordinis_learn.market.history import PriceHistory
 from ordinis_learn.market.rules import RuleParameters, rule_signals
 
-__all__ = ["RuleOpinions"]
+__all__ = ["Opinion", "RuleOpinions"]
 
 _DIRECTION_NAMES: Final = {1: "LONG", -1: "SHORT", 0: "FLAT"}
 _DAY_MS: Final = 86_400_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Opinion:
+    """A direction (+1, -1, 0), its confidence in [0, 1], and the symbol's annual volatility."""
+
+    direction: int
+    confidence: float
+    volatility: float
 
 
 class RuleOpinions:
@@ -33,23 +43,23 @@ class RuleOpinions:
         self._confidence = confidence.reshape(sessions, symbols)
         self._volatility = self._cube.values[:, :, self._cube.names.index("vol_20")]
 
-    def of(self, position: int, symbol: int) -> tuple[int, float, float]:
-        """Return direction, confidence and annual ``vol_20`` at one session and symbol."""
-        return (
-            int(self._direction[position, symbol]),
-            float(self._confidence[position, symbol]),
-            float(self._volatility[position, symbol]),
+    def of(self, position: int, symbol: int) -> Opinion:
+        """Return the opinion at one session and symbol, with ``vol_20`` as its volatility."""
+        return Opinion(
+            direction=int(self._direction[position, symbol]),
+            confidence=float(self._confidence[position, symbol]),
+            volatility=float(self._volatility[position, symbol]),
         )
 
     def payload(self, position: int, symbol: int) -> dict[str, Any] | None:
         """Return what a signal would say, None before every feature is known."""
         if not self._complete[position, symbol]:
             return None
-        direction, confidence, _ = self.of(position, symbol)
+        opinion = self.of(position, symbol)
         values = self._cube.values[position, symbol].tolist()
         return {
-            "direction": _DIRECTION_NAMES[direction],
-            "confidence": confidence,
+            "direction": _DIRECTION_NAMES[opinion.direction],
+            "confidence": opinion.confidence,
             "horizon": "5d",
             "ttl_ms": _DAY_MS,
             "feature_version": FEATURE_VERSION,

@@ -79,9 +79,10 @@ def rule_signals(
     column = {name: features[:, position] for position, name in enumerate(names)}
     volatility = column["vol_60"] * np.sqrt(_TREND_YEARS)
     usable = np.isfinite(features).all(axis=1) & (volatility > 0.0)
-    trend = np.divide(column["mom_252_21"], volatility, out=np.zeros(len(features)), where=usable)
     reversion = np.where(usable, column["z_20"], 0.0)
-    score = np.tanh(parameters.momentum_weight * trend - parameters.reversion_weight * reversion)
+    with np.errstate(over="ignore", invalid="ignore"):  # absurd inputs end at ±1, or NaN and then flat
+        trend = np.divide(column["mom_252_21"], volatility, out=np.zeros(len(features)), where=usable)
+        score = np.tanh(parameters.momentum_weight * trend - parameters.reversion_weight * reversion)
     calm = np.where(usable, column["vol_20"], np.inf) <= parameters.volatility_ceiling
     is_long = calm & (score > 0.0) & (score >= parameters.entry_threshold)
     is_short = calm & (score < 0.0) & (-score >= parameters.short_threshold)

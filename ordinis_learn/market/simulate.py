@@ -143,5 +143,6 @@ def _state(returns: Float2D, log_close: Float2D, session: int) -> Float1D:
     slow = returns[session + 1 - _SLOW : session + 1].std(axis=0, ddof=1)
     closes = np.exp(log_close[session + 1 - _FAST : session + 1])
     z_score = (closes[-1] - closes.mean(axis=0)) / closes.std(axis=0, ddof=1)
-    calm: Float1D = np.tanh(2.0 * (1.0 - fast / slow) / 0.15)
-    return calm * np.tanh(z_score)
+    calm = np.tanh(2.0 * (1.0 - fast / slow) / 0.15)
+    state: Float1D = calm * np.tanh(z_score)
+    return state

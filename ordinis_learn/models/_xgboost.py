@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 
 from ordinis_learn.errors import DataCorrupt
 from ordinis_learn.models.base import Predictions
+from ordinis_learn.models.edge import worthwhile_direction
 from ordinis_learn.models.header import BundleHeader, write_bundle
 from ordinis_learn.models.rows import checked_rows
 from ordinis_learn.records import Record
@@ -19,7 +20,6 @@ from ordinis_learn.records import Record
 __all__ = ["BOOSTER_FILE", "XGBoostParameters", "XGBoostSignalModel"]
 
 BOOSTER_FILE: Final = "booster.ubj"
-_BASIS_POINT: Final = 1e-4
 
 
 class XGBoostParameters(Record):
@@ -90,10 +90,9 @@ class XGBoostSignalModel:
         forecast = np.full(len(rows), np.nan)
         if complete.any():
             forecast[complete] = self._booster.inplace_predict(np.ascontiguousarray(rows[complete]))
-        size = np.nan_to_num(np.abs(forecast), nan=0.0)
-        worth_it = size > self._parameters.min_edge_bps * _BASIS_POINT
+        size = np.where(np.isnan(forecast), 0.0, np.abs(forecast))
         return Predictions(
-            direction=np.where(worth_it, np.sign(forecast), 0.0).astype(np.int8),
+            direction=worthwhile_direction(forecast, min_edge_bps=self._parameters.min_edge_bps),
             confidence=np.minimum(size / self._parameters.scale, 1.0),
             expected_return=forecast,
         )
@@ -118,7 +117,9 @@ class XGBoostSignalModel:
         except (xgb.core.XGBoostError, ValidationError) as error:
             raise _corrupt(folder, found=str(error).splitlines()[0]) from error
         if booster.num_features() != len(header.feature_names):
-            found = f"{booster.num_features()} features in the trees, {len(header.feature_names)} in the header"
+            found = (
+                f"{booster.num_features()} features in the trees, {len(header.feature_names)} in the header"
+            )
             raise _corrupt(folder, found=found)
         return cls(
             booster,

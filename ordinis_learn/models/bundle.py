@@ -1,7 +1,8 @@
 """Load a model bundle: a folder that holds one signal model, without pickle.
 
-A bundle names its *kind*, never code: the kind is looked up in a fixed table. Whether the bytes are the
-ones that were registered is the registry's question (``records.tree_sha256``); it is not asked here.
+A bundle names its *kind*, never code: the kind is looked up in a fixed table, and the files beside the header
+must be the ones it hashed. Whether header and files are the ones that were registered is the registry's
+question (``records.tree_sha256``); it is not asked here.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from ordinis_learn.errors import ArtifactMissing, ConfigInvalid, DataCorrupt
 from ordinis_learn.models.base import SignalModel
 from ordinis_learn.models.header import HEADER_FILE, BundleHeader, read_header
 from ordinis_learn.models.rule import RuleModel
+from ordinis_learn.records import file_sha256
 
 __all__ = ["load_bundle"]
 
@@ -41,13 +43,13 @@ def _load_xgboost(folder: Path, header: BundleHeader) -> SignalModel:
 @dataclass(frozen=True, kw_only=True)
 class _Kind:
     load: Callable[[Path, BundleHeader], SignalModel]
-    files: frozenset[str]
+    files: frozenset[str] = frozenset()
 
 
 _KINDS: Final = MappingProxyType(
     {
-        "rule": _Kind(load=_load_rule, files=frozenset({HEADER_FILE})),
-        "xgboost": _Kind(load=_load_xgboost, files=frozenset({HEADER_FILE, "booster.ubj"})),
+        "rule": _Kind(load=_load_rule),
+        "xgboost": _Kind(load=_load_xgboost, files=frozenset({"booster.ubj"})),
     }
 )
 
@@ -71,19 +73,23 @@ def load_bundle(folder: Path) -> SignalModel:
             next_step="pip install --upgrade ordinis-learn, or train again with ordinis-learn train",
             folder=str(folder),
         )
-    _check_files(folder, expected=kind.files)
+    _check_files(folder, header=header, expected=kind.files)
     return kind.load(folder, header)
 
 
-def _check_files(folder: Path, *, expected: frozenset[str]) -> None:
+def _check_files(folder: Path, *, header: BundleHeader, expected: frozenset[str]) -> None:
     present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
     asked = f"load the signal model in {folder}"
     if missing := sorted(expected - present):
         raise ArtifactMissing(asked, found=f"no {', '.join(missing)}", next_step=_RESTORE, missing=missing)
-    if extra := sorted(present - expected):
+    if extra := sorted(present - expected - {HEADER_FILE}):
         raise DataCorrupt(
             asked,
             found=f"files that do not belong: {', '.join(extra)}",
-            next_step=f"move them away; a bundle of this kind holds {', '.join(sorted(expected))}",
+            next_step=f"move them away; a bundle of this kind holds {', '.join(sorted({HEADER_FILE, *expected}))}",
             extra=extra,
         )
+    hashes = {name: file_sha256(folder / name) for name in expected}
+    if changed := sorted(name for name in expected if header.files.get(name) != hashes[name]):
+        found = f"{', '.join(changed)} does not have the hash that {HEADER_FILE} gives"
+        raise DataCorrupt(asked, found=found, next_step=_RESTORE, changed=changed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, Final, Literal
 from pydantic import Field, ValidationError, field_validator
 
 from ordinis_learn.errors import ArtifactMissing, DataCorrupt, StoreUnavailable
-from ordinis_learn.records import Record
+from ordinis_learn.records import Record, Sha256
 
 __all__ = ["BUNDLE_FORMAT", "HEADER_FILE", "BundleHeader", "read_header", "write_bundle"]
 
@@ -21,13 +22,18 @@ _REBUILD: Final = "restore the folder from the run's artifacts, or train again w
 
 
 class BundleHeader(Record):
-    """What ``model.json`` holds. ``kind`` is a name in a fixed table, never an import path."""
+    """What ``model.json`` holds. ``kind`` is a name in a fixed table, never an import path.
+
+    ``files`` are the SHA-256 of the files beside it. They are checked before anything parses them: xgboost
+    ends the whole process on bytes that are not its own.
+    """
 
     format: Literal["ordinis.signal_model/1"] = BUNDLE_FORMAT
     kind: str
     feature_names: tuple[str, ...] = Field(min_length=1)
     horizon_sessions: int = Field(ge=1)
     parameters: dict[str, Any]
+    files: dict[str, Sha256] = Field(default_factory=dict)
 
     @field_validator("feature_names")
     @classmethod
@@ -68,8 +74,10 @@ def write_bundle(folder: Path, header: BundleHeader, *, files: Mapping[str, byte
     """Write header and files into a folder that must not exist yet.
 
     The header is written last: a folder without one is no bundle, so a crash in between leaves nothing
-    that loads.
+    that loads. Its ``files`` are filled in here.
     """
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    header = header.model_copy(update={"files": hashes})
     text = json.dumps(header.to_json(), indent=2, sort_keys=True, allow_nan=False) + "\n"
     try:
         folder.mkdir(parents=True)

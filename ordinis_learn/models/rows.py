@@ -33,4 +33,4 @@ def checked_rows(
             found=f"an array of shape {rows.shape}",
             next_step=f"give shape (n, {len(names)}), columns in that order",
         )
-    return rows, np.isfinite(rows).all(axis=1)
+    return rows, np.asarray(np.isfinite(rows).all(axis=1))

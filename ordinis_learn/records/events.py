@@ -7,6 +7,7 @@ capture keeps them in the stored text and the record model ignores them.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
 from functools import cached_property
@@ -203,7 +204,7 @@ class MarketBar(Record):
     volume: NonNegativeFloat | None = None
 
 
-PAYLOADS: Final = MappingProxyType(
+PAYLOADS: Final[Mapping[Topic, type[Record]]] = MappingProxyType(
     {
         Topic.SIGNAL: SignalGenerated,
         Topic.RISK: RiskDecision,

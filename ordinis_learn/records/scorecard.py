@@ -100,8 +100,8 @@ class ShadowReport(Record):
     """A candidate beside the active model on the same events, over sessions ``start``..``end``.
 
     ``parity_max_abs_diff`` compares the score at event time with the batch score of the same rows.
-    ``loss_difference`` is candidate minus active, mean squared error of the forecast sign score over matured labels,
-    with an anytime-valid interval; None without an active model.
+    ``loss_difference`` is candidate minus active in the loss (1 − direction · realised sign) / 2, over matured labels
+    that do not overlap, with an anytime-valid interval; None without an active model.
     """
 
     schema_version: Literal["1.0.0"] = "1.0.0"

@@ -135,7 +135,7 @@ def _rows(
         )
     columns = [features.names.index(name) for name in model.feature_names]
     rows = features.values[decisions][:, :, columns]
-    return rows, np.isfinite(rows).all(axis=2)
+    return rows, np.asarray(np.isfinite(rows).all(axis=2), dtype=np.bool_)
 
 
 def _read_only(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -105,7 +105,7 @@ def run_shadow(
         )
     beside = None if active is None else replay(active, features=features, decisions=decisions)
     outcome = _realised_sign(history, decisions=decisions, last=int(window[-1]))
-    comparison = _compare(seen, beside, outcome=outcome)
+    comparison = _compare(seen, beside, outcome=outcome, stride=-(-HORIZON_SESSIONS // cadence_sessions))
     path = _write(_table(history, decisions, candidate=seen, active=beside), folder=folder, subject=subject)
     first, last = (_midnight(history.sessions[index]) for index in (window[0], window[-1]))
     latency = seen.latency_ms[np.isfinite(seen.latency_ms)]
@@ -153,24 +153,30 @@ def wrong_way_loss(position: Float2D, outcome: Float2D) -> Float2D:
     return (1.0 - position * outcome) / 2.0
 
 
-def _compare(seen: Replay, beside: Replay | None, *, outcome: Float2D) -> _Comparison:
+def _compare(seen: Replay, beside: Replay | None, *, outcome: Float2D, stride: int) -> _Comparison:
+    """Compare losses; ``stride`` decisions apart, labels no longer overlap."""
     known = np.isfinite(outcome)
     if beside is None:
         matured = int((seen.scored & known).sum())
         return _Comparison(paired=0, unpaired=0, matured=matured, difference=None, interval=None)
     paired = seen.scored & beside.scored
-    unpaired = (seen.asked | beside.asked) & ~paired
     counted = paired & known
     per_row = wrong_way_loss(seen.direction, outcome) - wrong_way_loss(beside.direction, outcome)
-    differences = np.array([row[use].mean() for row, use in zip(per_row, counted, strict=True) if use.any()])
-    interval = _interval(differences)
+    apart = zip(per_row[::stride], counted[::stride], strict=True)
+    differences = np.array([row[use].mean() for row, use in apart if use.any()])
     return _Comparison(
         paired=int(paired.sum()),
-        unpaired=int(unpaired.sum()),
+        unpaired=int(((seen.asked | beside.asked) & ~paired).sum()),
         matured=int(counted.sum()),
-        difference=None if interval is None else float(differences.mean()),
-        interval=interval,
+        difference=float(differences.mean()) if len(differences) else None,
+        interval=_interval(differences) if len(differences) else None,
     )
+
+
+def _interval(differences: Float1D) -> Interval:
+    """Bound the mean difference at the last time, by a sequence that holds at every time."""
+    sequence = confidence_sequence(differences, low=-1.0, high=1.0, alpha=ALPHA)
+    return Interval(low=float(sequence.lower[-1]), high=float(sequence.upper[-1]), level=1.0 - ALPHA)
 
 
 def _realised_sign(history: PriceHistory, *, decisions: Positions, last: int) -> Float2D:

@@ -199,11 +199,15 @@ def _read_envelope(text: str) -> Envelope:
         raise _invalid(f"{len(text)} characters, at most {MAX_CHARACTERS} are read")
     try:
         shape = _EnvelopeShape.model_validate_json(text)
-        return Envelope.from_dict(shape.model_dump(mode="json", by_alias=True))
+        envelope = Envelope.from_dict(shape.model_dump(mode="json", by_alias=True))
     except ValidationError as error:
         raise _invalid(f"not a DSSE envelope with one signature ({_first(error)})") from error
     except (ValueError, KeyError, TypeError, SigningError) as error:
         raise _invalid(f"the envelope cannot be decoded ({error})") from error
+    # One text per signature: base64 has spare bits, and two texts for one statement invite mistakes.
+    if envelope.to_dict() != shape.model_dump(mode="json", by_alias=True):
+        raise _invalid("the envelope is not encoded in standard base64")
+    return envelope
 
 
 def _trusted(key_id: str, *, identities: Sequence[Identity], now: datetime) -> list[Identity]:

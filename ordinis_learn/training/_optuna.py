@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import optuna  # noqa: TID253  the leaf that needs it
-from optuna.trial import TrialState
+from optuna.trial import TrialState  # noqa: TID253
 
 from ordinis_learn.errors import StoreUnavailable, TrainFailed
 from ordinis_learn.ports import Run, Tracker

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,21 +17,23 @@ import xgboost as xgb  # noqa: TID253  the leaf that needs it
 
 from ordinis_learn.datasets.splits import purged_walk_forward
 from ordinis_learn.errors import TrainFailed
+from ordinis_learn.models.edge import worthwhile_direction
 from ordinis_learn.training.config import BoosterParameters, TrainConfig
 from ordinis_learn.training.fold_metrics import fold_metrics
 from ordinis_learn.training.folds import FoldFit
 from ordinis_learn.training.matrix import TrainingMatrix
 
-__all__ = ["FinalFit", "WalkForward", "fit_all_rows"]
+__all__ = ["FinalFit", "WalkForward", "fit_all_rows", "forecast_sample"]
+
+_SAMPLE_ROWS: Final = 20_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FinalFit:
-    """The booster over all rows; ``forecast`` are its in-sample forecasts, ``gain`` its mean split gains."""
+    """The booster over all rows, its error after each round, and the mean gain of each feature's splits."""
 
     booster: xgb.Booster
     train_rmse: tuple[float, ...]
-    forecast: npt.NDArray[np.float64]
     gain: dict[str, float]
 
 
@@ -93,14 +95,17 @@ class WalkForward:
             rounds = fitted.best_iteration + 1
             forecast = fitted.predict(data.test, iteration_range=(0, rounds)).astype(np.float64)
         rows = data.test_rows
+        position = worthwhile_direction(forecast, min_edge_bps=config.min_edge_bps).astype(np.float64)
         return FoldFit(
             train_rmse=tuple(curves["train"]["rmse"]),
             valid_rmse=tuple(curves["valid"]["rmse"]),
             rounds=rounds,
             test=rows,
             forecast=forecast,
+            position=position,
             metrics=fold_metrics(
                 forecast=forecast,
+                position=position,
                 outcome=self.matrix.target[rows],
                 session_return=self.matrix.session_return[rows],
                 session=self.matrix.session[rows],
@@ -131,9 +136,14 @@ def fit_all_rows(
         return FinalFit(
             booster=fitted,
             train_rmse=tuple(curves["train"]["rmse"]),
-            forecast=fitted.predict(data).astype(np.float64),
             gain={name: float(gain.get(name, 0.0)) for name in matrix.feature_names},
         )
+
+
+def forecast_sample(final: FinalFit, *, matrix: TrainingMatrix) -> npt.NDArray[np.float64]:
+    """Forecast at most 20,000 of the training rows, evenly spread over time; in-sample, so only for scale."""
+    step = -(-len(matrix) // _SAMPLE_ROWS)
+    return np.asarray(final.booster.inplace_predict(matrix.features[::step]), dtype=np.float64)
 
 
 def _fold_data(

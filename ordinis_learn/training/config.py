@@ -56,7 +56,9 @@ class TrainConfig(Record):
     trials : int
         Parameter sets to search with Optuna; 0 fits ``booster`` as given. Each one counts at the gate.
     threads : int
-        Of the fit. The fitted bytes do not depend on it.
+        Of the fit; the fitted bytes do not depend on it. One is fastest up to about 10⁵ rows, and wherever
+        other work shares the cores (40 rounds on 60,000 rows: 0.1 s with one thread, 2–4 s with two while
+        both cores were taken). More pays on millions of rows.
     """
 
     schema_version: Literal["1.0.0"] = "1.0.0"
@@ -76,7 +78,7 @@ class TrainConfig(Record):
     min_edge_bps: float = Field(ROUND_TRIP_COST_BPS, ge=0.0)
     trials: int = Field(0, ge=0)
     seed: int = Field(7, ge=0, le=2**31 - 1)
-    threads: int = Field(2, ge=1)
+    threads: int = Field(1, ge=1)
 
     @model_validator(mode="after")
     def _fits_together(self) -> TrainConfig:
@@ -93,7 +95,9 @@ class TrainConfig(Record):
     def run_params(self) -> dict[str, Any]:
         """Return the configuration flat, as a tracker shows it; what does not apply is left out."""
         left_out = {"schema_version", "booster", "rule"}
-        flat = {key: value for key, value in self.to_json().items() if key not in left_out and value is not None}
+        flat = {
+            key: value for key, value in self.to_json().items() if key not in left_out and value is not None
+        }
         inner = self.booster if self.model == "xgboost" else self.rule
         prefix = "booster" if self.model == "xgboost" else "rule"
         return flat | {f"{prefix}.{key}": value for key, value in inner.to_json().items()}

@@ -67,12 +67,12 @@ def fit_xgboost(
         Too few sessions for so many folds.
     """
     from ordinis_learn.models._xgboost import XGBoostParameters, XGBoostSignalModel  # noqa: PLC0415  heavy
-    from ordinis_learn.training._xgboost import fit_all_rows  # noqa: PLC0415  heavy
+    from ordinis_learn.training._xgboost import fit_all_rows, forecast_sample  # noqa: PLC0415  heavy
 
     chosen = _choose(config, matrix=matrix, tracker=tracker, run=run, journal=journal)
     rounds = mean_rounds(chosen.folds) if chosen.folds else config.rounds
     final = fit_all_rows(matrix, config=config, booster=chosen.booster, rounds=rounds)
-    seen = [fold.forecast for fold in chosen.folds] or [final.forecast]
+    seen = [fold.forecast for fold in chosen.folds] or [forecast_sample(final, matrix=matrix)]
     scale = confidence_scale(np.concatenate(seen))
     metrics = _summary(chosen.folds, matrix=matrix) | {"rounds": float(rounds)}
     _log(run, chosen=chosen, final=final, metrics=metrics)

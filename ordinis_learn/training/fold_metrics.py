@@ -10,20 +10,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["fold_metrics", "hit_rate", "rank_ic", "rmse", "sign_sharpe"]
+__all__ = ["fold_metrics", "hit_rate", "position_sharpe", "rank_ic", "rmse"]
 
 Float1D = npt.NDArray[np.float64]
 
 
 def fold_metrics(
-    *, forecast: Float1D, outcome: Float1D, session_return: Float1D, session: npt.NDArray[Any]
+    *,
+    forecast: Float1D,
+    position: Float1D,
+    outcome: Float1D,
+    session_return: Float1D,
+    session: npt.NDArray[Any],
 ) -> dict[str, float]:
     """Return every metric of this module by name; all arrays have shape (n,)."""
     return {
         "rmse": rmse(forecast, outcome=outcome),
         "rank_ic": rank_ic(forecast, outcome=outcome, session=session),
         "hit_rate": hit_rate(forecast, outcome=outcome),
-        "sharpe_per_session": sign_sharpe(forecast, session_return=session_return, session=session),
+        "sharpe_per_session": position_sharpe(position, session_return=session_return, session=session),
     }
 
 
@@ -47,7 +52,9 @@ def hit_rate(forecast: Float1D, *, outcome: Float1D) -> float:
     0.5
     """
     moved = outcome != 0.0
-    return float(np.mean(np.sign(forecast[moved]) == np.sign(outcome[moved]))) if moved.any() else float("nan")
+    return (
+        float(np.mean(np.sign(forecast[moved]) == np.sign(outcome[moved]))) if moved.any() else float("nan")
+    )
 
 
 def rank_ic(forecast: Float1D, *, outcome: Float1D, session: npt.NDArray[Any]) -> float:
@@ -72,23 +79,24 @@ def rank_ic(forecast: Float1D, *, outcome: Float1D, session: npt.NDArray[Any]) -
     return float(np.mean(covariance[counts] / spread[counts])) if counts.any() else float("nan")
 
 
-def sign_sharpe(forecast: Float1D, *, session_return: Float1D, session: npt.NDArray[Any]) -> float:
-    """Compute the Sharpe ratio *per session* of holding the forecast's sign, equally weighted, for one session.
+def position_sharpe(position: Float1D, *, session_return: Float1D, session: npt.NDArray[Any]) -> float:
+    """Compute the Sharpe ratio *per session* of holding each row's position for one session.
 
-    ``session_return`` is each row's return over the one session after entry, so that nothing overlaps. Not
-    annualised, free of costs, rf 0, ddof 1: the unit in which the deflated Sharpe ratio wants the variance
-    across trials (Bailey & López de Prado 2014). NaN for fewer than two sessions or no variation.
+    Rows of a session have equal weight, flat ones included. ``session_return`` is each row's return over the
+    one session after entry, so that nothing overlaps; a row without it is left out. Not annualised, free of
+    costs, rf 0, ddof 1: the unit in which the deflated Sharpe ratio wants the variance across trials (Bailey &
+    López de Prado 2014). NaN for fewer than two sessions or no variation, as when always flat.
 
     Examples
     --------
-    >>> sign_sharpe(np.ones(3), session_return=np.array([0.01, 0.02, 0.03]), session=np.arange(3))
+    >>> position_sharpe(np.ones(3), session_return=np.array([0.01, 0.02, 0.03]), session=np.arange(3))
     2.0
     """
     known = np.isfinite(session_return)
     _, group = np.unique(session[known], return_inverse=True)
     if not len(group):
         return float("nan")
-    earned = np.bincount(group, np.sign(forecast[known]) * session_return[known]) / np.bincount(group)
+    earned = np.bincount(group, position[known] * session_return[known]) / np.bincount(group)
     spread = earned.std(ddof=1) if len(earned) > 1 else 0.0
     return float(earned.mean() / spread) if spread > 0.0 else float("nan")
 
@@ -96,7 +104,9 @@ def sign_sharpe(forecast: Float1D, *, session_return: Float1D, session: npt.NDAr
 def _centred_ranks(values: Float1D, *, group: npt.NDArray[np.intp], size: npt.NDArray[np.intp]) -> Float1D:
     """Rank within groups, ties at their mean, less the group's mean rank; shape (n,)."""
     order = np.lexsort((values, group))
-    starts = np.concatenate(([True], (np.diff(group[order]) != 0) | (np.diff(values[order]) != 0)))[: len(order)]
+    starts = np.concatenate(([True], (np.diff(group[order]) != 0) | (np.diff(values[order]) != 0)))[
+        : len(order)
+    ]
     run = np.cumsum(starts) - 1
     position = np.bincount(run, np.arange(len(order), dtype=np.float64)) / np.bincount(run)
     first = np.cumsum(size) - size

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from ordinis_learn.training.fold_metrics import sign_sharpe
+from ordinis_learn.training.fold_metrics import position_sharpe
 from ordinis_learn.training.matrix import TrainingMatrix
 
 __all__ = ["FoldFit", "confidence_scale", "mean_metrics", "mean_rounds", "walk_forward_sharpe"]
@@ -31,7 +31,8 @@ class FoldFit:
         metrics are computed on, so the metrics lean to the bright side: use the scorecard to judge.
     test : int array, shape (m,)
         Rows of the training matrix that were forecast.
-    forecast : float64 array, shape (m,)
+    forecast, position : float64 arrays, shape (m,)
+        The position is the forecast's sign where it is worth its costs, else 0.
     metrics : dict
         From :func:`ordinis_learn.training.fold_metrics.fold_metrics`; NaN where undefined.
     """
@@ -41,6 +42,7 @@ class FoldFit:
     rounds: int
     test: npt.NDArray[Any]
     forecast: npt.NDArray[np.float64]
+    position: npt.NDArray[np.float64]
     metrics: dict[str, float]
 
     @property
@@ -65,10 +67,10 @@ def mean_metrics(folds: Sequence[FoldFit]) -> dict[str, float]:
 
 
 def walk_forward_sharpe(folds: Sequence[FoldFit], *, matrix: TrainingMatrix) -> float:
-    """Return the Sharpe ratio per session over all forecast rows of the folds together."""
+    """Return the Sharpe ratio per session of the positions over all folds together."""
     rows = np.concatenate([fold.test for fold in folds])
-    forecast = np.concatenate([fold.forecast for fold in folds])
-    return sign_sharpe(forecast, session_return=matrix.session_return[rows], session=matrix.session[rows])
+    position = np.concatenate([fold.position for fold in folds])
+    return position_sharpe(position, session_return=matrix.session_return[rows], session=matrix.session[rows])
 
 
 def confidence_scale(forecast: npt.NDArray[np.float64]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -99,18 +100,28 @@ def training_matrix(
 def _usable(table: pa.Table, *, config: TrainConfig, manifest: DatasetManifest) -> pa.Table:
     """Return the rows with every feature and the label, inside the cut-offs, in order of session."""
     horizon = config.horizon_sessions
-    keep = pc.and_(pc.is_finite(table[f"fwd_ret_{horizon}d"]), pc.greater(table[f"uniqueness_{horizon}d"], 0.0))
+    table = table.select(_columns_read(table, horizon=horizon, names=manifest.feature_names))
+    keep = pc.and_(
+        pc.is_finite(table[f"fwd_ret_{horizon}d"]), pc.greater(table[f"uniqueness_{horizon}d"], 0.0)
+    )
     for name in manifest.feature_names:
         keep = pc.and_(keep, pc.is_finite(table[FEATURE_PREFIX + name]))
     if config.train_start is not None:
         keep = pc.and_(keep, pc.greater_equal(table["session"], config.train_start))
     if config.train_until is not None:
         keep = pc.and_(keep, pc.less_equal(table[f"label_end_{horizon}d"], config.train_until))
-    rows = table.filter(keep)
+    # Copying what is kept anyway costs as much as a boosting round on millions of rows.
+    rows = table if pc.all(keep, skip_nulls=False).as_py() else table.filter(keep)
     session = _days(rows, "session")
     if np.any(np.diff(session) < np.timedelta64(0, "D")):
         rows = rows.take(pa.array(np.argsort(session, kind="stable")))
     return rows
+
+
+def _columns_read(table: pa.Table, *, horizon: int, names: tuple[str, ...]) -> list[str]:
+    labels = {f"{name}_{horizon}d" for name in ("fwd_ret", "uniqueness", "label_start", "label_end")}
+    read = {"session", "fwd_ret_1d", *labels, *(FEATURE_PREFIX + name for name in names)}
+    return [name for name in table.column_names if name in read]
 
 
 def _features(rows: pa.Table, names: tuple[str, ...]) -> npt.NDArray[np.float32]:

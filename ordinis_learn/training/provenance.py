@@ -72,7 +72,9 @@ def environment_hash() -> str:
 def _patch(folder: Path) -> str:
     top = Path((_git(folder, "rev-parse", "--show-toplevel") or str(folder)).strip())
     tracked = _git(top, "diff", "--binary", "HEAD") or ""
-    untracked = (_git(top, "ls-files", "--others", "--exclude-standard", "-z", "--", "*.py") or "").split("\0")
+    untracked = (_git(top, "ls-files", "--others", "--exclude-standard", "-z", "--", "*.py") or "").split(
+        "\0"
+    )
     notes = [f"# untracked {name} sha256 {file_sha256(top / name)}\n" for name in untracked if name]
     return tracked + "".join(notes)
 

@@ -10,7 +10,14 @@ import pyarrow as pa
 
 from ordinis_learn.errors import ConfigInvalid, DatasetRejected
 from ordinis_learn.ports import Clock, Run, Tracker
-from ordinis_learn.records import DECLARED, DatasetManifest, ModelArtifact, ModelType, file_sha256, tree_sha256
+from ordinis_learn.records import (
+    DECLARED,
+    DatasetManifest,
+    ModelArtifact,
+    ModelType,
+    file_sha256,
+    tree_sha256,
+)
 from ordinis_learn.training.config import TrainConfig
 from ordinis_learn.training.fit import Fitted, declare_rule, fit_xgboost
 from ordinis_learn.training.matrix import TrainingMatrix, training_matrix

@@ -7,70 +7,90 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from mlflow.artifacts import download_artifacts  # noqa: TID253  a leaf, loaded by name
+from mlflow import MlflowClient  # noqa: TID253  a leaf, loaded by name
+from mlflow.artifacts import download_artifacts  # noqa: TID253
+from mlflow.entities import LoggedModel  # noqa: TID253
 from mlflow.exceptions import MlflowException  # noqa: TID253
-from mlflow.server.constants import (  # noqa: TID253
-    ARTIFACTS_DESTINATION_ENV_VAR,
-    SERVE_ARTIFACTS_ENV_VAR,
-)
+from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository  # noqa: TID253
 from mlflow.utils.file_utils import local_file_uri_to_path  # noqa: TID253
 
 from ordinis_learn.records import tree_sha256
 
-__all__ = ["digest_at", "local_digest_at", "local_folder"]
+__all__ = ["DESTINATION", "SERVING", "ArtifactReader"]
+
+# As in mlflow.server.constants, which would import the whole server; a test compares them.
+DESTINATION: Final = "_MLFLOW_SERVER_ARTIFACT_DESTINATION"
+SERVING: Final = "_MLFLOW_SERVER_SERVE_ARTIFACTS"
 
 
-def digest_at(uri: str) -> str | None:
-    """Return the digest of the model folder at an address, None where it cannot be read.
+class ArtifactReader:
+    """Reads model folders behind MLflow's addresses.
 
-    A folder elsewhere is downloaded to a temporary place first.
+    Parameters
+    ----------
+    tracking_uri : str, optional
+        Where runs and logged models are looked up; default is MLflow's current one.
     """
-    try:
-        with _fetched(uri) as folder:
-            return _digest(folder)
-    except (MlflowException, OSError, ValueError):
-        return None
 
+    def __init__(self, tracking_uri: str | None = None) -> None:
+        self._tracking_uri = tracking_uri
 
-def local_digest_at(uri: str) -> str | None:
-    """Return the digest of the model folder at an address that needs no download, else None."""
-    folder = local_folder(uri)
-    try:
-        return None if folder is None else _digest(folder)
-    except OSError:
-        return None
+    def logged_model(self, model_id: str) -> LoggedModel:
+        """Return a logged model; MLflow's error where there is none."""
+        return MlflowClient(tracking_uri=self._tracking_uri).get_logged_model(model_id)
 
+    def digest(self, uri: str) -> str | None:
+        """Return the digest of the model folder at an address, None where it cannot be read.
 
-def local_folder(uri: str) -> Path | None:
-    """Return the folder behind a local address, None for one elsewhere.
+        A folder elsewhere is downloaded to a temporary place first.
+        """
+        try:
+            with self._fetched(uri) as folder:
+                return _digest(folder)
+        except (MlflowException, OSError, ValueError):
+            return None
 
-    A server that proxies artifacts knows where ``mlflow-artifacts:`` lies; such an address never leads
-    out of that place.
-    """
-    parts = urlsplit(uri)
-    if parts.scheme in {"", "file"}:
-        return Path(local_file_uri_to_path(uri))
-    serving = os.environ.get(SERVE_ARTIFACTS_ENV_VAR) == "true"
-    if parts.scheme != "mlflow-artifacts" or not serving:
-        return None
-    destination = os.environ.get(ARTIFACTS_DESTINATION_ENV_VAR, "")
-    if urlsplit(destination).scheme not in {"", "file"}:
-        return None
-    root = Path(local_file_uri_to_path(destination)).resolve()
-    folder = (root / unquote(parts.path).lstrip("/")).resolve()
-    return folder if folder.is_relative_to(root) else None
+    def local_digest(self, uri: str) -> str | None:
+        """Return the digest of the model folder at an address that needs no download, else None."""
+        try:
+            folder = self.local_folder(uri)
+            return None if folder is None else _digest(folder)
+        except (MlflowException, OSError, ValueError):
+            return None
 
+    def local_folder(self, uri: str) -> Path | None:
+        """Return the folder behind a local address, None for one elsewhere.
 
-@contextmanager
-def _fetched(uri: str) -> Iterator[Path]:
-    folder = local_folder(uri)
-    if folder is not None:
-        yield folder
-        return
-    with tempfile.TemporaryDirectory(prefix="ordinis-verify-") as scratch:
-        yield Path(download_artifacts(artifact_uri=uri, dst_path=scratch))
+        A server that proxies artifacts knows where ``mlflow-artifacts:`` lies; such an address never
+        leads out of that place.
+        """
+        if uri.startswith("runs:/"):
+            uri = RunsArtifactRepository.get_underlying_uri(uri, self._tracking_uri)
+        parts = urlsplit(uri)
+        if parts.scheme in {"", "file"}:
+            return Path(local_file_uri_to_path(uri))
+        destination = os.environ.get(DESTINATION, "")
+        serving = os.environ.get(SERVING) == "true" and urlsplit(destination).scheme in {"", "file"}
+        if parts.scheme != "mlflow-artifacts" or not serving:
+            return None
+        root = Path(local_file_uri_to_path(destination)).resolve()
+        folder = (root / unquote(parts.path).lstrip("/")).resolve()
+        return folder if folder.is_relative_to(root) else None
+
+    def fetch(self, uri: str, *, into: Path) -> Path:
+        """Return a local folder with what lies at an address, downloaded below ``into`` if it must be."""
+        folder = self.local_folder(uri)
+        if folder is not None and folder.is_dir():
+            return folder
+        return Path(download_artifacts(artifact_uri=uri, dst_path=str(into), tracking_uri=self._tracking_uri))
+
+    @contextmanager
+    def _fetched(self, uri: str) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory(prefix="ordinis-verify-") as scratch:
+            yield self.fetch(uri, into=Path(scratch))
 
 
 def _digest(folder: Path) -> str | None:

@@ -17,9 +17,15 @@ __all__ = ["masked", "translated"]
 _PASSWORD: Final = re.compile(r"(://[^/@:]*):[^/@]*@")
 
 
-def masked(uri: str) -> str:
-    """Return a database URI without its password."""
-    return _PASSWORD.sub(r"\1:***@", uri)
+def masked(text: str) -> str:
+    """Return a text with the password of every URI in it replaced.
+
+    Examples
+    --------
+    >>> masked("postgresql://ada:secret@desk/learn")
+    'postgresql://ada:***@desk/learn'
+    """
+    return _PASSWORD.sub(r"\1:***@", text)
 
 
 @contextmanager
@@ -28,12 +34,12 @@ def translated(asked: str, *, uri: str) -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
-        found = str(error.message).splitlines()[0]
+        found = masked(str(error.message).strip().splitlines()[0])
         if error.error_code == "INVALID_PARAMETER_VALUE":
             raise ConfigInvalid(asked, found=found, next_step="correct the value and run again") from error
         raise StoreUnavailable(asked, found=found, next_step=_next_step(uri)) from error
     except (SQLAlchemyError, OSError) as error:
-        found = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+        found = masked(f"{type(error).__name__}: {str(error).splitlines()[0]}")
         raise StoreUnavailable(asked, found=found, next_step=_next_step(uri)) from error
 
 

@@ -17,7 +17,7 @@ from mlflow.types import ColSpec, DataType, Schema  # noqa: TID253
 with warnings.catch_warnings():
     # On import it warns about a type hint of its own.
     warnings.simplefilter("ignore", UserWarning)
-    import mlflow.pyfunc  # noqa: TID253
+    import mlflow.pyfunc
 
 __all__ = ["LOADER_MODULE", "log_bundle"]
 
@@ -44,7 +44,13 @@ def log_bundle(
     status = "FAILED"
     try:
         with tempfile.TemporaryDirectory(prefix="ordinis-model-") as folder:
-            _write(Path(folder) / "model", bundle, model=model, run_id=run_id, signature=_signature(feature_names))
+            _write(
+                Path(folder) / "model",
+                bundle,
+                model=model,
+                run_id=run_id,
+                signature=_signature(feature_names),
+            )
             client.log_model_artifacts(model.model_id, str(Path(folder) / "model"))
         client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
         status = "READY"

@@ -21,9 +21,8 @@ def registry_store(store_uri: str | None = None, tracking_uri: str | None = None
     store_uri : str
         The database's SQLAlchemy URL with ``ordinis+`` in front.
     tracking_uri : str, optional
-        Passed by MLflow; artifacts are resolved through MLflow's current tracking URI.
+        Where the runs and logged models behind the versions are; MLflow passes it.
     """
-    del tracking_uri
     if not store_uri or not store_uri.startswith(_PREFIX):
         from ordinis_learn.errors import ConfigInvalid  # noqa: PLC0415
 
@@ -34,4 +33,4 @@ def registry_store(store_uri: str | None = None, tracking_uri: str | None = None
         )
     from ordinis_mlflow._store import OrdinisSqlAlchemyStore  # noqa: PLC0415  imports MLflow's SQL store
 
-    return OrdinisSqlAlchemyStore(store_uri.removeprefix(_PREFIX))
+    return OrdinisSqlAlchemyStore(store_uri.removeprefix(_PREFIX), tracking_uri=tracking_uri)

@@ -40,6 +40,7 @@ def begin_writing(session: Session) -> None:
     """
     if session.get_bind().dialect.name == "sqlite":
         session.execute(sa.text(f"PRAGMA busy_timeout = {_BUSY_MS}"))
+        session.execute(sa.text("PRAGMA foreign_keys = ON"))  # inside a transaction it would do nothing
         session.execute(sa.text("BEGIN IMMEDIATE"))
 
 

@@ -140,6 +140,13 @@ def active_at(session: Session, name: str, moment: datetime) -> str | None:
     return None
 
 
+def newest(session: Session, subject: str, *, action: str) -> Iterator[AuditRecord]:
+    """Return a chain's records of one action, newest first."""
+    query = sa.select(LedgerRow).where(LedgerRow.subject == subject, LedgerRow.action == action)
+    for row in session.scalars(query.order_by(LedgerRow.sequence.desc())):
+        yield to_record(row)
+
+
 def to_record(row: LedgerRow) -> AuditRecord:
     """Return a row as the record that was hashed."""
     return AuditRecord.model_validate({**json.loads(row.hashed_text), "hash": row.hash})

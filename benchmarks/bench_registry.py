@@ -1,0 +1,261 @@
+"""A governed transition, against the same call on MLflow's own SQL store.
+
+Ours reads and verifies the version's signed statements, hashes the model's bytes again, judges every rule, and writes stage,
+aliases, ledger record and outbox entry in one transaction; MLflow's store updates one row. Both on SQLite in the
+same folder, one transition per pair, each of a version that is ready for it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks._harness import compare
+from ordinis_learn.records import (
+    DECLARED,
+    Actor,
+    Approval,
+    Interval,
+    ModelArtifact,
+    ModelRef,
+    ModelType,
+    PairedDifference,
+    Role,
+    Scorecard,
+    ShadowReport,
+    State,
+    tree_sha256,
+)
+from ordinis_learn.rollout import SHADOW_TAG, TRAINING_TAG, KeyStore, approval_tag, scorecard_tag, sign
+from ordinis_learn.settings import load_settings
+from ordinis_registry import GovernanceDatabase, SqlIdentityBook
+
+NAME = "bench_signal"
+PACK = "bench_core_v1"
+MODEL_BYTES = 200_000
+
+
+def run(*, quick):
+    from mlflow.exceptions import MlflowException
+    from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
+
+    folder = Path(tempfile.mkdtemp(prefix="ordinis-bench-"))
+    runs = 3 if quick else 15
+    try:
+        desk = _Desk(folder)
+        plain = SqlAlchemyStore(f"sqlite:///{folder / 'plain.db'}")
+        plain.create_registered_model(NAME)
+
+        def theirs(stage):
+            def prepare(_):
+                version = plain.create_model_version(NAME, str(desk.model_folder)).version
+                return lambda: plain.transition_model_version_stage(
+                    NAME, version, stage, stage == "Production"
+                )
+
+            return prepare
+
+        def refused(_):
+            version = desk.register()
+
+            def work():
+                try:
+                    desk.move(version, "active")
+                except MlflowException:
+                    return
+                raise AssertionError("the gate let an unproven model through")
+
+            return work
+
+        def shadow(_):
+            version = desk.register()
+            desk.attest(version)
+            return lambda: desk.move(version, "shadow")
+
+        def active(_):
+            version = desk.register()
+            desk.attest(version)
+            desk.move(version, "shadow")
+            desk.approve(version)
+            return lambda: desk.move(version, "active")
+
+        def row(work, ours, stage):
+            name = f"MLflow's store, to {stage}"
+            return compare(work, ours=ours, reference_name=name, reference=theirs(stage), runs=runs)
+
+        yield row("transition to SHADOW, allowed", shadow, "Staging")
+        yield row("transition to ACTIVE, allowed, swaps the incumbent", active, "Production")
+        yield row("transition to ACTIVE, refused and recorded", refused, "Production")
+        desk.close()
+        plain.engine.dispose()
+    finally:
+        shutil.rmtree(folder)
+
+
+class _Desk:
+    """A governed registry with trusted keys, and the evidence that its default policy asks for."""
+
+    def __init__(self, folder):
+        from ordinis_mlflow._store import OrdinisSqlAlchemyStore
+
+        url = f"sqlite:///{folder / 'ordinis.db'}"
+        self.store = OrdinisSqlAlchemyStore(url, settings=load_settings(home=folder))
+        self.store.create_registered_model(NAME)
+        self.database = GovernanceDatabase(url)
+        self.keys = KeyStore(folder / "keys")
+        self.model_folder = folder / "model"
+        self.model_folder.mkdir()
+        (self.model_folder / "MLmodel").write_text("flavors:\n  python_function:\n    data: model.ubj\n")
+        (self.model_folder / "model.ubj").write_bytes(np.random.default_rng(7).bytes(MODEL_BYTES))
+        self.sha256 = tree_sha256(self.model_folder)
+        book = SqlIdentityBook(self.database, clock=_now)
+        for name, roles in {
+            "learn-service": (Role.TRAINER, Role.EVALUATOR, Role.SHADOW_RUNNER),
+            "model-risk": (Role.APPROVER,),
+        }.items():
+            self.keys.create(name)
+            identity = self.keys.identity(name, roles=roles, clock=_now)
+            book.trust(identity, actor=Actor(name="bench", kind="claimed"))
+        self.incumbent = None
+
+    def close(self):
+        self.database.close()
+        self.store.engine.dispose()
+
+    def register(self):
+        return str(self.store.create_model_version(NAME, str(self.model_folder)).version)
+
+    def move(self, version, stage):
+        self.store.transition_model_version_stage(NAME, version, stage, False)
+        if stage == "active":
+            self.incumbent = version
+
+    def attest(self, version):
+        subject = self.reference(version)
+        baseline = None if self.incumbent is None else self.reference(self.incumbent)
+        self.submit(version, TRAINING_TAG, "training", _artifact(subject), subject=subject)
+        self.submit(version, scorecard_tag(PACK), "scorecard", _scorecard(subject, baseline), subject=subject)
+        self.submit(version, SHADOW_TAG, "shadow", _shadow(subject, baseline), subject=subject)
+
+    def approve(self, version):
+        self.tag(version, "ordinis.request.evidence_hash", "now")
+        subject = self.reference(version)
+        approval = Approval(
+            subject=subject,
+            target=State.ACTIVE,
+            answer="approve",
+            evidence_hash=self.store.get_model_version(NAME, version).tags["ordinis.gate.evidence_hash"],
+            approver="model-risk",
+            given_at=_now(),
+            expires_at=_now() + timedelta(days=14),
+        )
+        self.submit(
+            version, approval_tag("model-risk"), "approval", approval, subject=subject, by="model-risk"
+        )
+
+    def submit(self, version, key, kind, record, *, subject, by="learn-service"):
+        self.tag(version, key, sign(kind, subject=subject, predicate=record, signer=self.keys.signer(by)))
+
+    def tag(self, version, key, value):
+        from mlflow.entities.model_registry import ModelVersionTag
+
+        self.store.set_model_version_tag(NAME, version, ModelVersionTag(key, value))
+
+    def reference(self, version):
+        return ModelRef(name=NAME, version=version, artifact_sha256=self.sha256)
+
+
+def _now():
+    return datetime.now(UTC)
+
+
+def _artifact(subject):
+    return ModelArtifact(
+        artifact_id=f"bench-{subject.version}",
+        model_type=ModelType.SIGNAL_MODEL,
+        version=subject.version,
+        path_ref=f"models:/{NAME}/{subject.version}",
+        metrics={},
+        created_at=(_now() - timedelta(days=60)).isoformat(),
+        data_snapshot_ref=DECLARED,
+        name=NAME,
+        code_commit="",
+        code_dirty=False,
+        config_hash="1" * 64,
+        env_hash="2" * 64,
+        artifact_sha256=subject.artifact_sha256,
+        seed=7,
+        trainer="bench",
+    )
+
+
+def _scorecard(subject, baseline):
+    difference = PairedDifference(
+        metric="sharpe",
+        estimate=0.45,
+        interval=Interval(low=0.2, high=0.7, level=0.95),
+        null=0.0,
+        p_value=0.004,
+        alpha=0.05,
+        method="ledoit_wolf_2008",
+        block_length=6,
+        draws=4999,
+        minimum_detectable=0.3,
+        sessions=2500,
+        sessions_needed=900.0,
+        verdict="pass",
+    )
+    return Scorecard(
+        subject=subject,
+        baseline=baseline,
+        pack_id=PACK,
+        pack_hash="6" * 64,
+        metrics={"sharpe": 1.2, "max_drawdown": 0.20},
+        baseline_metrics={"sharpe": 0.75, "max_drawdown": 0.22} if baseline else {},
+        differences={"sharpe": difference} if baseline else {},
+        regimes=(),
+        windows=40,
+        purged_windows=(),
+        sessions=2500,
+        trials=1,
+        probabilistic_sharpe=0.99,
+        deflated_sharpe=0.97,
+        errors=0,
+        error_rate=0.0,
+        baseline_error_rate=0.0 if baseline else None,
+        metric_quality={},
+        fee_bps=1.0,
+        slippage_bps=5.0,
+        dataset_ref=DECLARED,
+        code_commit="",
+        seed=7,
+        created_at=_now(),
+    )
+
+
+def _shadow(subject, active):
+    return ShadowReport(
+        subject=subject,
+        active=active,
+        start=_now() - timedelta(days=40),
+        end=_now() - timedelta(days=1),
+        calendar_days=39,
+        sessions=27,
+        decisions=400,
+        paired_decisions=400 if active else 0,
+        unpaired=0,
+        errors=0,
+        nan_predictions=0,
+        matured=380,
+        parity_max_abs_diff=0.0,
+        latency_ms_p50=0.4,
+        latency_ms_p95=0.9,
+        loss_difference=-0.03 if active else None,
+        loss_interval=Interval(low=-0.09, high=0.03, level=0.95) if active else None,
+        predictions_sha256="7" * 64,
+        created_at=_now(),
+    )

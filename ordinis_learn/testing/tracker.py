@@ -1,0 +1,137 @@
+"""A tracker in memory; only model bundles touch the disk, for they are folders."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ordinis_learn.errors import ConfigInvalid, StoreUnavailable
+from ordinis_learn.ports import Run
+from ordinis_learn.records import DatasetManifest
+
+__all__ = ["InMemoryRun", "InMemoryTracker"]
+
+
+@dataclass(kw_only=True, eq=False)
+class InMemoryRun:
+    """A run and everything that was recorded in it, for assertions.
+
+    ``metrics`` holds (step, value) pairs in order of logging; ``undefined`` names metrics that had a point
+    which was not finite. ``status`` is RUNNING, FINISHED or FAILED.
+    """
+
+    run_id: str
+    name: str
+    parent_run_id: str | None
+    folder: Path
+    status: str = "RUNNING"
+    params: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    undefined: set[str] = field(default_factory=set)
+    tags: dict[str, str] = field(default_factory=dict)
+    datasets: list[tuple[DatasetManifest, Path]] = field(default_factory=list)
+    files: dict[str, bytes] = field(default_factory=dict)
+    models: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Record parameters; a second, different value for one is ConfigInvalid."""
+        for key, value in params.items():
+            if self.params.get(key, str(value)) != str(value):
+                raise ConfigInvalid(
+                    f"log parameters in run {self.run_id}",
+                    found=f"{key} is already {self.params[key]!r}, not {value!r}",
+                    next_step="correct the value and run again",
+                )
+            self.params[key] = str(value)
+
+    def log_metrics(self, metrics: Mapping[str, float], *, step: int = 0) -> None:
+        """Record finite metrics at a step."""
+        for key, value in metrics.items():
+            self._point(key, step=step, value=float(value))
+
+    def log_series(self, metrics: Mapping[str, Sequence[float]]) -> None:
+        """Record whole curves, one point per step from 0."""
+        for key, values in metrics.items():
+            for step, value in enumerate(values):
+                self._point(key, step=step, value=float(value))
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Record tags."""
+        self.tags |= tags
+
+    def log_dataset(self, manifest: DatasetManifest, *, folder: Path) -> None:
+        """Record the dataset input."""
+        self.datasets.append((manifest, folder))
+
+    def log_file(self, path: Path, *, folder: str = "") -> None:
+        """Keep a file's bytes under ``folder/name``."""
+        try:
+            self.files[f"{folder}/{path.name}" if folder else path.name] = path.read_bytes()
+        except OSError as error:
+            raise StoreUnavailable(
+                f"log {path.name} in run {self.run_id}",
+                found=f"{type(error).__name__}: {error.strerror}",
+                next_step="give a file that exists and can be read",
+            ) from error
+
+    def log_json(self, value: Any, *, path: str) -> None:
+        """Keep a JSON text; NaN and infinities become null."""
+        plain = json.loads(json.dumps(value), parse_constant=lambda _: None)
+        self.files[path] = (json.dumps(plain, indent=2, sort_keys=True) + "\n").encode()
+
+    def log_model(self, bundle: Path, *, name: str, feature_names: Sequence[str]) -> str:
+        """Copy a bundle to ``data/<bundle>`` in a model folder of its own; return its URI."""
+        uri = f"models:/{name}-{self.run_id}-{len(self.models)}"
+        shutil.copytree(bundle, self.model_folder(uri) / "data" / bundle.name)
+        self.models[uri] = tuple(feature_names)
+        return uri
+
+    def model_folder(self, model_uri: str) -> Path:
+        """Return the model's folder."""
+        return self.folder / model_uri.removeprefix("models:/")
+
+    def _point(self, key: str, *, step: int, value: float) -> None:
+        if math.isfinite(value):
+            self.metrics.setdefault(key, []).append((step, value))
+        else:
+            self.undefined.add(key)
+
+
+class InMemoryTracker:
+    """The contract of :class:`~ordinis_learn.ports.Tracker` for tests.
+
+    Parameters
+    ----------
+    folder : Path
+        Where model bundles are copied to.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.runs: list[InMemoryRun] = []
+        self._folder = folder
+
+    @contextmanager
+    def start_run(
+        self, name: str, *, parent: Run | None = None, tags: Mapping[str, str] | None = None
+    ) -> Iterator[InMemoryRun]:
+        """Open a run; an exception marks it FAILED and is passed on."""
+        run = InMemoryRun(
+            run_id=f"run{len(self.runs):04d}",
+            name=name,
+            parent_run_id=parent.run_id if parent else None,
+            folder=self._folder,
+            tags=dict(tags or {}),
+        )
+        self.runs.append(run)
+        status = "FAILED"
+        try:
+            yield run
+            status = "FINISHED"
+        finally:
+            run.status = status

@@ -1,0 +1,186 @@
+"""One governed change of one model, inside one transaction.
+
+It holds the head of the model's chain from the start, so that two changes of one model never decide from
+the same past. Everything it writes is committed with its ledger record or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+from mlflow.entities.model_registry import ModelVersionTag  # noqa: TID253  a leaf, loaded by name
+from mlflow.store.model_registry.dbmodels.models import SqlModelVersion  # noqa: TID253
+from sqlalchemy.orm import Session
+
+from ordinis_learn.errors import AuditChainBroken
+from ordinis_learn.records import Actor, AuditRecord, LearnTopic, ModelRef, State, learn_event
+from ordinis_learn.rollout.states import MLFLOW_STAGES, mlflow_stage, parse_stage
+from ordinis_registry import ledger, outbox
+from ordinis_registry.pointers import Pointers
+
+__all__ = ["DECISION_TAG", "DIGEST_TAG", "EVIDENCE_HASH_TAG", "STATE_TAG", "UNKNOWN_SHA256", "Change"]
+
+STATE_TAG: Final = "ordinis.state"
+DIGEST_TAG: Final = "ordinis.artifact_sha256"
+DECISION_TAG: Final = "ordinis.decision"
+EVIDENCE_HASH_TAG: Final = "ordinis.gate.evidence_hash"  # not below ordinis.evidence: that is for statements
+UNKNOWN_SHA256: Final = "0" * 64
+"""Stands for a digest that nobody could ever compute; no statement can be about it."""
+
+
+class Change:
+    """What a governed operation may do to one model.
+
+    Parameters
+    ----------
+    session : Session
+        The open transaction; the head of the model's chain is taken.
+    plain : SqlAlchemyStore
+        MLflow's own methods, without guards, joined to the same transaction.
+    name : str
+        The registered model.
+    actor : Actor
+        Who asked.
+    at : datetime
+        The moment of the change, aware.
+    env : str
+        For the events' required tag of that name.
+    """
+
+    def __init__(
+        self, session: Session, *, plain: Any, name: str, actor: Actor, at: datetime, env: str
+    ) -> None:
+        self.session = session
+        self.plain = plain
+        self.name = name
+        self.actor = actor
+        self.at = at
+        self._env = env
+        ledger.lock(session, name)
+        self.recorded_pointers = ledger.pointers(session, name)
+
+    @property
+    def pointers(self) -> Pointers:
+        """What is active, in shadow and last known good.
+
+        A model that was registered before the ledger is taken as its stages say.
+        """
+        if self.recorded_pointers is not None:
+            return self.recorded_pointers
+        active = self.versions_in(State.ACTIVE)
+        return Pointers(active=active[-1] if active else None, shadow=tuple(self.versions_in(State.SHADOW)))
+
+    def versions_in(self, state: State) -> list[str]:
+        """Return the versions whose MLflow stage is that of a state, in order of number."""
+        query = (
+            sa.select(SqlModelVersion.version)
+            .where(SqlModelVersion.name == self.name, SqlModelVersion.current_stage == mlflow_stage(state))
+            .order_by(SqlModelVersion.version)
+        )
+        return [str(version) for version in self.session.scalars(query)]
+
+    def has_versions(self) -> bool:
+        """Tell whether the model has any version that is not deleted."""
+        query = sa.select(SqlModelVersion.version).where(
+            SqlModelVersion.name == self.name,
+            SqlModelVersion.current_stage.in_(list(MLFLOW_STAGES.values())),
+        )
+        return self.session.scalars(query.limit(1)).first() is not None
+
+    def state(self, version: str) -> State:
+        """Return the state of a version by its stage; MLflow's error when there is none."""
+        return parse_stage(self._row(version).current_stage)
+
+    def check_agreement(self, version: str) -> None:
+        """See that stage and ledger say the same of a version.
+
+        Raises
+        ------
+        AuditChainBroken
+            Somebody changed the stage behind the store.
+        """
+        known = self.recorded_pointers
+        if known is None:
+            return
+        state = self.state(version)
+        expected = (
+            State.ACTIVE if known.active == version else State.SHADOW if version in known.shadow else None
+        )
+        found = state if state in {State.ACTIVE, State.SHADOW} else None
+        if expected is not found:
+            raise AuditChainBroken(
+                f"read the state of {self.name} {version}",
+                found=f"its stage says {state.value}, the ledger {expected.value if expected else 'otherwise'}",
+                next_step=f"retire {self.name} {version}, find who changed it, and begin again",
+            )
+
+    def tags(self, version: str) -> dict[str, str]:
+        """Return all tags of a version."""
+        return {tag.key: tag.value for tag in self._row(version).model_version_tags}
+
+    def reference(self, version: str, *, stored_sha256: str | None = None) -> ModelRef:
+        """Return a version pinned by the digest it was registered with.
+
+        Where none could be computed then, the digest of the bytes as they are now stands in.
+        """
+        for record in ledger.newest(self.session, self.name, action="version.registered"):
+            if record.body.get("version") == version:
+                digest = record.body.get("artifact_sha256") or stored_sha256
+                break
+        else:
+            digest = stored_sha256
+        return ModelRef(name=self.name, version=version, artifact_sha256=digest or UNKNOWN_SHA256)
+
+    def put(self, version: str, state: State) -> None:
+        """Move a version to a state, without asking anybody."""
+        self.plain.transition_model_version_stage(self.name, version, mlflow_stage(state), False)
+        self.tag(version, STATE_TAG, state.value)
+
+    def tag(self, version: str, key: str, value: str) -> None:
+        """Set a tag of the governed namespace."""
+        self.plain.set_model_version_tag(self.name, version, ModelVersionTag(key, value))
+
+    def keep_source(self, version: str, source: str) -> None:
+        """Show the address a version was registered from, where it lies at another one."""
+        self._row(version).source = source
+
+    def point(self, pointers: Pointers) -> None:
+        """Put the governed aliases where the pointers say."""
+        for alias, version in pointers.aliases.items():
+            if version is None:
+                self.plain.delete_registered_model_alias(self.name, alias)
+            else:
+                self.plain.set_registered_model_alias(self.name, alias, version)
+
+    def record(
+        self, action: str, body: Mapping[str, Any], *, pointers: Pointers | None = None
+    ) -> AuditRecord:
+        """Append to the model's chain; ``pointers`` where the change moved them."""
+        moved = {} if pointers is None else {"pointers": pointers.to_json()}
+        return ledger.append(
+            self.session,
+            subject=self.name,
+            action=action,
+            actor=self.actor,
+            at=self.at,
+            body={**body, **moved},
+        )
+
+    def emit(self, topic: LearnTopic, payload: Mapping[str, Any], *, record: AuditRecord) -> None:
+        """Tell the bus, through the outbox, about a change and where the ledger has it."""
+        place = {"ledger": {"subject": self.name, "sequence": record.sequence, "hash": record.hash}}
+        event = learn_event(
+            topic,
+            {"name": self.name, **payload, **place},
+            subject=self.name,
+            identity=record.hash,
+            at=self.at,
+            env=self._env,
+        )
+        outbox.enqueue(self.session, event, at=self.at)
+
+    def _row(self, version: str) -> SqlModelVersion:
+        return self.plain._get_sql_model_version(self.session, self.name, version, eager=True)  # noqa: SLF001

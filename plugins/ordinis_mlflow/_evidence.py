@@ -1,0 +1,89 @@
+"""The governed channel: signed statements that arrive as tags of a version."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from typing import Any
+
+from ordinis_learn.errors import EvidenceInvalid
+from ordinis_learn.records import Approval, Record, Scorecard, ShadowReport
+from ordinis_learn.rollout.evidence import check_statement
+from ordinis_learn.rollout.statements import VerifiedStatement
+from ordinis_mlflow._change import Change
+from ordinis_registry.identities import known_identities
+
+__all__ = ["accept_statement"]
+
+
+def accept_statement(change: Change, version: str, *, key: str, text: str, stored_sha256: str | None) -> None:
+    """Store a statement that verifies, and record who said what.
+
+    Raises
+    ------
+    EvidenceInvalid
+        It does not verify, is about something else, or is older than what it would replace: an approval
+        that its author has withdrawn since cannot be played back.
+    """
+    subject = change.reference(version, stored_sha256=stored_sha256)
+    identities = known_identities(change.session)
+
+    def check(candidate: str) -> VerifiedStatement:
+        return check_statement(key, candidate, subject=subject, identities=identities, now=change.at)
+
+    statement = check(text)
+    replaced = change.tags(version).get(key)
+    if replaced is not None:
+        try:
+            before = check(replaced)
+        except EvidenceInvalid:
+            before = None  # its key was revoked since: there is nothing to protect
+        if before is not None:
+            _refuse_older(statement, before=before, key=key)
+    change.tag(version, key, text)
+    change.record(_action(statement.record), _body(version, key, text, statement))
+
+
+def _refuse_older(statement: VerifiedStatement, *, before: VerifiedStatement, key: str) -> None:
+    new, old = _said_at(statement.record), _said_at(before.record)
+    if new is None or old is None or new >= old:
+        return
+    raise EvidenceInvalid(
+        f"attach a statement under {key!r}",
+        found=f"it is of {new.isoformat()}, the one there is of {old.isoformat()}",
+        next_step="make a new statement: an older one does not replace a newer one",
+    )
+
+
+def _said_at(record: Record) -> datetime | None:
+    if isinstance(record, Approval):
+        return record.given_at
+    if isinstance(record, Scorecard | ShadowReport):
+        return record.created_at
+    try:
+        moment = datetime.fromisoformat(str(getattr(record, "created_at", "")))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def _action(record: Record) -> str:
+    if not isinstance(record, Approval):
+        return "evidence.submitted"
+    return "approval.given" if record.answer == "approve" else "approval.refused"
+
+
+def _body(version: str, key: str, text: str, statement: VerifiedStatement) -> dict[str, Any]:
+    record = statement.record
+    body: dict[str, Any] = {
+        "version": version,
+        "key": key,
+        "kind": statement.kind,
+        "signer": statement.signer.name,
+        "key_id": statement.signer.key_id,
+        "envelope_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "record_hash": record.content_hash(),
+    }
+    if isinstance(record, Approval):
+        body["approval"] = record.to_json()
+    return body

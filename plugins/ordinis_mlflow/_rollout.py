@@ -1,0 +1,172 @@
+"""Judge a request for a state, carry it out, and roll back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from mlflow.exceptions import MlflowException  # noqa: TID253  a leaf, loaded by name
+
+from ordinis_learn.records import DECLARED, GateDecision, LearnTopic, State
+from ordinis_learn.rollout.evidence import Evidence, read_evidence
+from ordinis_learn.rollout.gate import decide
+from ordinis_learn.rollout.policy import Policy
+from ordinis_mlflow._artifacts import ArtifactReader
+from ordinis_mlflow._change import DECISION_TAG, UNKNOWN_SHA256, Change
+from ordinis_registry.catalogue import find_dataset, is_drift_breached
+from ordinis_registry.identities import known_identities
+from ordinis_registry.policies import keep_policy
+
+__all__ = ["adopt", "carry_out", "gather", "judge", "roll_back"]
+
+
+def adopt(change: Change, *, artifacts: ArtifactReader) -> None:
+    """Begin the chain of a model that was registered before the ledger; do nothing for others.
+
+    What its stages say is recorded as it is, with the digest each version in use has now.
+    """
+    if change.recorded_pointers is not None:
+        return
+    found = change.pointers
+    for version in [*found.shadow, *([found.active] if found.active else [])]:
+        address = change.plain.get_model_version_download_uri(change.name, version)
+        digest = artifacts.digest(address)
+        body = {"version": version, "address": address, "artifact_sha256": digest, "adopted": True}
+        change.record("version.registered", body)
+    change.record("model.adopted", {}, pointers=found)
+    change.recorded_pointers = found
+
+
+def gather(change: Change, version: str, *, stored_sha256: str | None) -> Evidence:
+    """Collect what the gate looks at, as it is now."""
+    active = change.pointers.active
+    evidence = read_evidence(
+        change.tags(version),
+        subject=change.reference(version, stored_sha256=stored_sha256),
+        state=change.state(version),
+        identities=known_identities(change.session),
+        stored_sha256=stored_sha256,
+        dataset=None,
+        incumbent=change.reference(active) if active not in {None, version} else None,
+        drift_breached=is_drift_breached(change.session, change.name),
+        now=change.at,
+    )
+    artifact = evidence.artifact
+    if artifact is None or artifact.data_snapshot_ref == DECLARED:
+        return evidence
+    return replace(evidence, dataset=find_dataset(change.session, artifact.data_snapshot_ref))
+
+
+def judge(
+    change: Change, version: str, *, to_state: State, stored_sha256: str | None, policy: Policy
+) -> GateDecision:
+    """Ask the gate, and record its answer; the caller commits it whatever it is.
+
+    Raises
+    ------
+    AuditChainBroken
+        The stage is not what the ledger says. Retiring is still possible.
+    """
+    if to_state is not State.RETIRED:
+        change.check_agreement(version)
+    evidence = gather(change, version, stored_sha256=stored_sha256)
+    decision = decide(evidence, to_state=to_state, requester=change.actor, policy=policy, now=change.at)
+    keep_policy(
+        change.session,
+        policy.to_json(),
+        policy_id=policy.policy_id,
+        policy_hash=policy.policy_hash,
+        at=change.at,
+    )
+    if not decision.allowed:
+        change.record("rollout.denied", {"version": version, "decision": decision.to_json()})
+    return decision
+
+
+def carry_out(change: Change, decision: GateDecision, *, alone: bool) -> None:
+    """Do what an allowed decision says.
+
+    Parameters
+    ----------
+    change : Change
+        The change in which the decision was made.
+    decision : GateDecision
+        Allowed.
+    alone : bool
+        Retire the other versions in SHADOW too, when the target is SHADOW. There is one ACTIVE in any case.
+    """
+    version, target, before = decision.subject.version, decision.to_state, change.pointers
+    left = [other for other in _leaving(change, target, alone=alone) if other != version]
+    for other in left:
+        change.put(other, State.RETIRED)
+    change.put(version, target)
+    if target is State.ACTIVE:
+        after = before.promoted(version)
+    elif target is State.SHADOW:
+        after = before.shadowed(version)
+        for other in left:
+            after = after.retired(other)
+    else:
+        after = before.retired(version)
+    change.point(after)
+    change.tag(version, DECISION_TAG, decision.canonical().decode())
+    body = {"version": version, "decision": decision.to_json(), "retired": left}
+    record = change.record("rollout.allowed", body, pointers=after)
+    told = decision.model_dump(
+        mode="json", include={"from_state", "to_state", "policy_id", "policy_hash", "evidence_hash"}
+    )
+    change.emit(LearnTopic.ROLLOUT_COMPLETED, {"version": version, "retired": left, **told}, record=record)
+
+
+def roll_back(change: Change, *, reason: str, artifacts: ArtifactReader) -> str | None:
+    """Swap ACTIVE to the newest version in good standing whose bytes are still what they were.
+
+    Nobody is asked. Returns the version that is active now; None when none was fit: the model is flat.
+    A model that is flat already stays so.
+    """
+    before = change.pointers
+    if before.active is None:
+        return None
+    target, unfit = _fit_version(change, before.good, artifacts=artifacts)
+    change.put(before.active, State.RETIRED)
+    if target is not None:
+        change.put(target, State.ACTIVE)
+    after = before.rolled_back(to=target)
+    change.point(after)
+    body = {"version": before.active, "to": target, "reason": reason, "unfit": unfit}
+    record = change.record("rolled_back", body, pointers=after)
+    told = {"from": before.active, "to": target, "reason": reason, "unfit": unfit}
+    change.emit(LearnTopic.ROLLBACK_COMPLETED, told, record=record)
+    return target
+
+
+def _leaving(change: Change, target: State, *, alone: bool) -> list[str]:
+    if target is State.ACTIVE:
+        return change.versions_in(State.ACTIVE)
+    return change.versions_in(State.SHADOW) if target is State.SHADOW and alone else []
+
+
+def _fit_version(
+    change: Change, good: tuple[str, ...], *, artifacts: ArtifactReader
+) -> tuple[str | None, list[dict[str, Any]]]:
+    unfit: list[dict[str, Any]] = []
+    for version in reversed(good):
+        why = _why_unfit(change, version, artifacts=artifacts)
+        if not why:
+            return version, unfit
+        unfit.append({"version": version, "why": why})
+    return None, unfit
+
+
+def _why_unfit(change: Change, version: str, *, artifacts: ArtifactReader) -> str:
+    try:
+        address = change.plain.get_model_version_download_uri(change.name, version)
+    except MlflowException as error:
+        return str(error.message)
+    stored = artifacts.digest(address)
+    expected = change.reference(version).artifact_sha256
+    if stored is None:
+        return "its bytes cannot be read"
+    if expected == UNKNOWN_SHA256:
+        return "no digest was recorded for it"
+    return "" if stored == expected else "its bytes are not what was registered"

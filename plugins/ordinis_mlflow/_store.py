@@ -1,0 +1,431 @@
+"""MLflow's SQL registry store behind the gate.
+
+Every way to change what is active leads through here, in-process and behind ``mlflow server`` alike:
+stages, aliases, tags of the ``ordinis.`` namespace, deletion, renaming and copying. Refusals are recorded
+in the ledger and answered with 403; what plain MLflow users do besides goes through unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, NoReturn, TypeVar
+
+from mlflow.entities.model_registry import (  # noqa: TID253  a leaf, loaded by name
+    ModelVersion,
+    ModelVersionTag,
+    RegisteredModel,
+    RegisteredModelTag,
+)
+from mlflow.exceptions import MlflowException  # noqa: TID253
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, PERMISSION_DENIED  # noqa: TID253
+from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore  # noqa: TID253
+from sqlalchemy.engine import Engine
+
+from ordinis_learn.errors import ConfigInvalid, EvidenceInvalid, LearnError, RolloutDenied
+from ordinis_learn.ports import Clock
+from ordinis_learn.records import State
+from ordinis_learn.rollout.evidence import evidence_hash
+from ordinis_learn.rollout.gate import explain
+from ordinis_learn.rollout.policy import DEFAULT_POLICY, Policy, governs, load_policy
+from ordinis_learn.rollout.states import is_governed_alias, mlflow_stage, parse_stage
+from ordinis_learn.rollout.tags import is_governed_tag
+from ordinis_learn.settings import Settings, load_settings
+from ordinis_mlflow import _rollout as rollout
+from ordinis_mlflow._artifacts import ArtifactReader
+from ordinis_mlflow._change import DIGEST_TAG, EVIDENCE_HASH_TAG, STATE_TAG, Change
+from ordinis_mlflow._evidence import accept_statement
+from ordinis_mlflow._transactions import Transactions, refusal
+from ordinis_mlflow.actors import current_actor
+from ordinis_mlflow.guards import (
+    EVIDENCE_HASH_REQUEST,
+    ROLLBACK_REQUEST,
+    alias_refused,
+    deletion_refused,
+    governed_keys,
+    is_copy,
+    model_tag_refused,
+    read_rollback_request,
+    rename_refused,
+    tag_deletion_refused,
+    tags_at_creation_refused,
+)
+from ordinis_registry.database import GovernanceDatabase
+from ordinis_registry.pointers import Pointers
+
+__all__ = ["GovernedStoreMixin", "OrdinisSqlAlchemyStore"]
+
+_T = TypeVar("_T")
+
+
+class GovernedStoreMixin:
+    """The gate in front of a store with MLflow's SQL schema; put it before the store class.
+
+    Parameters
+    ----------
+    db_uri : str
+        The database, which MLflow's tables and the governance tables share.
+    read_db_uri : str, optional
+        Not used: a replica that lags behind would show a model as active that no longer is.
+    settings : Settings, optional
+        Default: read once, now.
+    clock : Clock, optional
+        Default: the system's.
+    policy_id : str
+        The policy that governs this store's models.
+    tracking_uri : str, optional
+        Where the runs and logged models behind the versions are; default is MLflow's current one.
+    """
+
+    engine: Engine
+    ManagedSessionMaker: Any
+
+    def __init__(
+        self,
+        db_uri: str,
+        read_db_uri: str | None = None,
+        *,
+        settings: Settings | None = None,
+        clock: Clock | None = None,
+        policy_id: str = DEFAULT_POLICY,
+        tracking_uri: str | None = None,
+    ) -> None:
+        del read_db_uri
+        super().__init__(db_uri)  # type: ignore[call-arg]  # the store class comes after this one
+        self._artifacts = ArtifactReader(tracking_uri)
+        self._settings = load_settings() if settings is None else settings
+        self._clock: Clock = _system_clock if clock is None else clock
+        self._policy_id = policy_id
+        self._policy: Policy | None = None
+        database = GovernanceDatabase(db_uri)
+        database.upgrade()
+        database.close()
+        self._transactions = Transactions(self.engine, self.ManagedSessionMaker)
+        self.ManagedSessionMaker = self._transactions.join
+
+    # ---- states -------------------------------------------------------------------------------
+
+    def transition_model_version_stage(
+        self,
+        name: str,
+        version: str,
+        stage: str,
+        archive_existing_versions: bool,  # noqa: FBT001  MLflow's signature
+    ) -> ModelVersion:
+        """Ask the gate for a state, and carry out what it allows."""
+        state = _translated(parse_stage, stage)
+        if not self._governs(name):
+            return self._plain.transition_model_version_stage(
+                name, version, mlflow_stage(state), archive_existing_versions
+            )
+        if archive_existing_versions and state not in {State.SHADOW, State.ACTIVE}:
+            raise MlflowException(
+                f"only shadow and active can replace existing versions, not {stage!r}",
+                error_code=INVALID_PARAMETER_VALUE,
+            )
+        version = str(version)
+        stored = self._artifacts.digest(self._plain.get_model_version_download_uri(name, version))
+        denied: MlflowException | None = None
+        with self._change(name) as change:
+            rollout.adopt(change, artifacts=self._artifacts)
+            denied = self._decide(change, version, state, stored=stored, alone=archive_existing_versions)
+        if denied is not None:
+            raise denied
+        return self._plain.get_model_version(name, version)
+
+    def roll_back(self, name: str, *, reason: str, from_version: str | None = None) -> str | None:
+        """Make the last known good version ACTIVE again, without asking; None when the model is flat now.
+
+        Parameters
+        ----------
+        name : str
+            The registered model.
+        reason : str
+            Kept in the ledger.
+        from_version : str, optional
+            Do nothing unless this version is ACTIVE: a repeated request then does not roll back twice.
+        """
+        self._plain.get_registered_model(name)
+        with self._change(name) as change:
+            rollout.adopt(change, artifacts=self._artifacts)
+            active = change.pointers.active
+            if from_version is not None and active != from_version:
+                return active
+            return rollout.roll_back(change, reason=reason, artifacts=self._artifacts)
+
+    def get_latest_versions(self, name: str, stages: Sequence[str] | None = None) -> list[ModelVersion]:
+        """Return the newest version per stage; our state names are understood besides MLflow's."""
+        wanted = [mlflow_stage(_translated(parse_stage, stage)) for stage in stages] if stages else None
+        found: list[ModelVersion] = self._plain.get_latest_versions(name, wanted)
+        return found
+
+    def _decide(
+        self, change: Change, version: str, state: State, *, stored: str | None, alone: bool
+    ) -> MlflowException | None:
+        """Judge and carry out; return the refusal, to be raised after its record is committed."""
+        try:
+            policy = self._load_policy()
+            decision = rollout.judge(change, version, to_state=state, stored_sha256=stored, policy=policy)
+        except LearnError as error:
+            # What cannot be judged is refused; a database that cannot be written is raised by record().
+            closed = RolloutDenied(
+                f"move {change.name} {version} to {state.value}", found=str(error), next_step=error.next_step
+            )
+            change.record("rollout.denied", {"version": version, "to": state.value, "found": str(error)})
+            return refusal(closed)
+        if not decision.allowed:
+            return MlflowException(
+                explain(decision), error_code=PERMISSION_DENIED, decision=decision.to_json()
+            )
+        rollout.carry_out(change, decision, alone=alone)
+        return None
+
+    # ---- registration -------------------------------------------------------------------------
+
+    def create_registered_model(
+        self,
+        name: str,
+        tags: Iterable[RegisteredModelTag] | None = None,
+        description: str | None = None,
+        deployment_job_id: str | None = None,
+    ) -> RegisteredModel:
+        """Create a registered model; its creation is the first record of its chain."""
+        given = list(tags or ())
+        if governed_keys(given):
+            raise refusal(tags_at_creation_refused(name, governed_keys(given)))
+        if self._exists(name):
+            return self._plain.create_registered_model(name, given, description, deployment_job_id)
+        with self._change(name) as change:
+            model = self._plain.create_registered_model(name, given, description, deployment_job_id)
+            change.record("model.created", {}, pointers=Pointers())
+        return model
+
+    def create_model_version(  # noqa: PLR0917  MLflow's signature
+        self,
+        name: str,
+        source: str,
+        run_id: str | None = None,
+        tags: Iterable[ModelVersionTag] | None = None,
+        run_link: str | None = None,
+        description: str | None = None,
+        local_model_path: str | None = None,
+        model_id: str | None = None,
+    ) -> ModelVersion:
+        """Create a version: a CANDIDATE, whatever it is a copy of.
+
+        A copy of a governed version leaves the evidence behind, which is about the original.
+        """
+        given = list(tags or ())
+        governed = governed_keys(given)
+        if governed and not is_copy(source):
+            raise refusal(tags_at_creation_refused(name, governed))
+        kept = [tag for tag in given if not is_governed_tag(tag.key)]
+        address, found_run_id = self._resolve(source, model_id=model_id)
+        with self._change(name) as change:
+            made = self._plain.create_model_version(
+                name, address, run_id or found_run_id, kept, run_link, description, local_model_path
+            )
+            change.keep_source(str(made.version), source)
+            self._register(change, str(made.version), source=source, dropped=governed)
+            return self._plain.get_model_version(name, made.version)
+
+    def _resolve(self, source: str, *, model_id: str | None) -> tuple[str, str | None]:
+        """Return where a source lies and its run; logged models are looked up at this store's tracker.
+
+        MLflow's SQL store asks its global tracker instead, which may know nothing of them.
+        """
+        if source.startswith("models:/m-"):
+            model_id = source.removeprefix("models:/").split("/")[0]
+        if not model_id:
+            return source, None
+        model = self._artifacts.logged_model(model_id)
+        address = model.artifact_location if source.startswith("models:/m-") else source
+        return address, model.source_run_id
+
+    def _register(self, change: Change, version: str, *, source: str, dropped: list[str]) -> None:
+        address = self._plain.get_model_version_download_uri(change.name, version)
+        digest = self._artifacts.local_digest(address)
+        change.tag(version, STATE_TAG, State.CANDIDATE.value)
+        if digest is not None:
+            change.tag(version, DIGEST_TAG, digest)
+        body = {
+            "version": version,
+            "source": source,
+            "address": address,
+            "artifact_sha256": digest,
+            "tags_left_behind": dropped,
+        }
+        change.record("version.registered", body)
+
+    # ---- the ways round the stage call -----------------------------------------------------------
+
+    def set_registered_model_alias(self, name: str, alias: str, version: str) -> None:
+        """Set an alias, unless it is one that follows the state."""
+        if is_governed_alias(alias) and self._governs(name):
+            self._deny(name, "alias.refused", alias_refused(name, alias), alias=alias, version=str(version))
+        self._plain.set_registered_model_alias(name, alias, version)
+
+    def delete_registered_model_alias(self, name: str, alias: str) -> None:
+        """Delete an alias, unless it is one that follows the state."""
+        if is_governed_alias(alias) and self._governs(name):
+            self._deny(name, "alias.refused", alias_refused(name, alias), alias=alias)
+        self._plain.delete_registered_model_alias(name, alias)
+
+    def set_model_version_tag(self, name: str, version: str, tag: ModelVersionTag) -> None:
+        """Set a tag; in the ``ordinis.`` namespace only what verifies, and requests."""
+        if not is_governed_tag(tag.key):
+            self._plain.set_model_version_tag(name, version, tag)
+        elif tag.key == EVIDENCE_HASH_REQUEST:
+            self._tell_evidence_hash(name, str(version))
+        else:
+            self._submit(name, str(version), tag)
+
+    def delete_model_version_tag(self, name: str, version: str, key: str) -> None:
+        """Delete a tag, unless it lies in the ``ordinis.`` namespace."""
+        if is_governed_tag(key):
+            error = tag_deletion_refused(name, key)
+            self._deny(name, "tag.refused", error, key=key, version=str(version))
+        self._plain.delete_model_version_tag(name, version, key)
+
+    def set_registered_model_tag(self, name: str, tag: RegisteredModelTag) -> None:
+        """Set a tag of a model; ``ordinis.request.rollback`` is not stored but carried out."""
+        if tag.key == ROLLBACK_REQUEST:
+            request = _translated(read_rollback_request, tag.value)
+            self.roll_back(name, reason=request.reason, from_version=request.from_version)
+            return
+        if is_governed_tag(tag.key):
+            self._deny(name, "tag.refused", model_tag_refused(name, tag.key), key=tag.key)
+        self._plain.set_registered_model_tag(name, tag)
+
+    def delete_registered_model_tag(self, name: str, key: str) -> None:
+        """Delete a tag of a model, unless it lies in the ``ordinis.`` namespace."""
+        if is_governed_tag(key):
+            self._deny(name, "tag.refused", tag_deletion_refused(name, key), key=key)
+        self._plain.delete_registered_model_tag(name, key)
+
+    def delete_model_version(self, name: str, version: str) -> None:
+        """Delete a version that is not ACTIVE, in SHADOW or last known good."""
+        refused: LearnError | None = None
+        with self._change(name) as change:
+            change.state(str(version))
+            pointers = change.pointers
+            refused = deletion_refused(name, pointers, version=str(version)) if self._governs(name) else None
+            if refused is None:
+                self._plain.delete_model_version(name, version)
+                change.record(
+                    "version.deleted", {"version": str(version)}, pointers=pointers.forgotten(str(version))
+                )
+            else:
+                change.record("deletion.refused", {"version": str(version), "found": refused.found})
+        if refused is not None:
+            raise refusal(refused)
+
+    def delete_registered_model(self, name: str) -> None:
+        """Delete a model of which nothing is ACTIVE, in SHADOW or last known good; its chain stays."""
+        self._plain.get_registered_model(name)
+        refused: LearnError | None = None
+        with self._change(name) as change:
+            refused = deletion_refused(name, change.pointers) if self._governs(name) else None
+            if refused is None:
+                self._plain.delete_registered_model(name)
+                change.record("model.deleted", {}, pointers=Pointers())
+            else:
+                change.record("deletion.refused", {"found": refused.found})
+        if refused is not None:
+            raise refusal(refused)
+
+    def rename_registered_model(self, name: str, new_name: str) -> RegisteredModel:
+        """Rename a model without versions: records and statements are bound to the name."""
+        self._plain.get_registered_model(name)
+        refused: LearnError | None = None
+        renamed: RegisteredModel | None = None
+        with self._change(name) as change:
+            if self._governs(name) and change.has_versions():
+                refused = rename_refused(name, new_name)
+                change.record("rename.refused", {"new_name": new_name})
+            else:
+                renamed = self._plain.rename_registered_model(name, new_name)
+                change.record("model.renamed", {"new_name": new_name})
+        if refused is not None:
+            raise refusal(refused)
+        return renamed
+
+    # ---- what all of them use -------------------------------------------------------------------
+
+    @property
+    def _plain(self) -> Any:
+        """MLflow's own methods, without guards."""
+        return super()
+
+    @contextmanager
+    def _change(self, name: str) -> Iterator[Change]:
+        with self._transactions.change() as session:
+            yield Change(
+                session,
+                plain=self._plain,
+                name=name,
+                actor=current_actor(),
+                at=self._clock(),
+                env=self._settings.profile,
+            )
+
+    def _deny(self, name: str, action: str, error: LearnError, **body: Any) -> NoReturn:
+        """Record a refusal, then raise it; MLflow's own error comes first where there is no such model."""
+        self._plain.get_registered_model(name)
+        with self._change(name) as change:
+            change.record(action, {**body, "found": error.found})
+        raise refusal(error)
+
+    def _submit(self, name: str, version: str, tag: ModelVersionTag) -> None:
+        stored = self._artifacts.digest(self._plain.get_model_version_download_uri(name, version))
+        refused: EvidenceInvalid | None = None
+        with self._change(name) as change:
+            try:
+                accept_statement(change, version, key=tag.key, text=tag.value, stored_sha256=stored)
+            except EvidenceInvalid as error:
+                refused = error
+                change.record("evidence.refused", {"version": version, "key": tag.key, "found": error.found})
+        if refused is not None:
+            raise refusal(refused)
+
+    def _tell_evidence_hash(self, name: str, version: str) -> None:
+        stored = self._artifacts.digest(self._plain.get_model_version_download_uri(name, version))
+        with self._change(name) as change:
+            told = evidence_hash(rollout.gather(change, version, stored_sha256=stored))
+            change.tag(version, EVIDENCE_HASH_TAG, told)
+
+    def _exists(self, name: str) -> bool:
+        try:
+            self._plain.get_registered_model(name)
+        except MlflowException:
+            return False
+        return True
+
+    def _governs(self, name: str) -> bool:
+        """Tell whether the policy is about a model; one that cannot be read is about all of them."""
+        try:
+            return governs(self._load_policy(), name)
+        except LearnError:
+            return True
+
+    def _load_policy(self) -> Policy:
+        if self._policy is None:
+            self._policy = load_policy(self._policy_id, settings=self._settings)
+        return self._policy
+
+
+class OrdinisSqlAlchemyStore(GovernedStoreMixin, SqlAlchemyStore):  # type: ignore[misc]
+    """MLflow's SQL registry store with the gate in front."""
+
+
+def _translated(read: Callable[[str], _T], text: str) -> _T:
+    """Read a text; raise MLflow's error for bad input where it cannot be read."""
+    try:
+        return read(text)
+    except ConfigInvalid as error:
+        raise refusal(error) from error
+
+
+def _system_clock() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,166 @@
+"""What is refused on the ways round the stage call, and the words for it.
+
+Pure functions of names and pointers; the store records each refusal and raises it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from ordinis_learn.errors import ConfigInvalid, EvidenceInvalid, RolloutDenied
+from ordinis_learn.rollout.tags import is_governed_tag
+from ordinis_registry.pointers import Pointers
+
+__all__ = [
+    "EVIDENCE_HASH_REQUEST",
+    "ROLLBACK_REQUEST",
+    "RollbackRequest",
+    "alias_refused",
+    "deletion_refused",
+    "governed_keys",
+    "is_copy",
+    "model_tag_refused",
+    "read_rollback_request",
+    "rename_refused",
+    "tag_deletion_refused",
+    "tags_at_creation_refused",
+    "write_rollback_request",
+]
+
+ROLLBACK_REQUEST: Final = "ordinis.request.rollback"
+"""Set on a registered model, by any MLflow client, it rolls the model back; it is never stored."""
+
+EVIDENCE_HASH_REQUEST: Final = "ordinis.request.evidence_hash"
+"""Set on a version, it makes the store write the current evidence hash into ``ordinis.gate.evidence_hash``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RollbackRequest:
+    """Why to roll back, and from which version; None rolls back whatever is active."""
+
+    reason: str
+    from_version: str | None = None
+
+
+def read_rollback_request(value: str | None) -> RollbackRequest:
+    """Read the value of a rollback request: a plain reason, or ``{"reason": …, "from_version": …}``.
+
+    Examples
+    --------
+    >>> read_rollback_request("drift in vol_20").from_version is None
+    True
+    >>> read_rollback_request('{"reason": "drift", "from_version": "3"}').from_version
+    '3'
+    """
+    try:
+        parsed = json.loads(value or "")
+    except ValueError:
+        parsed = value
+    if isinstance(parsed, dict):
+        reason, version = parsed.get("reason"), parsed.get("from_version")
+    else:
+        reason, version = value, None
+    if not isinstance(reason, str) or not reason.strip():
+        raise ConfigInvalid(
+            "roll back",
+            found="no reason",
+            next_step=f"give one as the value of {ROLLBACK_REQUEST}: the ledger keeps it",
+        )
+    return RollbackRequest(reason=reason.strip(), from_version=None if version is None else str(version))
+
+
+def write_rollback_request(request: RollbackRequest) -> str:
+    """Return a request as the value of its tag."""
+    return json.dumps({"reason": request.reason, "from_version": request.from_version})
+
+
+def governed_keys(tags: Iterable[Any]) -> list[str]:
+    """Return the keys that lie in the governed namespace."""
+    return [tag.key for tag in tags if is_governed_tag(tag.key)]
+
+
+def is_copy(source: str) -> bool:
+    """Tell whether a version's source is another registered version.
+
+    Examples
+    --------
+    >>> is_copy("models:/sp500_signal/3"), is_copy("models:/m-1f2e"), is_copy("runs:/9c/model")
+    (True, False, False)
+    """
+    parts = urlsplit(source)
+    return parts.scheme == "models" and ("/" in parts.path.strip("/") or "@" in parts.path)
+
+
+def alias_refused(name: str, alias: str) -> RolloutDenied:
+    """Refuse to move an alias by hand."""
+    return RolloutDenied(
+        f"move the alias {alias!r} of {name}",
+        found="it follows the state of the versions and is not set by hand",
+        next_step="ask for the state: transition_model_version_stage(name, version, 'shadow' or 'active')",
+    )
+
+
+def tags_at_creation_refused(name: str, keys: list[str]) -> EvidenceInvalid:
+    """Refuse governed tags that come with a new model or version."""
+    return EvidenceInvalid(
+        f"create a version of {name} with the tags {', '.join(keys)}",
+        found="evidence is about a version that exists already",
+        next_step="create it without them, then submit signed statements about it",
+    )
+
+
+def model_tag_refused(name: str, key: str) -> EvidenceInvalid:
+    """Refuse a governed tag on a registered model."""
+    return EvidenceInvalid(
+        f"set the tag {key!r} of the model {name}",
+        found="the namespace is governed, and statements are about versions",
+        next_step=f"submit it to a version, or use another name; {ROLLBACK_REQUEST} asks for a rollback",
+    )
+
+
+def tag_deletion_refused(name: str, key: str) -> RolloutDenied:
+    """Refuse to take evidence away."""
+    return RolloutDenied(
+        f"delete the tag {key!r} of {name}",
+        found="what was submitted stays; a later statement under the same key replaces it",
+        next_step="submit a newer statement, or retire the version",
+    )
+
+
+def rename_refused(name: str, new_name: str) -> RolloutDenied:
+    """Refuse to rename a model that has versions."""
+    return RolloutDenied(
+        f"rename {name} to {new_name}",
+        found="its records and signed statements are bound to the name",
+        next_step=f"copy the versions to {new_name}; each begins there as a candidate",
+    )
+
+
+def deletion_refused(name: str, pointers: Pointers, *, version: str | None = None) -> RolloutDenied | None:
+    """Return why a version, or with none given the whole model, must stay; None when it may go.
+
+    Examples
+    --------
+    >>> pointers = Pointers().promoted("1").promoted("2")
+    >>> deletion_refused("signal", pointers, version="1").found
+    'version 1 is last known good'
+    >>> deletion_refused("signal", pointers, version="3") is None
+    True
+    """
+    needed = dict.fromkeys(pointers.shadow, "in SHADOW")
+    if pointers.last_known_good is not None:
+        needed[pointers.last_known_good] = "last known good"
+    if pointers.active is not None:
+        needed[pointers.active] = "ACTIVE"
+    kept = {one: why for one, why in needed.items() if version in {None, one}}
+    if not kept:
+        return None
+    return RolloutDenied(
+        f"delete {name}" if version is None else f"delete {name} {version}",
+        found="; ".join(f"version {one} is {why}" for one, why in kept.items()),
+        next_step="retire what is in use first; the last known good goes when another one replaces it",
+    )

@@ -1,7 +1,7 @@
 """A recorded training run, against bare xgboost.train on the same matrix.
 
-Both sides bin the same float32 rows and fit with the same parameters, rounds and threads; the boosters are checked to
-be identical, byte for byte. Ours also selects the rows from the dataset, keeps provenance, logs
+Both sides bin the same float32 rows and fit with the same parameters, rounds and threads; the final boosters are checked to
+have the same trees. Ours also selects the rows from the dataset, keeps provenance, logs
 parameters, curves, data set and model, and hashes the bundle. Once into MLflow on SQLite, once into
 the in-memory tracker, which shows how much of the difference is MLflow's.
 """

@@ -39,5 +39,8 @@ def command(
             identity=identity,
             comment=comment,
         )
-    click.echo(f"{approval.approver} answered {approval.answer} until {approval.expires_at:%Y-%m-%d}")
+    if approval.answer == "approve":
+        click.echo(f"{approval.approver} approved; the answer holds until {approval.expires_at:%Y-%m-%d}")
+    else:
+        click.echo(f"{approval.approver} refused; that stands until the same identity approves")
     click.echo(f"evidence {approval.evidence_hash}")

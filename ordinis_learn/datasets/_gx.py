@@ -18,6 +18,7 @@ with warnings.catch_warnings():
     # Version 1.24 imports the deprecated `sre_constants`, which is no business of our users.
     warnings.simplefilter("ignore", DeprecationWarning)
     import great_expectations as gx
+    from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
     from great_expectations.expectations.expectation_configuration import (
         ExpectationConfiguration,
     )
@@ -45,7 +46,8 @@ def evaluate(
     the outcome, where Great Expectations itself reports a plain failure. Fewer outcomes than expectations
     mean that some were merged; the caller counts.
     """
-    context = gx.get_context(mode="ephemeral")
+    config = DataContextConfig(store_backend_defaults=InMemoryStoreBackendDefaults())
+    context = gx.get_context(mode="ephemeral", project_config=config)
     context.variables.progress_bars = {"globally": False}
     asset = context.data_sources.add_pandas("dataset").add_dataframe_asset("rows")
     batch = asset.add_batch_definition_whole_dataframe("all").get_batch(

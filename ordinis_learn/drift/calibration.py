@@ -6,18 +6,14 @@ session share their market and rows of neighbouring sessions share their history
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from ordinis_learn.drift.autocorrelation import autocovariances, mean_variance
 from ordinis_learn.drift.binning import Float1D, Float2D, Int1D
 
 __all__ = ["BlockPlan", "draw_blocks", "exceedance", "influence_series", "plan_blocks"]
-
-_CHUNK_CELLS = 4_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,13 +100,12 @@ def draw_blocks(by_session: Float2D, plan: BlockPlan, *, draws: int, seed: int) 
     array([4., 4., 4.])
     """
     whole, rest = divmod(plan.drawn_sessions, plan.block_sessions)
-    rng = np.random.default_rng(seed)
-    starts = rng.integers(0, len(by_session), size=(draws, whole + 1))
+    starts = np.random.default_rng(seed).integers(0, len(by_session), size=(whole + 1, draws))
     block = _block_sums(by_session, length=plan.block_sessions)
-    total = np.concatenate(
-        [weights @ block for weights in _start_weights(starts[:, :whole], len(by_session))]
-    )
-    return total + _block_sums(by_session, length=rest)[starts[:, whole]] if rest else total
+    total = np.zeros((draws, by_session.shape[1]))
+    for nth in range(whole):  # few and long where memory is long; one array of all blocks would not fit
+        total += block[starts[nth]]
+    return total + _block_sums(by_session, length=rest)[starts[whole]] if rest else total
 
 
 def exceedance(null: Float1D, observed: float) -> float:
@@ -147,16 +142,3 @@ def _block_sums(by_session: Float2D, *, length: int) -> Float2D:
     cumulative = np.cumsum(wrapped, axis=0)
     sums: Float2D = cumulative[length : length + sessions] - cumulative[:sessions]
     return sums
-
-
-def _start_weights(starts: npt.NDArray[np.int64], sessions: int) -> Iterator[Float2D]:
-    """Yield how often each session starts a block, (draws, T) in chunks that fit in memory."""
-    step = max(1, _CHUNK_CELLS // sessions)
-    for first in range(0, len(starts), step):
-        chunk = starts[first : first + step]
-        cell = np.arange(len(chunk))[:, None] * sessions + chunk
-        yield (
-            np.bincount(cell.ravel(), minlength=len(chunk) * sessions)
-            .reshape(len(chunk), sessions)
-            .astype(np.float64)
-        )

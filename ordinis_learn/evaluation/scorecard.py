@@ -104,6 +104,7 @@ def evaluate_model(
     ----------
     baseline, baseline_ref : optional
         Both or neither. Without them there are no differences, and the gate's first-model rule applies.
+        A baseline's own training purges nothing: having seen a window makes it harder to beat.
     artifact : ModelArtifact
         The subject's: its training span purges windows; its ``trials`` and ``trial_sharpe_variance``
         (variance of per-session, not annual, Sharpe ratios across trials) deflate the Sharpe ratio.

@@ -81,7 +81,8 @@ def compare_sharpe(
     Raises
     ------
     EvalFailed
-        Lengths differ, fewer than 60 sessions, a non-finite return, or a series without variation.
+        Lengths differ, fewer than 60 sessions, a non-finite return, a series without variation, fewer than
+        four blocks, or too few draws to reach ``alpha``.
 
     Examples
     --------
@@ -93,13 +94,8 @@ def compare_sharpe(
     ('pass', 13, True)
     """
     pair = PairedMoments.of(subject, baseline)
-    length = block_length or default_block_length(len(subject))
-    if not 1 <= length <= len(subject) // 4:
-        raise EvalFailed(
-            f"compare Sharpe ratios with blocks of {length} sessions",
-            found=f"{len(subject)} sessions, fewer than four blocks",
-            next_step="choose shorter blocks",
-        )
+    length = default_block_length(len(subject)) if block_length is None else block_length
+    _check_design(sessions=len(subject), block_length=length, draws=draws, alpha=alpha)
     se = _hac_standard_error(pair)
     if _same_strategy(pair, se):
         return _no_difference(pair, null=null, alpha=alpha)
@@ -172,6 +168,21 @@ def default_block_length(sessions: int) -> int:
     (7, 16)
     """
     return max(1, int(np.ceil(round(sessions ** (1.0 / 3.0), 9))))
+
+
+def _check_design(*, sessions: int, block_length: int, draws: int, alpha: float) -> None:
+    fits = 1 <= block_length <= sessions // 4
+    faults = {
+        f"{sessions} sessions do not hold four blocks of {block_length}": not fits,
+        f"{draws} draws cannot reach a level of {alpha}": (draws + 1) * alpha < 1.0,
+    }
+    found = [fault for fault, holds in faults.items() if holds]
+    if found:
+        raise EvalFailed(
+            "bootstrap a Sharpe difference",
+            found="; ".join(found),
+            next_step=f"choose shorter blocks, or at least {int(np.ceil(1.0 / alpha)) - 1} draws",
+        )
 
 
 def _hac_standard_error(pair: PairedMoments) -> float:

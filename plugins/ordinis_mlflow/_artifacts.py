@@ -19,7 +19,7 @@ from mlflow.utils.file_utils import local_file_uri_to_path  # noqa: TID253
 
 from ordinis_learn.records import tree_sha256
 
-__all__ = ["DESTINATION", "SERVING", "ArtifactReader"]
+__all__ = ["DESTINATION", "SERVING", "ArtifactReader", "logged_model_id"]
 
 # As in mlflow.server.constants, which would import the whole server; a test compares them.
 DESTINATION: Final = "_MLFLOW_SERVER_ARTIFACT_DESTINATION"
@@ -91,6 +91,20 @@ class ArtifactReader:
     def _fetched(self, uri: str) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="ordinis-verify-") as scratch:
             yield self.fetch(uri, into=Path(scratch))
+
+
+def logged_model_id(uri: str) -> str | None:
+    """Return the id in an address of a logged model, None for any other address.
+
+    Examples
+    --------
+    >>> logged_model_id("models:/m-1f2e"), logged_model_id("models:/signal/3")
+    ('m-1f2e', None)
+    """
+    if not uri.startswith("models:/m-"):
+        return None
+    name, _, rest = uri.removeprefix("models:/").partition("/")
+    return None if rest else name
 
 
 def _digest(folder: Path) -> str | None:

@@ -32,7 +32,7 @@ from ordinis_learn.records import (
 from ordinis_learn.rollout.evidence import check_statement
 from ordinis_learn.rollout.states import parse_stage
 from ordinis_learn.rollout.tags import SHADOW_TAG, kind_of
-from ordinis_mlflow._artifacts import ArtifactReader
+from ordinis_mlflow._artifacts import ArtifactReader, logged_model_id
 from ordinis_mlflow._change import DECISION_TAG, DIGEST_TAG, EVIDENCE_HASH_TAG
 from ordinis_mlflow._failures import translated
 from ordinis_mlflow._refusals import as_learn_error
@@ -87,7 +87,11 @@ class MlflowModelRegistry:
         with self._asked(f"register {name} from {model_uri}"):
             self._ensure_model(name)
             made = self._client.create_model_version(
-                name, source=model_uri, run_id=artifact.run_id, await_creation_for=0
+                name,
+                source=model_uri,
+                run_id=artifact.run_id,
+                model_id=logged_model_id(model_uri),  # a server insists on it
+                await_creation_for=0,
             )
         version = str(made.version)
         digest = self._digest(name, version)

@@ -33,7 +33,7 @@ from ordinis_learn.rollout.states import is_governed_alias, mlflow_stage, parse_
 from ordinis_learn.rollout.tags import is_governed_tag
 from ordinis_learn.settings import Settings, load_settings
 from ordinis_mlflow import _rollout as rollout
-from ordinis_mlflow._artifacts import ArtifactReader
+from ordinis_mlflow._artifacts import ArtifactReader, logged_model_id
 from ordinis_mlflow._change import DIGEST_TAG, EVIDENCE_HASH_TAG, STATE_TAG, Change
 from ordinis_mlflow._evidence import accept_statement
 from ordinis_mlflow._transactions import Transactions, refusal
@@ -235,13 +235,11 @@ class GovernedStoreMixin:
 
         MLflow's SQL store asks its global tracker instead, which may know nothing of them.
         """
-        if source.startswith("models:/m-"):
-            model_id = source.removeprefix("models:/").split("/")[0]
-        if not model_id:
+        named = logged_model_id(source)
+        if not (named or model_id):
             return source, None
-        model = self._artifacts.logged_model(model_id)
-        address = model.artifact_location if source.startswith("models:/m-") else source
-        return address, model.source_run_id
+        model = self._artifacts.logged_model(named or str(model_id))
+        return model.artifact_location if named else source, model.source_run_id
 
     def _register(self, change: Change, version: str, *, source: str, dropped: list[str]) -> None:
         address = self._plain.get_model_version_download_uri(change.name, version)

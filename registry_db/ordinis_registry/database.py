@@ -18,10 +18,10 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.orm import Session
 
-from ordinis_learn.errors import StoreUnavailable
+from ordinis_learn.errors import DataCorrupt, StoreUnavailable
 from ordinis_registry.models import TABLES, Base
 
 __all__ = ["VERSION_TABLE", "GovernanceDatabase", "begin_writing"]
@@ -180,6 +180,14 @@ def _translated(url: str) -> Iterator[None]:
             f"use the governance database {sa.make_url(url).render_as_string()}",
             found=str(error.orig),
             next_step="check that the file or server can be read and written, then try again",
+        ) from error
+    except DatabaseError as error:
+        if "not a database" not in str(error.orig) and "malformed" not in str(error.orig):
+            raise
+        raise DataCorrupt(
+            f"open the governance database {sa.make_url(url).render_as_string()}",
+            found=str(error.orig),
+            next_step="move the file away and restore it from a backup; then ordinis-learn ledger verify",
         ) from error
 
 

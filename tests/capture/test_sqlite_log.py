@@ -67,6 +67,21 @@ def test_the_file_is_synced_at_each_commit(tmp_path, clock):
     log.close()
 
 
+def test_a_batch_is_one_transaction(tmp_path, bar, clock):
+    log = SqliteEventLog(tmp_path / "events.db", clock=clock)
+    statements = []
+    log._connection.set_trace_callback(statements.append)
+    log.append([validate_event(bar(f"bar-{n}")) for n in range(3)])
+    assert [statement.split()[0] for statement in statements] == [
+        "BEGIN",
+        "INSERT",
+        "INSERT",
+        "INSERT",
+        "COMMIT",
+    ]
+    log.close()
+
+
 def test_two_processes_create_and_write_at_once(tmp_path, clock):
     path = tmp_path / "events.db"
     body = """

@@ -173,6 +173,12 @@ def test_a_newer_minor_keeps_what_it_adds(bar):
     assert json.loads(envelope.model_dump_json())["shard"] == 3
 
 
+@pytest.mark.parametrize("version", ["1.0.0", "1.0.7"])
+def test_the_same_minor_adds_nothing(bar, version):
+    assert refusal(bar(schema_version=version, payload={"vwap": 59.7})).data["field"] == "payload.vwap"
+    assert refusal(bar(schema_version=version) | {"shard": 3}).data["field"] == "shard"
+
+
 def test_a_newer_minor_may_not_break_what_we_know(bar):
     event = bar(schema_version="1.4.0", payload={"vwap": 59.7, "close": -1.0})
     assert refusal(event).data["field"] in {"payload.close", "payload.vwap"}

@@ -17,6 +17,13 @@ def test_a_declared_model_has_seen_nothing(pack, make_artifact):
     assert purged == ()
 
 
+def split_or_all_seen(pack, artifact, horizon):
+    try:
+        return split_windows(pack, artifact=artifact, horizon_sessions=horizon)
+    except EvalFailed:
+        return (), pack.manifest.windows
+
+
 @settings(max_examples=60, deadline=None)
 @given(days=st.integers(-3000, 1800), length=st.integers(0, 4000), horizon=st.integers(1, 20))
 def test_no_window_that_is_kept_touches_training_or_its_embargo(pack, make_artifact, days, length, horizon):
@@ -24,14 +31,7 @@ def test_no_window_that_is_kept_touches_training_or_its_embargo(pack, make_artif
     trained = make_artifact(
         trained_from=str(until - timedelta(days=length)), trained_until=str(until), **TRAINED
     )
-    try:
-        kept, purged = split_windows(pack, artifact=trained, horizon_sessions=horizon)
-    except EvalFailed as error:
-        kept, purged = (), pack.manifest.windows
-        named = error.data["purged"]
-    else:
-        named = [window.window_id for window in purged]
-    assert named == [window.window_id for window in purged]
+    kept, purged = split_or_all_seen(pack, trained, horizon)
     assert sorted(kept + purged, key=lambda w: w.window_id) == sorted(
         pack.manifest.windows, key=lambda w: w.window_id
     )

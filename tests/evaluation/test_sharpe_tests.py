@@ -39,7 +39,7 @@ def test_the_estimate_is_the_difference_of_the_reported_ratios(seed, edge, metho
     result = method(subject, baseline)
     assert result.estimate == pytest.approx(sharpe_ratio(subject) - sharpe_ratio(baseline))
     assert result.interval.low <= result.estimate <= result.interval.high
-    assert 0 < result.p_value < 1
+    assert 0 < result.p_value <= 1
     assert result.sessions == 400
     assert result.minimum_detectable > 0
 
@@ -177,6 +177,16 @@ def test_a_model_that_hardly_trades_is_not_passed_by_draws_without_variation():
 def test_blocks_longer_than_a_quarter_are_refused():
     with pytest.raises(EvalFailed):
         bootstrap(*pair(1), block_length=101)
+
+
+@given(st.integers(1, 40))
+def test_too_few_draws_to_reach_the_level_are_refused(draws):
+    if draws < 19:
+        with pytest.raises(EvalFailed):
+            bootstrap(*pair(1), draws=draws)
+    else:
+        result = bootstrap(*pair(1, edge=0.01), draws=draws)
+        assert (result.verdict == "pass") == (result.p_value <= 0.05)
 
 
 @given(st.integers(60, 20_000))

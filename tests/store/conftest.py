@@ -6,6 +6,7 @@ import os
 import shutil
 import warnings
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 with warnings.catch_warnings():
     # MLflow 3.17 uses a loader strategy that SQLAlchemy 2.1 calls deprecated.
     warnings.simplefilter("ignore", DeprecationWarning)
-    import mlflow.store.model_registry.sqlalchemy_store
+    import mlflow.store.model_registry.sqlalchemy_store  # noqa: F401  so that later imports are silent
 
 from ordinis_learn.records import (
     DECLARED,
@@ -100,15 +101,11 @@ class Desk:
         return str(made.version)
 
     def reference(self, version, *, name=MODEL):
-        return ModelRef(
-            name=name,
-            version=version,
-            artifact_sha256=tree_sha256(self.address(version, name=name)),
-        )
+        tags = self.store.get_model_version(name, version).tags
+        digest = tags.get("ordinis.artifact_sha256") or tree_sha256(self.address(version, name=name))
+        return ModelRef(name=name, version=str(version), artifact_sha256=digest)
 
     def address(self, version, *, name=MODEL):
-        from pathlib import Path
-
         return Path(self.store.get_model_version_download_uri(name, version))
 
     def active(self, name=MODEL):
@@ -221,8 +218,9 @@ class Desk:
         }
         return ShadowReport.model_validate(fields | changes)
 
-    def approval(self, version, *, name=MODEL, by="model-risk", target=State.ACTIVE, **changes):
-        self.tag(version, "ordinis.request.evidence_hash", "now", name=name)
+    def approval(self, version, *, name=MODEL, by="model-risk", target=State.ACTIVE, submit=None, **changes):
+        submit = submit or (lambda key, text: self.tag(version, key, text, name=name))
+        submit("ordinis.request.evidence_hash", "now")
         bound_to = self.store.get_model_version(name, version).tags["ordinis.gate.evidence_hash"]
         fields = {
             "subject": self.reference(version, name=name),
@@ -247,7 +245,7 @@ class Desk:
 
     def approve(self, version, *, name=MODEL, by="model-risk", submit=None, **changes):
         submit = submit or (lambda key, text: self.tag(version, key, text, name=name))
-        record = self.approval(version, name=name, by=by, **changes)
+        record = self.approval(version, name=name, by=by, submit=submit, **changes)
         submit(approval_tag(by), self.sign("approval", record, by=by))
 
     def move(self, version, stage, *, name=MODEL, alone=False):

@@ -6,7 +6,7 @@ import json
 import threading
 
 import pytest
-from mlflow.exceptions import MlflowException
+from mlflow.exceptions import MlflowException  # noqa: TID253
 
 MODEL = "sp500_signal"
 
@@ -231,7 +231,9 @@ def test_a_stage_changed_behind_the_store_closes_the_gate(desk):
     other = desk.register()
     desk.attest(other)
     with desk.store.engine.begin() as connection:
-        connection.exec_driver_sql(f"UPDATE model_versions SET current_stage='Staging' WHERE version={other}")
+        connection.exec_driver_sql(
+            "UPDATE model_versions SET current_stage='Staging' WHERE version=?", (int(other),)
+        )
     error = refused(lambda: desk.move(other, "active"))
     assert "E_AUDIT_CHAIN_BROKEN" in error.message
     assert desk.move(other, "retired").current_stage == "Archived"

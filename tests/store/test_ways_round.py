@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from mlflow.entities.model_registry import ModelVersionTag, RegisteredModelTag
-from mlflow.exceptions import MlflowException
+from mlflow.entities.model_registry import ModelVersionTag, RegisteredModelTag  # noqa: TID253
+from mlflow.exceptions import MlflowException  # noqa: TID253
 
 from ordinis_learn.records import Role, State
 from ordinis_learn.rollout import SHADOW_TAG, TRAINING_TAG, approval_tag, scorecard_tag
@@ -106,7 +106,9 @@ def test_a_copy_begins_as_a_candidate_without_evidence(desk):
 def test_governed_tags_cannot_come_with_a_new_version_or_model(desk):
     desk.register()
     forged = [ModelVersionTag("ordinis.state", "ACTIVE")]
-    refused(lambda: desk.store.create_model_version(MODEL, "/tmp/x", tags=forged), "E_LEARN_EVIDENCE_INVALID")
+    refused(
+        lambda: desk.store.create_model_version(MODEL, "models/x", tags=forged), "E_LEARN_EVIDENCE_INVALID"
+    )
     forged = [RegisteredModelTag("Ordinis.Owner", "me")]
     refused(lambda: desk.store.create_registered_model("new", tags=forged), "E_LEARN_EVIDENCE_INVALID")
     assert not desk.store._exists("new")
@@ -217,7 +219,7 @@ def test_a_model_that_is_not_there_is_mlflows_error_and_starts_no_chain(desk):
         desk.store.set_registered_model_alias("nobody", "active", "1")
     assert caught.value.error_code == "RESOURCE_DOES_NOT_EXIST"
     with pytest.raises(MlflowException) as caught:
-        desk.store.create_model_version("nobody", "/tmp/x")
+        desk.store.create_model_version("nobody", "models/x")
     assert caught.value.error_code == "RESOURCE_DOES_NOT_EXIST"
     assert desk.actions("nobody") == []
 

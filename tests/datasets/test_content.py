@@ -1,0 +1,71 @@
+"""The hash of a table sees every value and nothing else."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ordinis_learn.datasets import content_sha256
+
+COLUMNS = {
+    "text": (pa.string(), st.text(max_size=5)),
+    "number": (pa.float64(), st.floats(allow_nan=False)),
+    "sign": (pa.int8(), st.integers(-1, 1)),
+    "yes": (pa.bool_(), st.booleans()),
+    "day": (pa.date32(), st.dates(date(1990, 1, 1), date(2030, 1, 1))),
+    "at": (
+        pa.timestamp("us", tz="UTC"),
+        st.datetimes(datetime(1990, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
+    ),
+}
+row = st.fixed_dictionaries({name: st.none() | values for name, (_, values) in COLUMNS.items()})
+SCHEMA = pa.schema([(name, kind) for name, (kind, _) in COLUMNS.items()])
+
+
+def table_of(rows):
+    return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+
+@given(st.lists(row, max_size=12), st.integers(0, 12), st.integers(0, 3))
+def test_chunks_and_offsets_do_not_matter(rows, cut, pad):
+    table = table_of(rows)
+    padded = table_of([*rows[:1] * pad, *rows]).slice(min(pad, len(rows[:1]) * pad))
+    chunked = pa.concat_tables([padded.slice(0, cut), padded.slice(cut)])
+    assert content_sha256(chunked) == content_sha256(table)
+
+
+@given(st.lists(row, min_size=1, max_size=8), st.data())
+def test_any_other_value_is_another_hash(rows, data):
+    number = data.draw(st.integers(0, len(rows) - 1))
+    name = data.draw(st.sampled_from(sorted(COLUMNS)))
+    value = data.draw(st.none() | COLUMNS[name][1])
+    changed = [dict(one) for one in rows]
+    changed[number][name] = value
+    same = repr(value) == repr(rows[number][name])
+    assert (content_sha256(table_of(changed)) == content_sha256(table_of(rows))) is same
+
+
+def test_order_of_rows_names_and_types_matter():
+    table = pa.table({"x": pa.array([1.0, 2.0]), "y": pa.array([3.0, 4.0])})
+    others = [
+        table.take([1, 0]),
+        table.rename_columns(["x", "z"]),
+        table.select(["y", "x"]),
+        table.set_column(1, "y", table["y"].cast(pa.float32())),
+    ]
+    assert len({content_sha256(one) for one in (table, *others)}) == 5
+
+
+def test_the_format_does_not_move():
+    """A change of this value makes every stored version another one: it needs a new format name."""
+    table = pa.table({"x": pa.array([1.0, None]), "s": pa.array(["a", "é"])})
+    assert content_sha256(table) == "PINNED"
+
+
+def test_a_nested_column_has_no_canonical_bytes():
+    with pytest.raises(TypeError, match="canonical"):
+        content_sha256(pa.table({"x": [[1], [2]]}))

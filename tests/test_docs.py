@@ -7,6 +7,7 @@ import json
 import re
 from pathlib import Path
 
+import click
 from click.testing import CliRunner
 
 from ordinis_learn import errors
@@ -53,6 +54,20 @@ def test_every_command_named_in_the_docs_exists():
         path = [word for word in words.split() if not word.startswith(("-", "/", "."))][:2]
         assert path[0] in COMMANDS, words
         assert CliRunner().invoke(main, [path[0], "--help"]).exit_code == 0
+
+
+def test_every_command_that_an_error_tells_to_type_exists():
+    packages = ("ordinis_learn", "plugins/ordinis_mlflow", "registry_db/ordinis_registry")
+    sources = [path for package in packages for path in (ROOT / package).rglob("*.py")]
+    hints = re.compile(r"(?:next_step|example)\s*=[^\n]*ordinis-learn ([a-z]+)(?: ([a-z-]+))?")
+    named = [match for path in sources for match in hints.findall(path.read_text(encoding="utf-8"))]
+    assert len(named) > 20
+    context = click.Context(main)
+    for first, second in named:
+        command = main.get_command(context, first)
+        assert command is not None, first
+        if isinstance(command, click.Group) and second:
+            assert second in command.commands, f"{first} {second}"
 
 
 def test_every_link_between_pages_leads_somewhere():

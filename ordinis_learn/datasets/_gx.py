@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,17 +22,9 @@ with warnings.catch_warnings():
         ExpectationConfiguration,
     )
 
-__all__ = ["Outcome", "evaluate"]
+from ordinis_learn.datasets.expectations import Outcome
 
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """One evaluated expectation; ``error`` says why it could not be evaluated."""
-
-    name: str
-    success: bool
-    unexpected: int
-    error: str | None
+__all__ = ["evaluate"]
 
 
 def evaluate(
@@ -73,7 +64,6 @@ def _outcome(result: Any) -> Outcome:
     return Outcome(
         name=f"{config.type}({', '.join(named)})",
         success=bool(result.success),
-        unexpected=int(result.result.get("unexpected_count") or 0),
         error=_error(result.exception_info),
     )
 

@@ -21,13 +21,22 @@ import pyarrow.compute as pc
 
 from ordinis_learn.records import DatasetValidation, hash_of
 
-__all__ = ["ROW_TIER_MAX_ROWS", "Expectation", "Suite", "signal_suite", "totals", "validate"]
+__all__ = ["ROW_TIER_MAX_ROWS", "Expectation", "Outcome", "Suite", "signal_suite", "totals", "validate"]
 
 ROW_TIER_MAX_ROWS: Final = 10_000_000
 _DAY_US: Final = 86_400_000_000
 
 Expectation = dict[str, Any]
 """``{"type": ..., "kwargs": {...}}``, as Great Expectations names them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """One expectation after its evaluation; ``error`` says why it could not be evaluated."""
+
+    name: str
+    success: bool
+    error: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,16 +138,22 @@ def validate(table: pa.Table, *, suite: Suite, row: Mapping[str, float]) -> Data
     outcomes = [
         item for expectations, columns in tiers for item in evaluate(columns, expectations=expectations)
     ]
+    return _conclude(outcomes, expected=expected, not_finite=failed)
+
+
+def _conclude(
+    outcomes: Sequence[Outcome], *, expected: int, not_finite: Sequence[str] = ()
+) -> DatasetValidation:
     errors = [f"{item.name}: {item.error}" for item in outcomes if item.error is not None]
     evaluated = len(outcomes) - len(errors)
     if evaluated != expected and not errors:
         errors.append(f"{evaluated} of {expected} expectations were evaluated")
-    failed += [item.name for item in outcomes if item.error is None and not item.success]
+    failed = (*not_finite, *(item.name for item in outcomes if item.error is None and not item.success))
     return DatasetValidation(
         success=not failed and not errors,
         evaluated=evaluated,
         expected=expected,
-        failed=tuple(failed),
+        failed=failed,
         error=errors[0] if errors else None,
     )
 

@@ -75,13 +75,15 @@ class GovernedLoop:
         self._generate_pack()
         self._baseline(events)
         self._candidate(events, ref)
+        if plan.drift[1] > plan.second_shadow[1]:
+            self._capture(events, until=_after(plan.drift[1]), title="Replay what came after")
         self._look_back(ref)
 
     def _capture(self, events: _Resumable, *, until: date, title: str) -> None:
         with self._display.step(title), self._display.bar("events", total=0) as progress:
             task = progress.task_ids[0]
             taken = _counted(events.before(until), lambda n: progress.update(task, completed=n, total=None))
-            receipt = self._bench.recorder.record_events(taken)
+            receipt = self._bench.recorder.record_events(taken, batch_size=5_000)
             self._display.say(
                 f"{receipt.accepted:,} events stored, {receipt.duplicates:,} seen before, "
                 f"{receipt.quarantined} quarantined"

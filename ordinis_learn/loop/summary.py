@@ -31,6 +31,8 @@ def show_scorecard(display: Display, report: Mapping[str, Any]) -> None:
     rows = [(name, metrics.get(name), baseline.get(name)) for name in _SHOWN]
     display.table("metric", f"v{report['subject']['version']}", "baseline", rows=rows)
     for name, difference in report["differences"].items():
+        if name not in _SHOWN:
+            continue  # the same difference by another method; the dossier has them all
         display.say(f"Δ{name} {_described(difference)}")
 
 

@@ -34,13 +34,14 @@ def simulate_history(
     seed: int,
     edge: float = 0.0,
     shift_at: int | None = None,
+    annual_drift: float = 0.05,
     first_session: date = _FIRST_SESSION,
 ) -> PriceHistory:
     """Simulate correlated daily prices of a universe and its index. For tests; not real prices.
 
     Log returns are a market factor times a beta plus a part of the symbol's own, each with a
     log-normal autoregressive volatility (a discrete stochastic volatility model after Taylor 1982). The
-    index moves with the factor, with about 15 % annual volatility, and everything drifts up by 5 % a year.
+    index moves with the factor, with about 15 % annual volatility, and everything drifts up by ``annual_drift``.
 
     The planted edge: where a symbol's volatility is falling (``vol_ratio`` < 1) its 20-session z-score
     continues, where it is rising the z-score reverses. The log return of the following six sessions together is raised by
@@ -57,6 +58,8 @@ def simulate_history(
         What a full state adds to the log return of six sessions; 0 plants nothing, 0.004 is easily found.
     shift_at : int, optional
         From this session on volatility is 2.5 times as high and the edge is gone.
+    annual_drift : float
+        What the market's log return is expected to be in a year.
     first_session : date
         The first session, if it is a business day, else the next one.
 
@@ -77,7 +80,9 @@ def simulate_history(
             found=f"sessions={sessions}, symbols={symbols}",
             next_step="use at least one session and one symbol",
         )
-    noise = _draw_noise(sessions=sessions, symbols=symbols, seed=seed, shift_at=shift_at)
+    noise = _draw_noise(
+        sessions=sessions, symbols=symbols, seed=seed, shift_at=shift_at, annual_drift=annual_drift
+    )
     strength = np.full(sessions, edge)
     strength[sessions if shift_at is None else shift_at :] = 0.0
     log_close = np.log(100.0) + _with_edge(noise.own, strength)
@@ -97,7 +102,9 @@ class _Noise:
     own: Float2D
 
 
-def _draw_noise(*, sessions: int, symbols: int, seed: int, shift_at: int | None) -> _Noise:
+def _draw_noise(
+    *, sessions: int, symbols: int, seed: int, shift_at: int | None, annual_drift: float
+) -> _Noise:
     factor, factor_vol, own, own_vol, traits = np.random.default_rng(seed).spawn(5)
     beta = traits.uniform(0.7, 1.3, symbols)
     own_level = traits.uniform(0.15, 0.30, symbols)
@@ -105,7 +112,7 @@ def _draw_noise(*, sessions: int, symbols: int, seed: int, shift_at: int | None)
     level[sessions if shift_at is None else shift_at :] = 2.5
     market_vol = 0.14 * _volatility_path(factor_vol.standard_normal((sessions, 1)))[:, 0]
     symbol_vol = own_level * _volatility_path(own_vol.standard_normal((sessions, symbols)))
-    market = level * market_vol * factor.standard_normal(sessions) / np.sqrt(_YEAR) + 0.05 / _YEAR
+    market = level * market_vol * factor.standard_normal(sessions) / np.sqrt(_YEAR) + annual_drift / _YEAR
     idiosyncratic = level[:, None] * symbol_vol * own.standard_normal((sessions, symbols)) / np.sqrt(_YEAR)
     return _Noise(market=market, own=market[:, None] * beta + idiosyncratic)
 

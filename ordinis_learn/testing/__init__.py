@@ -1,5 +1,6 @@
 """In-memory fakes of the ports; they pass the same conformance tests as the adapters."""
 
 from ordinis_learn.testing.event_log import InMemoryEventLog
+from ordinis_learn.testing.tracker import InMemoryTracker
 
-__all__ = ["InMemoryEventLog"]
+__all__ = ["InMemoryEventLog", "InMemoryTracker"]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from ordinis_learn.datasets import FEATURE_PREFIX, open_dataset
@@ -59,7 +60,7 @@ def check_model_drift(
     reference = open_dataset(manifest, root=bench.settings.datasets_dir)
     horizon = min(manifest.window.horizons, key=lambda sessions: abs(sessions - 5))
     window = DatasetWindow(start=start, end=end, horizons=(horizon,), symbols=manifest.window.symbols)
-    current = assemble(bench.log, window=window).table
+    current = _current(bench, window, asked=f"check the drift of {artifact.name} v{artifact.version}")
     model = load_bundle(bench.registry.local_path(artifact.name, artifact.version))
     report = check_drift(
         reference=reference,
@@ -100,9 +101,29 @@ def _reference(bench: Workbench, artifact: ModelArtifact, dataset: str | None) -
     return bench.catalogue.dataset(ref)
 
 
+def _current(bench: Workbench, window: DatasetWindow, *, asked: str) -> pa.Table:
+    rows = assemble(bench.log, window=window).table
+    if rows.num_rows == 0:
+        raise DataMissing(
+            asked,
+            found=f"no signals were captured from {window.start} to {window.end}",
+            next_step="choose sessions that were captured; ordinis-learn events count says what there is",
+        )
+    return rows
+
+
+def _column(rows: pa.Table, feature: str) -> npt.NDArray[np.float64]:
+    """Return a feature's values; one that vanished is missing in every row."""
+    name = FEATURE_PREFIX + feature
+    if name not in rows.column_names:
+        return np.full(rows.num_rows, np.nan)
+    values: npt.NDArray[np.float64] = rows[name].to_numpy()
+    return values
+
+
 def _scores(model: SignalModel, rows: pa.Table, *, horizon: int) -> Scores:
     """Score rows with the model; the outcome is what following its direction earned, before costs."""
-    columns = [rows[FEATURE_PREFIX + name].to_numpy() for name in model.feature_names]
+    columns = [_column(rows, name) for name in model.feature_names]
     said = model.predict(np.column_stack(columns))
     signed = said.direction * said.confidence
     earned = said.direction * rows[f"fwd_ret_{horizon}d"].to_numpy()

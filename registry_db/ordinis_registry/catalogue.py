@@ -89,7 +89,7 @@ class SqlCatalogue:
             raise DataMissing(
                 f"find the dataset {ref!r}",
                 found=f"datasets here: {', '.join(sorted(known)) or 'none'}",
-                next_step="ordinis-learn build-dataset --help",
+                next_step="ordinis-learn datasets build --help",
                 ref=ref,
             )
         return manifest

@@ -17,7 +17,6 @@ from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
-from rfc8785 import CanonicalizationError
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -104,7 +103,7 @@ def append(
         )
         head.sequence, head.hash = record.sequence, record.hash
         session.flush()
-    except (SQLAlchemyError, CanonicalizationError) as error:
+    except (SQLAlchemyError, ValueError) as error:  # ValueError: a body that is no canonical JSON
         raise AuditWriteFailed(
             f"record {action} of {subject!r}",
             found=f"{type(error).__name__}: {error}",

@@ -95,7 +95,9 @@ def _verify_row(row: LedgerRow, *, previous: str) -> Iterator[Fault]:
     said = _read(row.hashed_text)
     if (said.get("subject"), said.get("sequence")) != (row.subject, row.sequence):
         yield fault("moved", f"the text is record {said.get('sequence')} of {said.get('subject')!r}")
-    wrong = [name for name, value in _columns(row).items() if _comparable(said.get(name)) != value]
+    columns = {"action": row.action, "at": row.at, "previous_hash": row.previous_hash}
+    said_at = _moment(said.get("at"))
+    wrong = [name for name, value in columns.items() if {**said, "at": said_at}.get(name) != value]
     if wrong:
         yield fault("edited", f"the text says otherwise than the column {', '.join(wrong)}")
     if said.get("previous_hash") != previous:
@@ -124,15 +126,8 @@ def _read(text: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _columns(row: LedgerRow) -> dict[str, Any]:
-    return {"action": row.action, "at": row.at, "previous_hash": row.previous_hash}
-
-
-def _comparable(value: Any) -> Any:
-    """Return a text's value as its column holds it: moments are the only ones that differ."""
-    if not isinstance(value, str) or "T" not in value:
-        return value
+def _moment(text: Any) -> datetime | None:
     try:
-        return datetime.fromisoformat(value)
-    except ValueError:
-        return value
+        return datetime.fromisoformat(text)
+    except (ValueError, TypeError):
+        return None

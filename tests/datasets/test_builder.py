@@ -132,7 +132,7 @@ def test_as_of_is_a_log_that_ends_there(build, desk, close, window):
     assert whole.label_stats["5d"].labelled < build(desk.log()).label_stats["5d"].labelled
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(day=st.integers(8, 36), seed=st.integers(1, 9))
 def test_the_future_changes_nothing_that_was_known(new_desk, close, day, seed):
     """Another desk's events after t: same rows, features and fills by t, same labels available by t."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import struct
 from datetime import UTC, date, datetime
 
 import pyarrow as pa
@@ -60,10 +62,23 @@ def test_order_of_rows_names_and_types_matter():
     assert len({content_sha256(one) for one in (table, *others)}) == 5
 
 
-def test_the_format_does_not_move():
-    """A change of this value makes every stored version another one: it needs a new format name."""
-    table = pa.table({"x": pa.array([1.0, None]), "s": pa.array(["a", "é"])})
-    assert content_sha256(table) == "PINNED"
+def test_the_bytes_are_those_of_the_format():
+    """Written out by hand: a change here makes every stored version another one and needs a new format name."""
+    table = pa.table(
+        {
+            "x": pa.array([1.5, None, float("nan")]),
+            "s": pa.array(["a", "é", None]),
+            "d": pa.array([date(1970, 1, 3)] * 3),
+        }
+    )
+    header = b'{"columns":[["x","double"],["s","string"],["d","date32[day]"]],"rows":3}'
+    parts = [
+        b"ordinis.dataset.content.v1\x00" + header + b"\x00",
+        b"\x01\x00\x01" + struct.pack("<dd", 1.5, 0.0) + bytes.fromhex("000000000000f87f"),
+        b"\x01\x01\x00" + struct.pack("<qqq", 1, 2, 0) + "aé".encode(),
+        b"\x01\x01\x01" + struct.pack("<iii", 2, 2, 2),
+    ]
+    assert content_sha256(table) == hashlib.sha256(b"".join(parts)).hexdigest()
 
 
 def test_a_nested_column_has_no_canonical_bytes():

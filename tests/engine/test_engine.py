@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 from ordinis_learn import LearningEngine, ModelArtifact
-from ordinis_learn.errors import ConfigInvalid, RolloutDenied
+from ordinis_learn.errors import ConfigInvalid, DataMissing, RolloutDenied
 from ordinis_learn.records import Actor, Role, State
 from ordinis_learn.use_cases.approve import answer_request
 from ordinis_learn.use_cases.dossier import write_dossier
@@ -109,6 +109,19 @@ def test_drift_of_a_declared_model_needs_a_reference(engine):
     )
     assert {finding.feature for finding in report.findings} >= {"vol_20", "prediction", "outcome"}
     assert engine.workbench.catalogue.drift("desk_rule") == [report]
+
+
+def test_drift_over_sessions_without_signals_says_so(engine):
+    rule = engine.train({"name": "desk_rule", "model": "rule"})
+    with pytest.raises(DataMissing, match="ordinis-learn events count"):
+        check_model_drift(
+            engine.workbench,
+            "desk_rule",
+            version=rule.version,
+            dataset="core",
+            start=date(2001, 1, 3),
+            end=date(2001, 12, 20),
+        )
 
 
 def test_every_step_leaves_its_event_in_the_outbox(engine):

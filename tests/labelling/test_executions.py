@@ -109,7 +109,8 @@ class TestInference:
         scans, waiting, expected = new_scans(), {"X": [], "Y": []}, {}
         for number, (kind, symbol) in enumerate(steps):
             if kind == "order":
-                scans.report(f"o{number:02d}", at=minutes(number), symbol=symbol)
+                one = fill(f"f{number:02d}", at=minutes(number), qty=1.0)
+                scans.report(f"o{number:02d}", at=minutes(number), symbol=symbol, fills=[one])
                 if waiting[symbol]:
                     expected[waiting[symbol].pop(0)] = f"o{number:02d}"
                 continue
@@ -119,7 +120,9 @@ class TestInference:
                 waiting[symbol].append(f"s{number:02d}")
         found = joined(scans).outcomes.to_pylist()
         assert {row["signal_id"]: row["order_id"] for row in found if row["order_id"]} == expected
-        assert {row["join_quality"] for row in found if row["order_id"]} <= {"inferred"}
+        assert {(row["join_quality"], row["filled_qty"]) for row in found if row["order_id"]} <= {
+            ("inferred", 1.0)
+        }
 
     def test_cycles_do_not_mix(self, scans):
         scans.signal("a", 0, at=minutes(0), cycle="one")

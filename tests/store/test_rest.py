@@ -38,6 +38,7 @@ def server(tmp_path, empty_database):
     command += ["--registry-store-uri", f"ordinis+sqlite:///{database}"]
     command += ["--artifacts-destination", str(tmp_path / "artifacts")]
     environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "ORDINIS_HOME": str(tmp_path)}
+    environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # it would start more processes
     environment.pop("ORDINIS_ACTOR", None)
     with (tmp_path / "server.log").open("wb") as log:
         process = subprocess.Popen(

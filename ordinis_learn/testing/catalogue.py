@@ -1,0 +1,151 @@
+"""A catalogue in memory, for tests and for trying things out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ordinis_learn.errors import ArtifactMissing, BenchDataMissing, DataCorrupt, DataMissing
+from ordinis_learn.ports import Clock
+from ordinis_learn.records import (
+    BenchPackManifest,
+    DatasetManifest,
+    DriftAlert,
+    DriftReport,
+    Envelope,
+    ModelArtifact,
+    Record,
+    Scorecard,
+    dataset_built,
+    drift_alerted,
+    evaluation_completed,
+    model_trained,
+    pack_generated,
+)
+
+__all__ = ["InMemoryCatalogue"]
+
+
+class InMemoryCatalogue:
+    """Keeps everything in dictionaries, in the order it came; forgotten with the process.
+
+    See :class:`ordinis_learn.ports.Catalogue` for the contract.
+    """
+
+    def __init__(self, *, clock: Clock, env: str = "dev") -> None:
+        self._clock = clock
+        self._env = env
+        self._datasets: dict[str, DatasetManifest] = {}
+        self._artifacts: dict[str, ModelArtifact] = {}
+        self._packs: dict[str, BenchPackManifest] = {}
+        self._scorecards: dict[tuple[str, str], Scorecard] = {}
+        self._drift: dict[tuple[str, str], DriftReport] = {}
+        self._outbox: dict[int, dict[str, Any]] = {}
+        self._last_id = 0
+
+    def add_dataset(self, manifest: DatasetManifest) -> None:
+        """Remember a dataset manifest, accepted or rejected."""
+        if _is_new(self._datasets, manifest.ref, manifest):
+            self._emit(dataset_built(manifest, at=self._clock(), env=self._env))
+
+    def dataset(self, ref: str) -> DatasetManifest:
+        """Return a manifest by ``dataset_id@version``, or the newest by bare ``dataset_id``."""
+        found = [one for one in self._datasets.values() if ref in {one.ref, one.dataset_id}]
+        if not found:
+            raise DataMissing(
+                f"find the dataset {ref!r}",
+                found=f"datasets here: {', '.join(self._datasets) or 'none'}",
+                next_step="build it",
+                ref=ref,
+            )
+        return found[-1]
+
+    def add_artifact(self, artifact: ModelArtifact) -> None:
+        """Remember a model artifact."""
+        if _is_new(self._artifacts, artifact.artifact_id, artifact):
+            self._emit(model_trained(artifact, at=self._clock(), env=self._env))
+
+    def artifact(self, artifact_id: str) -> ModelArtifact:
+        """Return an artifact by its id."""
+        if artifact_id not in self._artifacts:
+            raise ArtifactMissing(
+                f"find the artifact {artifact_id!r}", found="no artifact has this id", next_step="train it"
+            )
+        return self._artifacts[artifact_id]
+
+    def artifacts(self, name: str | None = None) -> Sequence[ModelArtifact]:
+        """Return artifacts, oldest first, of one model or of all."""
+        return [one for one in self._artifacts.values() if name in {None, one.name}]
+
+    def add_pack(self, pack: BenchPackManifest) -> None:
+        """Remember a benchmark pack."""
+        if _is_new(self._packs, pack.pack_id, pack):
+            self._emit(pack_generated(pack, at=self._clock(), env=self._env))
+
+    def pack(self, pack_id: str) -> BenchPackManifest:
+        """Return a benchmark pack by its id."""
+        if pack_id not in self._packs:
+            raise BenchDataMissing(
+                f"find the benchmark pack {pack_id!r}",
+                found="no pack has this id",
+                next_step="generate it",
+            )
+        return self._packs[pack_id]
+
+    def add_scorecard(self, artifact_id: str, scorecard: Scorecard) -> None:
+        """Remember an evaluation; every evaluation is kept."""
+        key = (artifact_id, scorecard.content_hash())
+        if key not in self._scorecards:
+            self._scorecards[key] = scorecard
+            self._emit(*evaluation_completed(artifact_id, scorecard, at=self._clock(), env=self._env))
+
+    def scorecards(self, artifact_id: str) -> Sequence[Scorecard]:
+        """Return an artifact's evaluations, oldest first."""
+        return [card for (owner, _), card in self._scorecards.items() if owner == artifact_id]
+
+    def add_drift(self, report: DriftReport, alerts: Iterable[DriftAlert]) -> None:
+        """Remember a drift check and its alerts."""
+        key = (report.model, report.content_hash())
+        if key not in self._drift:
+            self._drift[key] = report
+            self._emit(*(drift_alerted(alert, at=self._clock(), env=self._env) for alert in alerts))
+
+    def drift(self, model: str) -> Sequence[DriftReport]:
+        """Return a model's drift checks, oldest first."""
+        return [report for (owner, _), report in self._drift.items() if owner == model]
+
+    def pending_events(self) -> Sequence[Mapping[str, Any]]:
+        """Return outbox entries not yet published, oldest first."""
+        return list(self._outbox.values())
+
+    def mark_published(self, ids: Sequence[int]) -> None:
+        """Forget outbox entries that a bus has accepted."""
+        for entry_id in ids:
+            self._outbox.pop(entry_id, None)
+
+    def _emit(self, *events: Envelope) -> None:
+        for event in events:
+            self._last_id += 1
+            self._outbox[self._last_id] = {
+                "id": self._last_id,
+                "topic": event.event_type,
+                "payload": event.to_json(),
+                "created_at": self._clock(),
+            }
+
+
+def _is_new(known: dict[str, Any], identity: str, record: Record) -> bool:
+    """Keep a record unless an equal one is there; another one under its identity is DataCorrupt."""
+    if identity not in known:
+        known[identity] = record
+        return True
+    before, now = known[identity].to_json(), record.to_json()
+    differing = sorted(key for key in now if key != "created_at" and before[key] != now[key])
+    if differing:
+        raise DataCorrupt(
+            f"remember {identity}",
+            found=f"another record has this identity; they differ in {', '.join(differing)}",
+            next_step="give the new one an identity of its own; what is stored was not changed",
+            differing=differing,
+        )
+    return False

@@ -1,0 +1,130 @@
+"""The contract of a catalogue, for the one in memory and the one over SQL."""
+
+from __future__ import annotations
+
+import pytest
+
+from ordinis_learn.errors import ArtifactMissing, BenchDataMissing, DataCorrupt, DataMissing
+from ordinis_learn.records import REQUIRED_TAGS, Envelope
+
+
+def topics(catalogue):
+    return [entry["topic"] for entry in catalogue.pending_events()]
+
+
+def test_datasets_are_found_by_reference_and_by_name(catalogue, make):
+    first, second = make.manifest(), make.manifest(version="v2", content_sha256="e" * 64)
+    catalogue.add_dataset(first)
+    catalogue.add_dataset(second)
+    assert catalogue.dataset("core@v1") == first
+    assert catalogue.dataset("core") == second
+    with pytest.raises(DataMissing):
+        catalogue.dataset("core@v3")
+    with pytest.raises(DataMissing):
+        catalogue.dataset("other")
+
+
+def test_a_rejected_dataset_is_remembered_and_told(catalogue, make):
+    check = make.manifest().validation.model_copy(update={"success": False, "failed": ("no_nulls",)})
+    catalogue.add_dataset(make.manifest(validation=check))
+    (entry,) = catalogue.pending_events()
+    assert entry["payload"]["payload"]["accepted"] is False
+    assert entry["payload"]["payload"]["failed"] == ["no_nulls"]
+
+
+def test_artifacts_keep_undefined_metrics_and_their_order(catalogue, make):
+    first, second = make.artifact(), make.artifact(artifact_id="ART-2", version="2")
+    other = make.artifact(artifact_id="ART-3", name="other")
+    for artifact in (first, second, other):
+        catalogue.add_artifact(artifact)
+    found = catalogue.artifact("ART-1")
+    assert found.to_json() == first.to_json()
+    assert found.metrics["undefined"] != found.metrics["undefined"]
+    assert [one.artifact_id for one in catalogue.artifacts()] == ["ART-1", "ART-2", "ART-3"]
+    assert [one.artifact_id for one in catalogue.artifacts("sp500_signal")] == ["ART-1", "ART-2"]
+    with pytest.raises(ArtifactMissing):
+        catalogue.artifact("ART-9")
+
+
+def test_packs(catalogue, make):
+    catalogue.add_pack(make.pack())
+    assert catalogue.pack("bench_core_v1") == make.pack()
+    with pytest.raises(BenchDataMissing):
+        catalogue.pack("bench_other")
+
+
+def test_every_evaluation_is_kept(catalogue, make):
+    first, second = make.scorecard(), make.scorecard(seed=8)
+    for card in (first, second, first):
+        catalogue.add_scorecard("ART-1", card)
+    catalogue.add_scorecard("ART-2", first)
+    assert list(catalogue.scorecards("ART-1")) == [first, second]
+    assert catalogue.scorecards("nothing") == []
+    told = ["ordinis.learn.eval.completed", "ordinis.bench.scorecard.generated"]
+    assert topics(catalogue) == told * 3
+
+
+def test_drift_checks_and_their_alerts(catalogue, make):
+    catalogue.add_drift(make.drift(), [make.alert()])
+    catalogue.add_drift(make.drift(breached=False, findings=()), [])
+    catalogue.add_drift(make.drift(), [make.alert()])
+    assert [report.breached for report in catalogue.drift("sp500_signal")] == [True, False]
+    assert topics(catalogue) == ["ordinis.learn.drift.alert"]
+
+
+def test_the_same_again_is_no_news(catalogue, make):
+    for _ in range(2):
+        catalogue.add_dataset(make.manifest())
+        catalogue.add_artifact(make.artifact())
+        catalogue.add_pack(make.pack())
+    later = make.manifest(created_at=make.now.replace(year=2023))
+    catalogue.add_dataset(later)
+    assert catalogue.dataset("core").created_at == make.now
+    assert topics(catalogue) == [
+        "ordinis.learn.dataset.built",
+        "ordinis.learn.model.trained",
+        "ordinis.bench.pack.generated",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("add", "first", "second"),
+    [
+        ("add_dataset", "manifest", {"rows": 1}),
+        ("add_artifact", "artifact", {"seed": 8}),
+        ("add_pack", "pack", {"seed": 8}),
+    ],
+)
+def test_another_record_under_the_same_identity_is_an_error(catalogue, make, add, first, second):
+    build = getattr(make, first)
+    getattr(catalogue, add)(build())
+    with pytest.raises(DataCorrupt) as caught:
+        getattr(catalogue, add)(build(**second))
+    assert caught.value.data["differing"] == list(second)
+    assert len(catalogue.pending_events()) == 1
+
+
+def test_events_are_whole_envelopes_and_leave_when_published(catalogue, make):
+    catalogue.add_dataset(make.manifest())
+    catalogue.add_artifact(make.artifact())
+    first, second = catalogue.pending_events()
+    envelope = Envelope.model_validate(first["payload"])
+    assert envelope.source == "learn"
+    assert set(envelope.tags) >= REQUIRED_TAGS
+    assert envelope.event_type == first["topic"]
+    assert first["created_at"] == make.now
+    catalogue.mark_published([first["id"]])
+    assert [entry["id"] for entry in catalogue.pending_events()] == [second["id"]]
+    catalogue.mark_published([first["id"], 4711])
+    assert len(catalogue.pending_events()) == 1
+
+
+def test_the_same_change_makes_the_same_event_id(make):
+    from ordinis_learn.testing.catalogue import InMemoryCatalogue
+
+    ids = []
+    for _ in range(2):
+        catalogue = InMemoryCatalogue(clock=lambda: make.now)
+        catalogue.add_dataset(make.manifest())
+        ids.append(catalogue.pending_events()[0]["payload"]["event_id"])
+    assert ids[0] == ids[1]

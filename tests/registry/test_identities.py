@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from ordinis_learn.errors import ConfigInvalid
+from ordinis_learn.records import Identity, Role
+from ordinis_registry import SqlIdentityBook, SqlLedger
+
+
+@pytest.fixture
+def book(database, make):
+    return SqlIdentityBook(database, clock=lambda: make.now)
+
+
+def identity(make, name="model-risk", key="a", **changes):
+    fields = {
+        "name": name,
+        "key_id": key * 64,
+        "public_key": key * 64,
+        "roles": (Role.APPROVER,),
+        "trusted_since": make.now,
+    }
+    return Identity.model_validate(fields | changes)
+
+
+def test_trusting_is_recorded_and_repeatable(book, database, make):
+    for _ in range(2):
+        book.trust(identity(make), actor=make.actor)
+    later = identity(make, trusted_since=make.now + timedelta(days=1))
+    book.trust(later, actor=make.actor)
+    assert book.identities() == [identity(make)]
+    (record,) = SqlLedger(database).history("*")
+    assert (record.action, record.actor) == ("identity.trusted", make.actor)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"key": "b"}, {"name": "other"}, {"roles": (Role.TRAINER,)}],
+    ids=["name taken", "key taken", "other roles"],
+)
+def test_a_name_belongs_to_one_key(book, make, changes):
+    book.trust(identity(make), actor=make.actor)
+    with pytest.raises(ConfigInvalid):
+        book.trust(identity(make, **changes), actor=make.actor)
+    assert book.identities() == [identity(make)]
+
+
+def test_a_revoked_key_stays_known_and_its_name_is_free(book, database, make):
+    book.trust(identity(make), actor=make.actor)
+    revoked = book.revoke("model-risk", actor=make.actor, reason="left the desk")
+    assert revoked.revoked_at == make.now
+    with pytest.raises(ConfigInvalid):
+        book.trust(identity(make), actor=make.actor)
+    book.trust(identity(make, key="b"), actor=make.actor)
+    assert [one.revoked_at is None for one in book.identities()] == [False, True]
+    assert [record.action for record in SqlLedger(database).history("*")] == [
+        "identity.trusted",
+        "identity.revoked",
+        "identity.trusted",
+    ]
+
+
+def test_nobody_of_that_name(book, make):
+    with pytest.raises(ConfigInvalid, match="keys list"):
+        book.revoke("nobody", actor=make.actor, reason="")

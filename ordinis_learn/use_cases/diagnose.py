@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from ordinis_learn.errors import LearnError
-from ordinis_learn.rollout.policy import load_policy, policy_hash
+from ordinis_learn.rollout.policy import load_policy
 from ordinis_learn.settings import Settings, load_settings
 
 __all__ = ["Finding", "diagnose"]
@@ -154,7 +154,7 @@ def _policy(settings: Settings) -> list[Finding]:
     except LearnError as error:
         return [Finding(status="missing", subject="policy", found=error.found, next_step=error.next_step)]
     return [
-        Finding(status="ok", subject="policy", found=f"{policy.policy_id}, hash {policy_hash(policy)[:12]}")
+        Finding(status="ok", subject="policy", found=f"{policy.policy_id}, hash {policy.policy_hash[:12]}")
     ]
 
 

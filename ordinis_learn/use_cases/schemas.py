@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import BaseModel
+
 from ordinis_learn import records
 from ordinis_learn.records import Record
 from ordinis_learn.settings import Settings
@@ -15,7 +17,10 @@ __all__ = ["json_schemas"]
 def json_schemas() -> dict[str, dict[str, Any]]:
     """Return a JSON Schema (draft 2020-12) per record class, by class name."""
     exported = [getattr(records, name) for name in records.__all__]
-    classes = [value for value in exported if isinstance(value, type) and issubclass(value, Record)]
-    schemas = {entry.__name__: entry.model_json_schema() for entry in (*classes, TrainConfig, Settings)}
+    classes: list[type[BaseModel]] = [
+        value for value in exported if isinstance(value, type) and issubclass(value, Record)
+    ]
+    classes += [TrainConfig, Settings]
+    schemas = {entry.__name__: entry.model_json_schema() for entry in classes}
     dialect = "https://json-schema.org/draft/2020-12/schema"
     return {name: {"$schema": dialect} | schema for name, schema in sorted(schemas.items())}

@@ -43,6 +43,7 @@ EVERYTHING: Final = "*"
 """The chain of what concerns no single model: identities and policies."""
 GENESIS: Final = "0" * 64
 """The ``previous_hash`` of a chain's first record."""
+_BATCH: Final = 50
 
 
 def hash_text(text: str) -> str:
@@ -152,8 +153,12 @@ def to_record(row: LedgerRow) -> AuditRecord:
 
 
 def _newest_first(session: Session, subject: str) -> Iterator[LedgerRow]:
+    """Read backwards in batches: whoever asks is mostly content with the first few."""
     query = sa.select(LedgerRow).where(LedgerRow.subject == subject).order_by(LedgerRow.sequence.desc())
-    yield from session.scalars(query.execution_options(yield_per=100))
+    rows = session.scalars(query.limit(_BATCH)).all()
+    while rows:
+        yield from rows
+        rows = session.scalars(query.where(LedgerRow.sequence < rows[-1].sequence).limit(_BATCH)).all()
 
 
 def _pointers_of(row: LedgerRow) -> Pointers | None:

@@ -35,7 +35,7 @@ def build(
         ref = engine.build_dataset(dataset_id, window)
         manifest = engine.workbench.catalogue.dataset(ref)
     click.echo(f"{ref}: {manifest.rows} rows, sha256 {manifest.content_sha256}")
-    for horizon, stats in manifest.label_stats.items():
+    for horizon, stats in sorted(manifest.label_stats.items(), key=lambda item: int(item[0][:-1])):
         click.echo(f"  {horizon}: {stats.labelled} labelled, effective samples {stats.effective_samples:.0f}")
 
 

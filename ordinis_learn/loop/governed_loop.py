@@ -97,7 +97,7 @@ class GovernedLoop:
             manifest = self._bench.catalogue.dataset(ref)
             check = manifest.validation
             self._display.say(f"{ref}: {manifest.rows:,} rows, {len(manifest.feature_names)} features")
-            for horizon, stats in manifest.label_stats.items():
+            for horizon, stats in sorted(manifest.label_stats.items(), key=lambda item: int(item[0][:-1])):
                 self._display.say(
                     f"{horizon:>4}: {stats.labelled:,} labels, worth {stats.effective_samples:,.0f} "
                     "that do not overlap in time"

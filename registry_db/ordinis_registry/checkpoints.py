@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from ordinis_learn.errors import StoreUnavailable
+from ordinis_learn.errors import AuditChainBroken, StoreUnavailable
 from ordinis_learn.records import Record, Sha256, UtcDatetime, canonical_json, hash_of
 from ordinis_registry.ledger import EVERYTHING, GENESIS
 from ordinis_registry.models import HeadRow, LedgerRow
@@ -56,6 +56,8 @@ def write_checkpoint(session: Session, path: Path, *, at: datetime) -> Checkpoin
     ------
     StoreUnavailable
         The file cannot be read or written.
+    AuditChainBroken
+        The file's last line was damaged.
     """
     heads = {
         head.subject: ChainHead(sequence=head.sequence, hash=head.hash)
@@ -63,11 +65,19 @@ def write_checkpoint(session: Session, path: Path, *, at: datetime) -> Checkpoin
         if head.sequence > 0
     }
     lines = _lines(path)
+    try:
+        previous = _parse(lines[-1]).hash if lines else GENESIS
+    except ValidationError as error:
+        raise AuditChainBroken(
+            f"continue the checkpoint file {path}",
+            found=f"line {len(lines)} cannot be read",
+            next_step="keep the file as it is for whoever looks into it, and begin another one",
+        ) from error
     draft = Checkpoint(
         at=at,
         size=sum(head.sequence for head in heads.values()),
         heads=heads,
-        previous_hash=_parse(lines[-1]).hash if lines else GENESIS,
+        previous_hash=previous,
         hash=GENESIS,
     )
     checkpoint = draft.model_copy(update={"hash": draft.expected_hash()})

@@ -55,12 +55,20 @@ def lock(session: Session, subject: str) -> HeadRow:
     """Take the chain's head row for this transaction, creating it for a new chain.
 
     Whoever decides from what a chain says must hold its head first, or two of them decide alike.
+
+    Raises
+    ------
+    AuditWriteFailed
+        The head cannot be written; then no record could be either.
     """
     dialect: Any = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     fresh = dialect.insert(HeadRow).values(subject=subject, sequence=0, hash=GENESIS)
-    session.execute(fresh.on_conflict_do_nothing())
     query = sa.select(HeadRow).where(HeadRow.subject == subject).with_for_update()
-    return session.execute(query, execution_options={"populate_existing": True}).scalar_one()
+    try:
+        session.execute(fresh.on_conflict_do_nothing())
+        return session.execute(query, execution_options={"populate_existing": True}).scalar_one()
+    except SQLAlchemyError as error:
+        raise _write_failed(f"take the head of the chain {subject!r}", error) from error
 
 
 def append(
@@ -105,11 +113,7 @@ def append(
         head.sequence, head.hash = record.sequence, record.hash
         session.flush()
     except (SQLAlchemyError, ValueError) as error:  # ValueError: a body that is no canonical JSON
-        raise AuditWriteFailed(
-            f"record {action} of {subject!r}",
-            found=f"{type(error).__name__}: {error}",
-            next_step="nothing was changed; see that the database can be written, then try again",
-        ) from error
+        raise _write_failed(f"record {action} of {subject!r}", error) from error
     return record
 
 
@@ -150,6 +154,14 @@ def newest(session: Session, subject: str, *, action: str) -> Iterator[AuditReco
 def to_record(row: LedgerRow) -> AuditRecord:
     """Return a row as the record that was hashed."""
     return AuditRecord.model_validate({**json.loads(row.hashed_text), "hash": row.hash})
+
+
+def _write_failed(asked: str, error: Exception) -> AuditWriteFailed:
+    return AuditWriteFailed(
+        asked,
+        found=f"{type(error).__name__}: {error}",
+        next_step="nothing was changed; see that the database can be written, then try again",
+    )
 
 
 def _newest_first(session: Session, subject: str) -> Iterator[LedgerRow]:

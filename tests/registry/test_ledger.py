@@ -179,6 +179,19 @@ def test_a_forged_record_behind_the_head_is_named(filled):
     assert [(f.sequence, f.kind) for f in faults_after(filled, tamper)] == [(7, "beyond_head")]
 
 
+@EXAMPLES
+@given(sequence=SEQUENCES)
+def test_a_record_rewritten_with_a_hash_of_its_own_is_named(filled, sequence):
+    def tamper(session):
+        target = row(session, sequence)
+        said = json.loads(target.hashed_text) | {"body": {"version": "9"}}
+        target.hashed_text = json.dumps(said)
+        target.hash = chain.hash_text(target.hashed_text)
+
+    expected = (sequence + 1, "unlinked") if sequence < 6 else (6, "head_differs")
+    assert [(fault.sequence, fault.kind) for fault in faults_after(filled, tamper)] == [expected]
+
+
 def test_a_missing_head_is_named(filled):
     statement = sa.delete(HeadRow).where(HeadRow.subject == "signal")
     assert [f.kind for f in faults_after(filled, lambda session: session.execute(statement))] == [

@@ -284,3 +284,24 @@ class TestRollback:
         with pytest.raises(MlflowException, match="no reason"):
             desk.store.set_registered_model_tag(MODEL, RegisteredModelTag("ordinis.request.rollback", " "))
         assert desk.active() == version
+
+
+def test_models_outside_the_policy_stay_plain_mlflow(desk):
+    from importlib import resources
+
+    from ordinis_mlflow._store import OrdinisSqlAlchemyStore
+
+    text = (resources.files("ordinis_learn.rollout") / "policies" / "gov_v1.yaml").read_text()
+    narrow = text.replace("policy_id: gov_v1", "policy_id: desk_v1").replace(
+        'names: ["*"]', 'names: ["sp500_*"]'
+    )
+    (desk.home / "policies").mkdir()
+    (desk.home / "policies" / "desk_v1.yaml").write_text(narrow)
+    version, other = desk.register(), desk.register(name="playground")
+    store = OrdinisSqlAlchemyStore(desk.url, settings=desk.settings, clock=desk.clock, policy_id="desk_v1")
+    refused(lambda: store.transition_model_version_stage(MODEL, version, "shadow", False))
+    moved = store.transition_model_version_stage("playground", other, "active", False)
+    assert moved.current_stage == "Production"
+    store.set_registered_model_alias("playground", "active", other)
+    store.delete_registered_model("playground")
+    store.engine.dispose()

@@ -3,6 +3,9 @@
 Every way to change what is active leads through here, in-process and behind ``mlflow server`` alike:
 stages, aliases, tags of the ``ordinis.`` namespace, deletion, renaming and copying. Refusals are recorded
 in the ledger and answered with 403; what plain MLflow users do besides goes through unchanged.
+
+The file is long because MLflow's interface is wide: it holds one short method per way, and the decisions
+are made in ``_rollout``, ``_evidence`` and ``guards``.
 """
 
 from __future__ import annotations

@@ -185,6 +185,10 @@ class ModelRegistry(Protocol):
         """Return the ACTIVE version of a model, None when flat."""
         ...
 
+    def incumbent(self, name: str) -> str | None:
+        """Return the version to beat: the ACTIVE one, or while flat the one that was ACTIVE last."""
+        ...
+
     def roll_back(self, name: str, *, reason: str) -> str | None:
         """Swap the active pointer to the last known good version (re-verified); None means flat now."""
         ...
@@ -199,6 +203,10 @@ class Ledger(Protocol):
 
     def verify(self) -> Sequence[str]:
         """Return one sentence per broken record, naming it; nothing when every chain holds."""
+        ...
+
+    def checkpoint(self, path: Path, *, at: datetime) -> Any:
+        """Append all heads as they are now to a file outside the database."""
         ...
 
     def active_at(self, name: str, moment: datetime) -> str | None:

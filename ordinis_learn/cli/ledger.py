@@ -34,6 +34,18 @@ def verify(ctx: click.Context) -> None:
 
 
 @command.add_command
+@learn_command("checkpoint", example="ordinis-learn ledger checkpoint")
+@click.pass_context
+def checkpoint(ctx: click.Context) -> None:
+    """Write all heads to a file outside the database, for later verification."""
+    with opened(ctx) as engine:
+        bench = engine.workbench
+        path = bench.settings.checkpoints_path
+        bench.ledger.checkpoint(path, at=bench.clock())
+    click.echo(f"appended to {path}; keep a copy where the database's owner cannot write")
+
+
+@command.add_command
 @learn_command("history", example="ordinis-learn ledger history sp500_signal")
 @click.argument("name")
 @click.pass_context

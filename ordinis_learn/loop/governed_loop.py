@@ -14,7 +14,13 @@ from ordinis_learn.engine import LearningEngine
 from ordinis_learn.loop.display import Display
 from ordinis_learn.loop.plan import LoopPlan
 from ordinis_learn.loop.promotion import StockClient
-from ordinis_learn.loop.summary import SERVER_PAGES, show_drift, show_scorecard, show_summary
+from ordinis_learn.loop.summary import (
+    SERVER_PAGES,
+    changes_of_active,
+    show_drift,
+    show_scorecard,
+    show_summary,
+)
 from ordinis_learn.market import PriceHistory, load_sp500, replay
 from ordinis_learn.records import Actor, ModelArtifact, Role, State
 from ordinis_learn.use_cases.approve import answer_request
@@ -212,8 +218,11 @@ class GovernedLoop:
                 display.refused(fault)
             if not faults:
                 display.good("every hash verifies")
-            active = bench.ledger.active_at(plan.model, bench.clock())
-            display.say(f"active now: {'v' + active if active else 'nothing (flat)'}")
+                bench.ledger.checkpoint(bench.settings.checkpoints_path, at=bench.clock())
+            for moment, version in changes_of_active(bench.ledger.history(plan.model)):
+                display.say(
+                    f"from {moment:%Y-%m-%d %H:%M:%S}Z: {f'v{version} ACTIVE' if version else 'flat'}"
+                )
         show_summary(
             display,
             bench,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from ordinis_learn.loop.display import Display
 from ordinis_learn.loop.plan import LoopPlan
-from ordinis_learn.records import DriftReport, ModelArtifact
+from ordinis_learn.records import AuditRecord, DriftReport, ModelArtifact
 from ordinis_learn.use_cases.dossier import write_dossier
 from ordinis_learn.wiring import registry_uri, tracking_uri
 from ordinis_learn.workbench import Workbench
 
-__all__ = ["SERVER_PAGES", "show_drift", "show_scorecard", "show_summary"]
+__all__ = ["SERVER_PAGES", "changes_of_active", "show_drift", "show_scorecard", "show_summary"]
 
 SERVER_PAGES = "http://127.0.0.1:5000/#"
 """Where the server of the closing summary's command shows its pages."""
@@ -56,6 +57,16 @@ def show_drift(display: Display, report: DriftReport) -> None:
     display.table("feature", "PSI", "null at this size", "q", "severity", rows=rows)
     verdict = "breached" if report.breached else "not breached"
     display.say(f"{report.current_rows:,} rows against {report.reference_rows:,}: {verdict}")
+
+
+def changes_of_active(records: Sequence[AuditRecord]) -> Iterator[tuple[datetime, str | None]]:
+    """Yield when what was ACTIVE changed, and to which version; None is flat."""
+    active: str | None = None
+    for record in records:
+        now = record.body.get("pointers", {}).get("active", active)
+        if now != active:
+            active = now
+            yield record.at, active
 
 
 def show_summary(

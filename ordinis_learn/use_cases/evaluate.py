@@ -11,6 +11,7 @@ from ordinis_learn.models import SignalModel, load_bundle
 from ordinis_learn.ports import Run
 from ordinis_learn.records import ModelArtifact, ModelRef, Scorecard
 from ordinis_learn.rollout.tags import scorecard_tag
+from ordinis_learn.use_cases.find import find_artifact
 from ordinis_learn.use_cases.sign import reference, submit
 from ordinis_learn.workbench import Workbench
 
@@ -59,11 +60,11 @@ def evaluate(bench: Workbench, artifact_id: str, pack_id: str, *, seed: int = 7)
 
 
 def incumbent(bench: Workbench, artifact: ModelArtifact) -> tuple[ModelRef | None, SignalModel | None]:
-    """Return the ACTIVE version of the artifact's model and its loaded bundle, or two Nones."""
-    version = bench.registry.active_version(artifact.name)
+    """Return the version that the artifact must beat and its loaded bundle; two Nones for a first model."""
+    version = bench.registry.incumbent(artifact.name)
     if version is None or version == artifact.version:
         return None, None
-    known = next(a for a in bench.catalogue.artifacts(artifact.name) if a.version == version)
+    known = find_artifact(bench, artifact.name, version)
     return reference(known), load_bundle(bench.registry.local_path(known.name, version))
 
 

@@ -70,8 +70,9 @@ class Change:
         """
         if self.recorded_pointers is not None:
             return self.recorded_pointers
-        active = self.versions_in(State.ACTIVE)
-        return Pointers(active=active[-1] if active else None, shadow=tuple(self.versions_in(State.SHADOW)))
+        stages = self.versions_in(State.ACTIVE)
+        active = stages[-1] if stages else None
+        return Pointers(active=active, last_active=active, shadow=tuple(self.versions_in(State.SHADOW)))
 
     def versions_in(self, state: State) -> list[str]:
         """Return the versions whose MLflow stage is that of a state, in order of number."""

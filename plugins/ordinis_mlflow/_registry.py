@@ -42,6 +42,7 @@ from ordinis_mlflow.guards import (
     RollbackRequest,
     write_rollback_request,
 )
+from ordinis_registry import ledger
 from ordinis_registry.database import GovernanceDatabase
 from ordinis_registry.identities import known_identities
 
@@ -165,6 +166,12 @@ class MlflowModelRegistry:
             raise as_learn_error(error, asked=f"read what is active of {name}", uri=self._uri) from error
         version = aliases.get("active")
         return None if version is None else str(version)
+
+    def incumbent(self, name: str) -> str | None:
+        """Return the version to beat, by the ledger; by the alias where the ledger knows nothing yet."""
+        with self._database.reading() as session:
+            known = ledger.pointers(session, name)
+        return self.active_version(name) if known is None else known.incumbent
 
     def roll_back(self, name: str, *, reason: str) -> str | None:
         """Swap to the last known good version; None when the model is flat now.

@@ -39,7 +39,7 @@ def adopt(change: Change, *, artifacts: ArtifactReader) -> None:
 
 def gather(change: Change, version: str, *, stored_sha256: str | None) -> Evidence:
     """Collect what the gate looks at, as it is now."""
-    active = change.pointers.active
+    incumbent = change.pointers.incumbent
     evidence = read_evidence(
         change.tags(version),
         subject=change.reference(version, stored_sha256=stored_sha256),
@@ -47,7 +47,7 @@ def gather(change: Change, version: str, *, stored_sha256: str | None) -> Eviden
         identities=known_identities(change.session),
         stored_sha256=stored_sha256,
         dataset=None,
-        incumbent=change.reference(active) if active not in {None, version} else None,
+        incumbent=None if incumbent in {None, version} else change.reference(incumbent),
         drift_breached=is_drift_breached(change.session, change.name),
         now=change.at,
     )

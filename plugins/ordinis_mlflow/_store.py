@@ -31,7 +31,7 @@ from ordinis_learn.ports import Clock
 from ordinis_learn.records import State
 from ordinis_learn.rollout.evidence import evidence_hash
 from ordinis_learn.rollout.gate import explain
-from ordinis_learn.rollout.policy import DEFAULT_POLICY, Policy, governs, load_policy
+from ordinis_learn.rollout.policy import Policy, governs, load_policy
 from ordinis_learn.rollout.states import is_governed_alias, mlflow_stage, parse_stage
 from ordinis_learn.rollout.tags import is_governed_tag
 from ordinis_learn.settings import Settings, load_settings
@@ -75,8 +75,8 @@ class GovernedStoreMixin:
         Default: read once, now.
     clock : Clock, optional
         Default: the system's.
-    policy_id : str
-        The policy that governs this store's models.
+    policy_id : str, optional
+        The policy that governs this store's models; default ``GOV_POLICY_VERSION``.
     tracking_uri : str, optional
         Where the runs and logged models behind the versions are; default is MLflow's current one.
     """
@@ -91,7 +91,7 @@ class GovernedStoreMixin:
         *,
         settings: Settings | None = None,
         clock: Clock | None = None,
-        policy_id: str = DEFAULT_POLICY,
+        policy_id: str | None = None,
         tracking_uri: str | None = None,
     ) -> None:
         del read_db_uri
@@ -99,7 +99,7 @@ class GovernedStoreMixin:
         self._artifacts = ArtifactReader(tracking_uri)
         self._settings = load_settings() if settings is None else settings
         self._clock: Clock = _system_clock if clock is None else clock
-        self._policy_id = policy_id
+        self._policy_id = policy_id or self._settings.gov_policy_version
         self._policy: Policy | None = None
         database = GovernanceDatabase(db_uri)
         database.upgrade()
@@ -323,7 +323,7 @@ class GovernedStoreMixin:
             raise refusal(refused)
 
     def delete_registered_model(self, name: str) -> None:
-        """Delete a model of which nothing is ACTIVE, in SHADOW or last known good; its chain stays."""
+        """Delete a model that has never traded and has nothing in SHADOW; its chain stays."""
         self._plain.get_registered_model(name)
         refused: LearnError | None = None
         with self._change(name) as change:

@@ -143,6 +143,8 @@ def rename_refused(name: str, new_name: str) -> RolloutDenied:
 def deletion_refused(name: str, pointers: Pointers, *, version: str | None = None) -> RolloutDenied | None:
     """Return why a version, or with none given the whole model, must stay; None when it may go.
 
+    A model that has ever traded stays: were it gone, the next of that name would be a first model again.
+
     Examples
     --------
     >>> pointers = Pointers().promoted("1").promoted("2")
@@ -152,6 +154,8 @@ def deletion_refused(name: str, pointers: Pointers, *, version: str | None = Non
     True
     """
     needed = dict.fromkeys(pointers.shadow, "in SHADOW")
+    if pointers.last_active is not None:
+        needed[pointers.last_active] = "the last that traded, which the next one must beat"
     if pointers.last_known_good is not None:
         needed[pointers.last_known_good] = "last known good"
     if pointers.active is not None:
@@ -162,5 +166,5 @@ def deletion_refused(name: str, pointers: Pointers, *, version: str | None = Non
     return RolloutDenied(
         f"delete {name}" if version is None else f"delete {name} {version}",
         found="; ".join(f"version {one} is {why}" for one, why in kept.items()),
-        next_step="retire what is in use first; the last known good goes when another one replaces it",
+        next_step="retire what is in SHADOW; what traded last goes when others have replaced it",
     )

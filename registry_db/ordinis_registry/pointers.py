@@ -12,7 +12,8 @@ class Pointers(Record):
 
     ``shadow`` lists versions in the order they entered SHADOW. ``good`` lists versions that were ACTIVE
     and were replaced in good standing, newest last: a version that was rolled back from, or retired while
-    it was active, does not come back.
+    it was active, does not come back. ``last_active`` stays when the model
+    goes flat: it is not a new model then, and what follows is measured against what traded last.
 
     Examples
     --------
@@ -27,8 +28,14 @@ class Pointers(Record):
     """
 
     active: str | None = None
+    last_active: str | None = None
     shadow: tuple[str, ...] = ()
     good: tuple[str, ...] = ()
+
+    @property
+    def incumbent(self) -> str | None:
+        """The version to beat: the ACTIVE one, or while nothing is active the one that was last."""
+        return self.last_active if self.active is None else self.active
 
     @property
     def last_known_good(self) -> str | None:
@@ -49,13 +56,14 @@ class Pointers(Record):
         """Make a version ACTIVE; the one it replaces leaves in good standing."""
         left = self._without(version)
         good = left.good if left.active is None else (*_drop(left.good, left.active), left.active)
-        return left.model_copy(update={"active": version, "good": good})
+        return left.model_copy(update={"active": version, "last_active": version, "good": good})
 
     def retired(self, version: str) -> Pointers:
         """Let a version leave SHADOW or ACTIVE; the model is flat when it was the active one."""
         return self.model_copy(
             update={
                 "active": None if self.active == version else self.active,
+                "last_active": self.incumbent,
                 "shadow": _drop(self.shadow, version),
             }
         )
@@ -63,7 +71,8 @@ class Pointers(Record):
     def rolled_back(self, *, to: str | None) -> Pointers:
         """Swap to an earlier version in good standing, or to nothing; newer ones lose their standing."""
         good = self.good[: self.good.index(to)] if to is not None else ()
-        return self.model_copy(update={"active": to, "good": good})
+        last_active = self.active if to is None else to
+        return self.model_copy(update={"active": to, "last_active": last_active, "good": good})
 
     def forgotten(self, version: str) -> Pointers:
         """Let go of a version that is deleted."""
@@ -73,6 +82,7 @@ class Pointers(Record):
         return self.model_copy(
             update={
                 "active": None if self.active == version else self.active,
+                "last_active": self.incumbent,
                 "shadow": _drop(self.shadow, version),
                 "good": _drop(self.good, version),
             }

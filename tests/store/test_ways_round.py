@@ -10,6 +10,7 @@ from ordinis_learn.records import Role, State
 from ordinis_learn.rollout import SHADOW_TAG, TRAINING_TAG, approval_tag, scorecard_tag
 
 MODEL = "sp500_signal"
+PACK = "bench_core_v1"
 
 
 def refused(call, code="E_LEARN_ROLLOUT_DENIED"):
@@ -69,9 +70,42 @@ def test_a_candidate_may_be_deleted(desk):
         desk.store.get_model_version(MODEL, version)
 
 
-def test_a_flat_model_may_be_deleted_and_its_chain_stays(desk):
+def test_going_flat_first_does_not_make_the_next_one_a_first_model(desk):
+    first, second = desk.register(), desk.register()
+    desk.promote(first)
+    assert desk.store.roll_back(MODEL, reason="to get round the comparison") is None
+    assert desk.active() is None
+    # attest() compares with what is active: nothing. Evidence for a first model is not enough any more.
+    desk.attest(second)
+    desk.approve(second)
+    message = refused(lambda: desk.move(second, "shadow")).message
+    assert "scorecard_baseline_is_incumbent" in message
+    refused(lambda: desk.store.delete_model_version(MODEL, first))
+    refused(lambda: desk.store.delete_registered_model(MODEL))
+    # Against what traded last it is judged as ever.
+    desk.clock.advance(minutes=1)
+    card = desk.scorecard(second, baseline=first)
+    desk.tag(second, scorecard_tag(PACK), desk.sign("scorecard", card))
+    desk.tag(second, SHADOW_TAG, desk.sign("shadow", desk.shadow(second, active=first)))
+    desk.move(second, "shadow")
+    desk.approve(second)
+    desk.move(second, "active")
+    assert desk.active() == second
+
+
+def test_the_version_that_traded_last_may_come_back_as_it_is(desk):
     version = desk.register()
     desk.promote(version)
+    desk.store.roll_back(MODEL, reason="drill")
+    desk.clock.advance(minutes=1)
+    desk.promote(version)
+    assert desk.active() == version
+
+
+def test_a_model_that_never_traded_may_be_deleted_and_its_chain_stays(desk):
+    version = desk.register()
+    desk.attest(version)
+    desk.move(version, "shadow")
     desk.move(version, "archived")
     desk.store.delete_registered_model(MODEL)
     assert desk.actions()[-1] == "model.deleted"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ordinis_learn.records import DECLARED, DatasetManifest, ModelArtifact
-from ordinis_learn.rollout.dossier import Dossier, render_dossier
+from ordinis_learn.rollout.dossier import Dossier, png_data_uri, render_dossier
+from ordinis_learn.use_cases.evaluate import plots_folder
 from ordinis_learn.use_cases.refusals import decisions
 from ordinis_learn.workbench import Workbench
 
@@ -38,8 +39,17 @@ def collect_dossier(bench: Workbench, artifact: ModelArtifact) -> Dossier:
         ledger_faults=tuple(bench.ledger.verify()),
         incumbent=made[-1].incumbent if made else None,
         drift=tuple(bench.catalogue.drift(artifact.name)),
-        plots=(),
+        plots=_plots(bench, artifact),
         generated_at=bench.clock(),
+    )
+
+
+def _plots(bench: Workbench, artifact: ModelArtifact) -> tuple[tuple[str, str], ...]:
+    """Return the pictures of the newest evaluation on each pack, as (title, data URI)."""
+    pictures = sorted(plots_folder(bench, artifact).glob("*/*.png"))
+    return tuple(
+        (f"{path.stem.capitalize()}, {path.parent.name}", png_data_uri(path.read_bytes()))
+        for path in pictures
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 from ordinis_learn.bench import load_pack
@@ -15,7 +14,7 @@ from ordinis_learn.use_cases.find import find_artifact
 from ordinis_learn.use_cases.sign import reference, submit
 from ordinis_learn.workbench import Workbench
 
-__all__ = ["FEE_BPS", "SLIPPAGE_BPS", "evaluate", "incumbent"]
+__all__ = ["FEE_BPS", "SLIPPAGE_BPS", "evaluate", "incumbent", "plots_folder"]
 
 FEE_BPS = 1.0
 SLIPPAGE_BPS = 5.0
@@ -51,12 +50,16 @@ def evaluate(bench: Workbench, artifact_id: str, pack_id: str, *, seed: int = 7)
         )
         scorecard = evaluation.scorecard
         _log(run, scorecard)
-        with tempfile.TemporaryDirectory(prefix="ordinis-plots-") as folder:
-            for plot in write_plots(evaluation, Path(folder)):
-                run.log_file(plot, folder="plots")
+        for plot in write_plots(evaluation, plots_folder(bench, artifact) / pack_id):
+            run.log_file(plot, folder="plots")
     submit(bench, "scorecard", key=scorecard_tag(pack_id), subject=reference(artifact), predicate=scorecard)
     bench.catalogue.add_scorecard(artifact_id, scorecard)
     return scorecard
+
+
+def plots_folder(bench: Workbench, artifact: ModelArtifact) -> Path:
+    """Return where an artifact's pictures are kept for its dossier, one folder per pack."""
+    return bench.settings.reports_dir / "plots" / artifact.artifact_id
 
 
 def incumbent(bench: Workbench, artifact: ModelArtifact) -> tuple[ModelRef | None, SignalModel | None]:

@@ -94,6 +94,7 @@ def test_a_declared_rule_is_refused_then_approved_then_rolled_back_to_flat(engin
     assert bench.ledger.verify() == []
     html = write_dossier(bench, rule).read_text(encoding="utf-8")
     assert "desk_rule" in html
+    assert html.count("data:image/png;base64,") == 3  # equity, drawdown, regimes
     assert "<script src" not in html
 
 

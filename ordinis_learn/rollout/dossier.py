@@ -23,6 +23,7 @@ from ordinis_learn.records import (
     DriftFinding,
     DriftReport,
     GateDecision,
+    LabelStats,
     ModelArtifact,
     ModelRef,
     Record,
@@ -120,6 +121,7 @@ def _environment() -> Environment:
         "day": _day,
         "words": _words,
         "facts": _facts,
+        "by_horizon": _by_horizon,
     }
     return environment
 
@@ -174,16 +176,21 @@ def _drift_rows(report: DriftReport) -> Sequence[DriftFinding]:
 
 
 def _number(value: float | None) -> str:
-    """Four significant digits with a true minus; a dash where undefined."""
+    """Four significant digits, whole numbers from a thousand on, a true minus; a dash where undefined."""
     if value is None or math.isnan(value):
         return _UNKNOWN
-    if isinstance(value, int) or (abs(value) >= 1000 and float(value).is_integer()):
-        text = f"{int(value):,}"
-    elif math.isinf(value):
+    if math.isinf(value):
         text = "∞" if value > 0 else "-∞"
+    elif isinstance(value, int) or abs(value) >= 1000:
+        text = f"{value:,.0f}"
     else:
         text = f"{value:.4g}"
     return text.replace("-", "−")
+
+
+def _by_horizon(stats: dict[str, LabelStats]) -> list[tuple[str, LabelStats]]:
+    """Shortest horizon first: ``5d`` before ``20d``."""
+    return sorted(stats.items(), key=lambda item: int(item[0].removesuffix("d")))
 
 
 def _moment(moment: datetime) -> str:

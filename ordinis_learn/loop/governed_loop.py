@@ -122,11 +122,11 @@ class GovernedLoop:
             )
 
     def _baseline(self, events: _Resumable) -> None:
-        """Version 1: the desk's rule itself, which must pass the policy's rules for a first model."""
+        """The first version: the desk's rule itself, which must pass the policy's rules for a first model."""
         plan, display = self._plan, self._display
-        with display.step("Version 1: the desk's own rule, registered as a model"):
+        with display.step("The first version: the desk's own rule, registered as a model"):
             if self._bench.registry.active_version(plan.model) is not None:
-                display.say("a version is ACTIVE already in this home; the first model's steps are skipped")
+                display.say("a version is ACTIVE already in this home; the first version's steps are skipped")
                 return
             rule = self._engine.train({"name": plan.model, "model": "rule", "seed": plan.seed})
             self._artifacts.append(rule)
@@ -137,15 +137,15 @@ class GovernedLoop:
         self._capture(
             events, until=_after(plan.first_shadow[1]), title="Replay the later sessions, for the shadow run"
         )
-        with display.step("Version 1: shadow run, approval by a second identity, promotion"):
+        with display.step("The first version: shadow run, approval by a second identity, promotion"):
             self._shadow(rule, plan.first_shadow)
             self._approve(rule)
             self._client.ask(rule, State.ACTIVE)
 
     def _candidate(self, events: _Resumable, ref: str) -> None:
-        """Version 2: the trained candidate, judged against the active rule on the numbers."""
+        """The trained candidate, judged against the active version on the numbers."""
         plan, display = self._plan, self._display
-        with display.step(f"Version 2: train xgboost, best of {plan.trials} trials, purged walk-forward"):
+        with display.step(f"The candidate: train xgboost, best of {plan.trials} trials, purged walk-forward"):
             trained = self._engine.train(
                 {
                     "name": plan.model,
@@ -163,7 +163,7 @@ class GovernedLoop:
                 f"{trained.name} v{trained.version}, run {trained.run_id}, {trained.trials} models tried"
             )
         self._capture(events, until=_after(plan.second_shadow[1]), title="Replay the last sessions")
-        with display.step("Version 2: judged against version 1"):
+        with display.step("The candidate, judged against the version to beat"):
             show_scorecard(display, self._engine.evaluate(trained.artifact_id, plan.pack_id))
             if self._client.ask(trained, State.SHADOW):
                 self._shadow(trained, plan.second_shadow)

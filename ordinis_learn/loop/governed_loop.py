@@ -122,7 +122,7 @@ class GovernedLoop:
             )
 
     def _baseline(self, events: _Resumable) -> None:
-        """The first version: the desk's rule itself, which must pass the policy's rules for a first model."""
+        """Put the desk's own rule through the policy's rules for a first model."""
         plan, display = self._plan, self._display
         with display.step("The first version: the desk's own rule, registered as a model"):
             if self._bench.registry.active_version(plan.model) is not None:
@@ -143,7 +143,7 @@ class GovernedLoop:
             self._client.ask(rule, State.ACTIVE)
 
     def _candidate(self, events: _Resumable, ref: str) -> None:
-        """The trained candidate, judged against the active version on the numbers."""
+        """Train a candidate and have it judged against the active version on the numbers."""
         plan, display = self._plan, self._display
         with display.step(f"The candidate: train xgboost, best of {plan.trials} trials, purged walk-forward"):
             trained = self._engine.train(

@@ -221,6 +221,7 @@ def _scorecard(subject, baseline):
         windows=40,
         purged_windows=(),
         sessions=2500,
+        pack_end=(_now() - timedelta(days=400)).date(),
         trials=1,
         probabilistic_sharpe=0.99,
         deflated_sharpe=0.97,

@@ -19,7 +19,10 @@ def command() -> None:
 @click.argument("file", type=click.File("rb"))
 @click.pass_context
 def record(ctx: click.Context, file: BinaryIO) -> None:
-    """Record a file of JSON lines (``-`` for standard input); bad lines go to quarantine."""
+    """Record a file of JSON lines (``-`` for standard input); bad lines go to quarantine.
+
+    Exits with 1 when every line was bad.
+    """
     with opened(ctx) as engine:
         receipt = engine.workbench.recorder.record_events(line for line in file if line.strip())
     click.echo(
@@ -27,6 +30,8 @@ def record(ctx: click.Context, file: BinaryIO) -> None:
     )
     for code, count in sorted(receipt.reasons.items()):
         click.echo(f"  {code}: {count}; next: ordinis-learn events quarantine")
+    if receipt.quarantined and not receipt.accepted + receipt.duplicates:
+        ctx.exit(1)
 
 
 @command.add_command

@@ -8,9 +8,17 @@ from ordinis_learn.cli.command import learn_command
 
 
 @learn_command("loop", example="ordinis-learn loop --seed 7")
-@click.option("--seed", default=7, show_default=True, type=int, help="Of fills, windows, folds and trees.")
-@click.option("--trials", default=8, show_default=True, type=int, help="Optuna trials.")
-@click.option("--rounds", default=200, show_default=True, type=int, help="At most this many boosting rounds.")
+@click.option(
+    "--seed", default=7, show_default=True, type=click.IntRange(0), help="Of fills, windows, folds and trees."
+)
+@click.option("--trials", default=8, show_default=True, type=click.IntRange(1), help="Optuna trials.")
+@click.option(
+    "--rounds",
+    default=200,
+    show_default=True,
+    type=click.IntRange(1),
+    help="At most this many boosting rounds.",
+)
 @click.pass_context
 def command(ctx: click.Context, seed: int, trials: int, rounds: int) -> None:
     """Run the governed loop on real prices, end to end.

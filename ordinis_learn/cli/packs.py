@@ -18,7 +18,7 @@ def command() -> None:
 @learn_command("generate", example="ordinis-learn packs generate --end 2021-12-31 --seed 7")
 @click.option("--pack", "pack_id", default="bench_core_v1", show_default=True)
 @click.option("--end", type=click.DateTime(["%Y-%m-%d"]), help="Last session (default: the newest captured).")
-@click.option("--seed", default=7, show_default=True, type=int)
+@click.option("--seed", default=7, show_default=True, type=click.IntRange(0))
 @click.pass_context
 def generate(ctx: click.Context, pack_id: str, end: date | None, seed: int) -> None:
     """Draw windows, tag regimes, add stress periods, and write the pack."""

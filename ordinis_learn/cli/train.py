@@ -14,10 +14,18 @@ from ordinis_learn.cli.command import learn_command, opened
 @click.option("--name", default="sp500_signal", show_default=True, help="The registered model.")
 @click.option("--model", type=click.Choice(["xgboost", "rule"]), default="xgboost", show_default=True)
 @click.option("--dataset", help="dataset_id or dataset_id@version; not for a rule.")
-@click.option("--horizon", default=5, show_default=True, help="Forecast horizon in sessions.")
+@click.option(
+    "--horizon", default=5, show_default=True, type=click.IntRange(1), help="Forecast horizon in sessions."
+)
 @click.option("--until", help="Use only labels that end on or before this session.")
-@click.option("--seed", default=7, show_default=True)
-@click.option("--rounds", default=300, show_default=True, help="At most this many boosting rounds.")
+@click.option("--seed", default=7, show_default=True, type=click.IntRange(0))
+@click.option(
+    "--rounds",
+    default=300,
+    show_default=True,
+    type=click.IntRange(1),
+    help="At most this many boosting rounds.",
+)
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -11,9 +11,15 @@ from ordinis_learn.cli.command import learn_command, opened
 @click.option("--name", default="sp500_signal", show_default=True, help="The registered model.")
 @click.option("--dataset", required=True, help="dataset_id or dataset_id@version.")
 @click.option("--until", help="Use only labels that end on or before this session.")
-@click.option("--trials", default=8, show_default=True, help="Models to try; all count at the gate.")
-@click.option("--rounds", default=300, show_default=True)
-@click.option("--seed", default=7, show_default=True)
+@click.option(
+    "--trials",
+    default=8,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Models to try; all count at the gate.",
+)
+@click.option("--rounds", default=300, show_default=True, type=click.IntRange(1))
+@click.option("--seed", default=7, show_default=True, type=click.IntRange(0))
 @click.pass_context
 def command(
     ctx: click.Context, *, name: str, dataset: str, until: str | None, trials: int, rounds: int, seed: int

@@ -6,6 +6,7 @@ sessions: those of at least one window that the subject's training has not touch
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -78,6 +79,23 @@ class _Track:
         return compute_metrics(self.returns[keep], turnover=self.turnover[keep], exposure=self.exposure[keep])
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Tried:
+    """All models the subject was picked from: those of its own search, and earlier versions of its name."""
+
+    count: int
+    variance: float | None
+    earlier_sharpes: tuple[float, ...]
+
+    def variance_with(self, sharpe: float) -> float | None:
+        """Return the larger of the search's variance and that across versions; None where neither is known."""
+        across = (*self.earlier_sharpes, sharpe)
+        known = [] if self.variance is None else [self.variance]
+        if len(across) > 1:
+            known.append(float(np.var(across, ddof=1)))
+        return max(known, default=None)
+
+
 def evaluate_model(
     subject: SignalModel,
     *,
@@ -91,6 +109,8 @@ def evaluate_model(
     seed: int,
     clock: Clock,
     code_commit: str,
+    earlier_trials: int = 0,
+    earlier_sharpes: Sequence[float] = (),
     draws: int = 2000,
 ) -> Evaluation:
     """Backtest subject and baseline over a pack and compare them on its windows.
@@ -108,6 +128,9 @@ def evaluate_model(
     artifact : ModelArtifact
         The subject's: its training span purges windows; its ``trials`` and ``trial_sharpe_variance``
         (variance of per-session, not annual, Sharpe ratios across trials) deflate the Sharpe ratio.
+    earlier_trials, earlier_sharpes : int, sequence of float
+        Models fitted for earlier versions of the name, and those versions' per-session Sharpe ratios on this pack. The
+        Sharpe ratio is deflated by all trials together, with the larger of the two variances.
     seed : int
         Of the bootstraps. The same arguments give the same scorecard but for ``created_at``.
 
@@ -133,6 +156,11 @@ def evaluate_model(
     ]
     own, other = tracks[0], tracks[1] if len(tracks) > 1 else None
     keep = _sessions_in(kept, pack=pack)
+    tried = _Tried(
+        count=artifact.trials + earlier_trials,
+        variance=artifact.trial_sharpe_variance,
+        earlier_sharpes=tuple(earlier_sharpes),
+    )
     scorecard = Scorecard(
         subject=subject_ref,
         baseline=baseline_ref,
@@ -142,14 +170,15 @@ def evaluate_model(
         windows=len(kept),
         purged_windows=tuple(window.window_id for window in purged),
         sessions=int(keep.sum()),
-        trials=artifact.trials,
+        trials=tried.count,
+        pack_end=pack.manifest.end,
         fee_bps=fee_bps,
         slippage_bps=slippage_bps,
         dataset_ref=artifact.data_snapshot_ref,
         code_commit=code_commit,
         seed=seed,
         created_at=clock(),
-        **_findings(own, other, keep=keep, artifact=artifact, seed=seed, draws=draws),
+        **_findings(own, other, keep=keep, tried=tried, seed=seed, draws=draws),
     )
     return Evaluation(
         scorecard=scorecard,
@@ -182,12 +211,12 @@ def _sessions_in(windows: tuple[BenchWindow, ...], *, pack: Pack) -> Bool1D:
 
 
 def _findings(
-    own: _Track, other: _Track | None, *, keep: Bool1D, artifact: ModelArtifact, seed: int, draws: int
+    own: _Track, other: _Track | None, *, keep: Bool1D, tried: _Tried, seed: int, draws: int
 ) -> dict[str, Any]:
     """Return the scorecard's fields that are measured over all judged sessions together."""
     measured, measured_other = own.measure(keep), other.measure(keep) if other else None
     differences, undecided = _compare(own, other, keep=keep, seed=seed, draws=draws)
-    probabilistic, deflated, unsure = _sharpe_confidence(own.returns[keep], measured, artifact=artifact)
+    probabilistic, deflated, unsure = _sharpe_confidence(own.returns[keep], measured, tried=tried)
     quality = measured.quality | undecided | unsure
     if measured_other:
         quality |= {f"baseline.{name}": reason for name, reason in measured_other.quality.items()}
@@ -223,7 +252,7 @@ def _compare(
 
 
 def _sharpe_confidence(
-    returns: Float1D, measured: MetricSet, *, artifact: ModelArtifact
+    returns: Float1D, measured: MetricSet, *, tried: _Tried
 ) -> tuple[float | None, float | None, dict[str, str]]:
     """Return the probabilistic and the deflated Sharpe ratio, and why one is undefined."""
     sharpe = measured.values["sharpe"] / np.sqrt(SESSIONS_PER_YEAR)
@@ -232,14 +261,14 @@ def _sharpe_confidence(
         return None, None, {"probabilistic_sharpe": reason, "deflated_sharpe": reason}
     skewness, kurtosis = return_shape(returns)
     probabilistic = probabilistic_sharpe(sharpe, periods=len(returns), skewness=skewness, kurtosis=kurtosis)
-    variance = artifact.trial_sharpe_variance
-    if variance is None and artifact.trials > 1:
-        reason = f"undefined: {artifact.trials} trials without the variance of their Sharpe ratios"
+    variance = tried.variance_with(sharpe)
+    if variance is None and tried.count > 1:
+        reason = f"undefined: {tried.count} trials without the variance of their Sharpe ratios"
         return probabilistic, None, {"deflated_sharpe": reason}
     deflated = deflated_sharpe(
         sharpe,
         periods=len(returns),
-        trials=artifact.trials,
+        trials=tried.count,
         trial_variance=variance or 0.0,
         skewness=skewness,
         kurtosis=kurtosis,

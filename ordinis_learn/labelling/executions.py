@@ -53,7 +53,7 @@ WITH made AS (
     QUALIFY row_number() OVER (PARTITION BY signal_id ORDER BY ts_event, event_id) = 1
 ), meant AS (
     SELECT ts_event, event_id, unnest(json_transform(payload,
-        '{"order_id": "VARCHAR", "signal_id": "VARCHAR"}'))
+        '{"order_id": "VARCHAR", "signal_id": "VARCHAR", "side": "VARCHAR"}'))
     FROM intents
 ), intent AS (
     SELECT * FROM meant
@@ -63,7 +63,7 @@ WITH made AS (
     FROM reports
     QUALIFY row_number() OVER (PARTITION BY order_id ORDER BY ts_event, event_id) = 1
 ), keyed AS (
-    SELECT placed.order_id, placed.ts_event, signal.signal_id,
+    SELECT placed.order_id, placed.ts_event, signal.signal_id, intent.side,
         CASE WHEN signal.signal_id = carried_id THEN 'carried' ELSE 'intent' END AS join_quality
     FROM placed
     LEFT JOIN intent ON intent.order_id = placed.order_id AND intent.ts_event <= placed.ts_event
@@ -91,14 +91,14 @@ WITH made AS (
         PARTITION BY correlation_id, symbol ORDER BY ts_event, is_order, event_id) AS is_served
     FROM reflected
 ), inferred AS (
-    SELECT taker.id AS order_id, taker.ts_event, taken.id AS signal_id, 'inferred' AS join_quality
+    SELECT taker.id AS order_id, taker.ts_event, taken.id AS signal_id, NULL AS side, 'inferred' AS join_quality
     FROM served AS taker JOIN served AS taken
       ON taken.correlation_id = taker.correlation_id AND taken.symbol = taker.symbol
      AND taken.arrived = taker.turn AND taken.is_order = 0
     WHERE taker.is_order = 1 AND taker.is_served
 )
-SELECT order_id, ts_event, signal_id, join_quality FROM keyed
-UNION ALL SELECT order_id, ts_event, signal_id, join_quality FROM inferred
+SELECT order_id, ts_event, signal_id, side, join_quality FROM keyed
+UNION ALL SELECT order_id, ts_event, signal_id, side, join_quality FROM inferred
 ORDER BY ts_event, order_id
 """
 
@@ -125,7 +125,8 @@ WITH reported AS (
     SELECT * FROM reported
     QUALIFY row_number() OVER (PARTITION BY order_id, fill_id ORDER BY known_at, event_id) = 1
 )
-SELECT signal_id, order_id, fill_id, known_at, filled_at, qty, price, fee, coalesce(slippage, 0) AS slippage
+SELECT signal_id, order_id, side, fill_id, known_at, filled_at, qty, price, fee,
+    coalesce(slippage, 0) AS slippage
 FROM first_told JOIN matches USING (order_id)
 ORDER BY signal_id, filled_at, order_id, fill_id
 """
@@ -158,12 +159,13 @@ WITH known AS (
     SELECT event_id,
         sum(qty ORDER BY filled_at, order_id, fill_id) AS qty,
         sum(qty * price ORDER BY filled_at, order_id, fill_id) AS notional,
-        sum(fee ORDER BY filled_at, order_id, fill_id) AS fees
+        sum(fee ORDER BY filled_at, order_id, fill_id) AS fees,
+        bool_and(side IS NULL OR direction = CASE side WHEN 'buy' THEN 1 ELSE -1 END) AS opens
     FROM labels JOIN fills
       ON fills.signal_id = labels.signal_id AND fills.known_at <= labels.label_available_at
     GROUP BY event_id
 )
-SELECT labels.direction * (exit_close / (notional / qty) - 1) - fees / notional AS net_ret
+SELECT CASE WHEN opens THEN labels.direction * (exit_close / (notional / qty) - 1) - fees / notional END AS net_ret
 FROM labels LEFT JOIN known USING (event_id)
 ORDER BY labels.row
 """
@@ -184,7 +186,7 @@ class Executions:
         an order), avg_fill_price, fees (account currency), slippage (fraction of the reference price, mean
         weighted by quantity) and join_quality.
     fills : pa.Table
-        One row per fill of a matched order: signal_id, order_id, fill_id, known_at (when it was reported),
+        One row per fill of a matched order: signal_id, order_id, side (null where no intent told), fill_id, known_at (when it was reported),
         filled_at, qty, price, fee, slippage.
     """
 
@@ -224,7 +226,9 @@ def net_returns(
     """Return what executed signals earned, net of fees.
 
     ``net_ret`` is direction times (exit close over average fill price, minus 1), minus fees over the filled
-    notional. Only fills known when the label became available count, so it is as final as the label is.
+    notional. An order against the signal's direction reduces a position (a LONG signal for less than is held
+    sells): what it earned is not the signal's, so it has no ``net_ret``. Where no intent told the side, the order is
+    taken to go with the signal. Only fills known when the label became available count, so it is as final as the label is.
 
     Parameters
     ----------
@@ -238,7 +242,8 @@ def net_returns(
     Returns
     -------
     pa.Table
-        One column ``net_ret_{h}d`` per horizon, rows as in ``labels``; null without a fill or a label.
+        One column ``net_ret_{h}d`` per horizon, rows as in ``labels``; null without a label, without a fill,
+        or where the order went against the signal.
     """
     columns: dict[str, pa.ChunkedArray] = {}
     row = pa.array(range(labels.num_rows), pa.int64())

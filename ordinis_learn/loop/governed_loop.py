@@ -12,7 +12,7 @@ from typing import Any
 
 from ordinis_learn.engine import LearningEngine
 from ordinis_learn.loop.display import Display
-from ordinis_learn.loop.plan import LoopPlan
+from ordinis_learn.loop.plan import LoopPlan, keep_to_one_desk
 from ordinis_learn.loop.promotion import StockClient
 from ordinis_learn.loop.summary import (
     SERVER_PAGES,
@@ -73,6 +73,7 @@ class GovernedLoop:
     def run(self) -> None:
         """Run every step in order; a refusal is a result and does not stop the loop."""
         plan = self._plan
+        keep_to_one_desk(self._bench.settings.home / "data" / "loop.json", plan)
         events = _Resumable(replay(self._history, seed=plan.seed))
         self._capture(
             events, until=plan.first_shadow[0], title=f"Replay and capture 1990 to {plan.pack_end:%Y}"

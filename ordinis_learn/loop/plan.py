@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 from pydantic import Field
 
+from ordinis_learn.errors import ConfigInvalid
 from ordinis_learn.records import Record
 
-__all__ = ["LoopPlan"]
+__all__ = ["LoopPlan", "keep_to_one_desk"]
 
 
 class LoopPlan(Record):
@@ -39,3 +41,23 @@ class LoopPlan(Record):
     first_shadow: tuple[date, date] = (date(2022, 1, 3), date(2022, 6, 30))
     second_shadow: tuple[date, date] = (date(2022, 7, 1), date(2022, 12, 28))
     drift: tuple[date, date] = (date(2022, 1, 3), date(2022, 12, 28))
+
+
+def keep_to_one_desk(marker: Path, plan: LoopPlan) -> None:
+    """Refuse a second simulated desk in a home: its events would stand beside those of the first.
+
+    Raises
+    ------
+    ConfigInvalid
+        The home's loop ran with another seed.
+    """
+    if marker.is_file():
+        before = LoopPlan.model_validate_json(marker.read_text(encoding="utf-8"))
+        if before.seed != plan.seed:
+            raise ConfigInvalid(
+                f"run the loop with seed {plan.seed} in {marker.parent.parent}",
+                found=f"the desk of seed {before.seed} was captured there",
+                next_step=f"use --seed {before.seed}, or another folder with --home",
+            )
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    marker.write_text(plan.model_dump_json(indent=2), encoding="utf-8")

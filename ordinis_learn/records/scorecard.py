@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal
 
 from ordinis_learn.records.base import NullableFloat, Record, Sha256, UtcDatetime
@@ -65,6 +66,8 @@ class Scorecard(Record):
     """What the gate reads. Undefined metrics are NaN (null in JSON) with a word in ``metric_quality``.
 
     ``baseline`` is None when there was nothing to compare with; ``differences`` is then empty.
+    ``pack_end`` is the pack's last session: a shadow run must lie after it. ``trials`` counts the models fitted for this
+    version and for all versions of the name before it.
     ``purged_windows`` were left out because the subject's training labels overlap them.
     ``deflated_sharpe`` is the probability of Bailey & López de Prado (2014), 2012 convention of the variance.
     """
@@ -81,6 +84,7 @@ class Scorecard(Record):
     windows: int
     purged_windows: tuple[str, ...]
     sessions: int
+    pack_end: date | None = None
     trials: int
     probabilistic_sharpe: float | None
     deflated_sharpe: float | None

@@ -51,6 +51,8 @@ class Evidence:
         The manifest that the artifact's training names.
     incumbent : ModelRef, optional
         The version that is ACTIVE now; None when flat.
+    earlier_trials : int
+        Models fitted for earlier versions of the same name: this one was picked after them.
     drift_breached : bool
         Whether an open drift breach stands against the model.
     faults : tuple of str
@@ -69,6 +71,7 @@ class Evidence:
     dataset: DatasetManifest | None = None
     incumbent: ModelRef | None = None
     drift_breached: bool = False
+    earlier_trials: int = 0
     faults: tuple[str, ...] = ()
     trained_by: str = ""
 
@@ -146,6 +149,7 @@ def read_evidence(
     dataset: DatasetManifest | None,
     incumbent: ModelRef | None,
     drift_breached: bool,
+    earlier_trials: int = 0,
     now: datetime,
 ) -> Evidence:
     """Verify every statement among a version's tags.
@@ -183,6 +187,7 @@ def read_evidence(
         dataset=dataset,
         incumbent=incumbent,
         drift_breached=drift_breached,
+        earlier_trials=earlier_trials,
         faults=tuple(faults),
         trained_by=next((each.signer.name for each in statements if each.kind == "training"), ""),
     )

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
 from ordinis_learn.datasets import DatasetBuilder
-from ordinis_learn.errors import ConfigInvalid, DatasetRejected
+from ordinis_learn.errors import DatasetRejected
 from ordinis_learn.records import DatasetManifest, DatasetWindow
+from ordinis_learn.use_cases.parsing import parse_record
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["build_dataset", "parse_window"]
@@ -43,13 +42,9 @@ def build_dataset(bench: Workbench, dataset_id: str, window: Mapping[str, Any]) 
 
 def parse_window(window: Mapping[str, Any]) -> DatasetWindow:
     """Read a window mapping; raise ConfigInvalid naming the field that is wrong."""
-    try:
-        return DatasetWindow.model_validate(dict(window))
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "window"
-        raise ConfigInvalid(
-            f"read the dataset window {dict(window)!r}",
-            found=f"{field}: {first['msg']}",
-            next_step="give {'start': '1991-01-02', 'end': '2006-12-29', 'horizons': [1, 5, 20]}",
-        ) from error
+    return parse_record(
+        DatasetWindow,
+        window,
+        asked=f"read the dataset window {dict(window)!r}",
+        next_step="give {'start': '1991-01-02', 'end': '2006-12-29', 'horizons': [1, 5, 20]}",
+    )

@@ -17,6 +17,7 @@ from ordinis_learn.drift import Scores, alerts_for, check_drift, plot_drift
 from ordinis_learn.errors import ArtifactMissing, DataMissing
 from ordinis_learn.models import SignalModel, load_bundle
 from ordinis_learn.records import DECLARED, DatasetManifest, DatasetWindow, DriftReport, ModelArtifact
+from ordinis_learn.use_cases.build_dataset import parse_window
 from ordinis_learn.use_cases.find import find_artifact
 from ordinis_learn.workbench import Workbench
 
@@ -59,8 +60,11 @@ def check_model_drift(
     manifest = _reference(bench, artifact, dataset)
     reference = open_dataset(manifest, root=bench.settings.datasets_dir)
     horizon = min(manifest.window.horizons, key=lambda sessions: abs(sessions - 5))
-    window = DatasetWindow(start=start, end=end, horizons=(horizon,), symbols=manifest.window.symbols)
+    window = parse_window(
+        {"start": start, "end": end, "horizons": [horizon], "symbols": manifest.window.symbols}
+    )
     current = _current(bench, window, asked=f"check the drift of {artifact.name} v{artifact.version}")
+    fitted = artifact.data_snapshot_ref != DECLARED
     model = load_bundle(bench.registry.local_path(artifact.name, artifact.version))
     report = check_drift(
         reference=reference,
@@ -71,8 +75,8 @@ def check_model_drift(
         alpha=ALPHA,
         seed=seed,
         clock=bench.clock,
-        reference_scores=_scores(model, reference, horizon=horizon),
-        current_scores=_scores(model, current, horizon=horizon),
+        reference_scores=_scores(model, reference, horizon=horizon, with_outcome=not fitted),
+        current_scores=_scores(model, current, horizon=horizon, with_outcome=not fitted),
     )
     _log(bench, report, reference=reference, current=current, manifest=manifest)
     bench.catalogue.add_drift(report, alerts_for(report))
@@ -121,11 +125,17 @@ def _column(rows: pa.Table, feature: str) -> npt.NDArray[np.float64]:
     return values
 
 
-def _scores(model: SignalModel, rows: pa.Table, *, horizon: int) -> Scores:
-    """Score rows with the model; the outcome is what following its direction earned, before costs."""
+def _scores(model: SignalModel, rows: pa.Table, *, horizon: int, with_outcome: bool) -> Scores:
+    """Score rows with the model; the outcome is what following its direction earned, before costs.
+
+    A fitted model earns more on the rows it was fitted on than it ever will again, so there the outcome is
+    left out: compared with it, every month afterwards would look like decay.
+    """
     columns = [_column(rows, name) for name in model.feature_names]
     said = model.predict(np.column_stack(columns))
     signed = said.direction * said.confidence
+    if not with_outcome:
+        return Scores(prediction=signed.astype(np.float64))
     earned = said.direction * rows[f"fwd_ret_{horizon}d"].to_numpy()
     return Scores(prediction=signed.astype(np.float64), outcome=earned.astype(np.float64))
 

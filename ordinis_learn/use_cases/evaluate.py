@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from ordinis_learn.bench import load_pack
-from ordinis_learn.evaluation import evaluate_model, write_plots
+from ordinis_learn.evaluation import SESSIONS_PER_YEAR, evaluate_model, write_plots
 from ordinis_learn.models import SignalModel, load_bundle
 from ordinis_learn.ports import Run
 from ordinis_learn.records import ModelArtifact, ModelRef, Scorecard
@@ -34,6 +36,7 @@ def evaluate(bench: Workbench, artifact_id: str, pack_id: str, *, seed: int = 7)
     artifact = bench.catalogue.artifact(artifact_id)
     pack = load_pack(bench.settings.bench_dir, pack_id)
     baseline_ref, baseline = incumbent(bench, artifact)
+    before = [a for a in bench.catalogue.artifacts(artifact.name) if int(a.version) < int(artifact.version)]
     with bench.tracker.start_run(f"evaluate {artifact.name} v{artifact.version} on {pack_id}") as run:
         evaluation = evaluate_model(
             load_bundle(bench.registry.local_path(artifact.name, artifact.version)),
@@ -47,6 +50,8 @@ def evaluate(bench: Workbench, artifact_id: str, pack_id: str, *, seed: int = 7)
             seed=seed,
             clock=bench.clock,
             code_commit=bench.provenance().code_commit,
+            earlier_trials=sum(earlier.trials for earlier in before),
+            earlier_sharpes=_sharpes(bench, before, pack_id=pack_id),
         )
         scorecard = evaluation.scorecard
         _log(run, scorecard)
@@ -55,6 +60,16 @@ def evaluate(bench: Workbench, artifact_id: str, pack_id: str, *, seed: int = 7)
     submit(bench, "scorecard", key=scorecard_tag(pack_id), subject=reference(artifact), predicate=scorecard)
     bench.catalogue.add_scorecard(artifact_id, scorecard)
     return scorecard
+
+
+def _sharpes(bench: Workbench, artifacts: Sequence[ModelArtifact], *, pack_id: str) -> list[float]:
+    """Return the per-session Sharpe ratios of artifacts on a pack, by their newest scorecards."""
+    cards = [
+        {card.pack_id: card for card in bench.catalogue.scorecards(artifact.artifact_id)}.get(pack_id)
+        for artifact in artifacts
+    ]
+    annual = [card.metrics.get("sharpe") for card in cards if card is not None]
+    return [value / math.sqrt(SESSIONS_PER_YEAR) for value in annual if value is not None]
 
 
 def plots_folder(bench: Workbench, artifact: ModelArtifact) -> Path:

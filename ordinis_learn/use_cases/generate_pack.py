@@ -8,6 +8,7 @@ from ordinis_learn.bench import PackSpec, generate_pack, write_pack
 from ordinis_learn.capture import price_history
 from ordinis_learn.records import BenchPackManifest
 from ordinis_learn.settings import Settings
+from ordinis_learn.use_cases.parsing import parse_record
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["generate_bench_pack", "pack_spec"]
@@ -15,14 +16,19 @@ __all__ = ["generate_bench_pack", "pack_spec"]
 
 def pack_spec(settings: Settings, *, pack_id: str, seed: int, end: date | None) -> PackSpec:
     """Return the pack's specification from the ``BENCH_*`` settings; ``end`` None means the newest session."""
-    return PackSpec(
-        pack_id=pack_id,
-        seed=seed,
-        months=settings.bench_windows_months,
-        years_lookback=settings.bench_years_lookback,
-        windows=settings.bench_packs_per_universe,
-        include_stress=settings.bench_include_stress,
-        end=end.date() if isinstance(end, datetime) else end,
+    return parse_record(
+        PackSpec,
+        {
+            "pack_id": pack_id,
+            "seed": seed,
+            "months": settings.bench_windows_months,
+            "years_lookback": settings.bench_years_lookback,
+            "windows": settings.bench_packs_per_universe,
+            "include_stress": settings.bench_include_stress,
+            "end": end.date() if isinstance(end, datetime) else end,
+        },
+        asked=f"specify the benchmark pack {pack_id!r}",
+        next_step="see ordinis-learn packs generate --help and the BENCH_* settings",
     )
 
 

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from pydantic import ValidationError
 
 from ordinis_learn.datasets import open_dataset
-from ordinis_learn.errors import ConfigInvalid
 from ordinis_learn.records import DatasetManifest, ModelArtifact
 from ordinis_learn.rollout.tags import TRAINING_TAG
 from ordinis_learn.training import TrainConfig, train_model
+from ordinis_learn.use_cases.parsing import parse_record
 from ordinis_learn.use_cases.sign import reference, submit
 from ordinis_learn.workbench import Workbench
 
@@ -53,16 +52,12 @@ def train(bench: Workbench, config: TrainConfig) -> ModelArtifact:
 
 def parse_config(config: Mapping[str, Any]) -> TrainConfig:
     """Read a training configuration; raise ConfigInvalid naming the field that is wrong."""
-    try:
-        return TrainConfig.model_validate(dict(config))
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "train_config"
-        raise ConfigInvalid(
-            "read the training configuration",
-            found=f"{field}: {first['msg']} (got {first.get('input')!r})",
-            next_step="ordinis-learn schema export TrainConfig lists every field",
-        ) from error
+    return parse_record(
+        TrainConfig,
+        config,
+        asked="read the training configuration",
+        next_step="ordinis-learn schema export TrainConfig lists every field",
+    )
 
 
 def _dataset(bench: Workbench, config: TrainConfig) -> tuple[DatasetManifest | None, pa.Table | None]:

@@ -40,6 +40,7 @@ def accept_statement(change: Change, version: str, *, key: str, text: str, store
             before = None  # its key was revoked since: there is nothing to protect
         if before is not None:
             _refuse_older(statement, before=before, key=key)
+            _refuse_other_window(statement.record, before=before.record, key=key)
     change.tag(version, key, text)
     change.record(_action(statement.record), _body(version, key, text, statement))
 
@@ -52,6 +53,21 @@ def _refuse_older(statement: VerifiedStatement, *, before: VerifiedStatement, ke
         f"attach a statement under {key!r}",
         found=f"it is of {new.isoformat()}, the one there is of {old.isoformat()}",
         next_step="make a new statement: an older one does not replace a newer one",
+    )
+
+
+def _refuse_other_window(new: Record, *, before: Record, key: str) -> None:
+    """Let a shadow report only go on: an interval that is valid at any time is not valid for any window."""
+    if not isinstance(new, ShadowReport) or not isinstance(before, ShadowReport):
+        return
+    goes_on = new.start == before.start and new.end >= before.end
+    if goes_on or (new.active != before.active and new.start >= before.start):
+        return
+    raise EvidenceInvalid(
+        f"attach a shadow report under {key!r}",
+        found=f"sessions {new.start.date()} to {new.end.date()}, where {before.start.date()} to "
+        f"{before.end.date()} was reported before",
+        next_step=f"run the shadow from {before.start.date()} to {before.end.date()} or later",
     )
 
 

@@ -178,9 +178,12 @@ class MlflowModelRegistry:
 
         The request names the version it was made against, so that a retry does not roll back twice.
         """
-        active = self.active_version(name)
-        if active is None:
+        asked = f"roll back {name}"
+        with self._asked(asked):
+            aliases = self._client.get_registered_model(name).aliases
+        if "active" not in aliases:
             return None
+        active = str(aliases["active"])
         request = RollbackRequest(reason=reason, from_version=active)
         with self._asked(f"roll {name} back from {active}"):
             self._client.set_registered_model_tag(name, ROLLBACK_REQUEST, write_rollback_request(request))

@@ -13,7 +13,7 @@ from ordinis_learn.rollout.gate import decide
 from ordinis_learn.rollout.policy import Policy
 from ordinis_mlflow._artifacts import ArtifactReader
 from ordinis_mlflow._change import DECISION_TAG, UNKNOWN_SHA256, Change
-from ordinis_registry.catalogue import find_dataset, is_drift_breached
+from ordinis_registry.catalogue import find_dataset, is_drift_breached, trials_before
 from ordinis_registry.identities import known_identities
 from ordinis_registry.policies import keep_policy
 
@@ -48,7 +48,8 @@ def gather(change: Change, version: str, *, stored_sha256: str | None) -> Eviden
         stored_sha256=stored_sha256,
         dataset=None,
         incumbent=None if incumbent in {None, version} else change.reference(incumbent),
-        drift_breached=is_drift_breached(change.session, change.name),
+        drift_breached=is_drift_breached(change.session, change.name, version),
+        earlier_trials=trials_before(change.session, change.name, version),
         now=change.at,
     )
     artifact = evidence.artifact

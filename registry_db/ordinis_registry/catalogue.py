@@ -244,10 +244,34 @@ def find_dataset(session: Session, ref: str) -> DatasetManifest | None:
     return None if text is None else DatasetManifest.model_validate_json(text)
 
 
-def is_drift_breached(session: Session, model: str) -> bool:
-    """Tell whether a model's newest drift check found a breach; no check is no breach."""
-    query = sa.select(DriftReportRow.breached).where(DriftReportRow.model == model)
-    return bool(session.scalars(query.order_by(DriftReportRow.position.desc()).limit(1)).first())
+def is_drift_breached(session: Session, model: str, version: str) -> bool:
+    """Tell whether a critical drift finding stands open against a version; no check is no breach.
+
+    A breach is cleared by a later check of the same version against the same data, over sessions that reach at
+    least as far: looking at another year, another version or another reference clears nothing.
+    """
+    query = sa.select(DriftReportRow.record).where(
+        DriftReportRow.model == model, DriftReportRow.version == version
+    )
+    open_until: dict[str, datetime] = {}
+    for text in session.scalars(query.order_by(DriftReportRow.position)):
+        report = DriftReport.model_validate_json(text)
+        standing = open_until.get(report.dataset_ref)
+        if any(finding.severity == "critical" for finding in report.findings):
+            open_until[report.dataset_ref] = report.end if standing is None else max(standing, report.end)
+        elif standing is not None and report.end >= standing:
+            del open_until[report.dataset_ref]
+    return bool(open_until)
+
+
+def trials_before(session: Session, name: str, version: str) -> int:
+    """Return how many models were fitted for earlier versions of a name; the next one is picked from them all."""
+    query = sa.select(ArtifactRow.version, ArtifactRow.record).where(ArtifactRow.name == name)
+    return sum(
+        ModelArtifact.model_validate_json(text).trials
+        for other, text in session.execute(query)
+        if int(other) < int(version)
+    )
 
 
 def _text(record: Record) -> str:

@@ -54,3 +54,24 @@ def test_help_imports_nothing_heavy():
 
 def test_unknown_command_is_an_error():
     assert CliRunner().invoke(main, ["frobnicate"]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["loop", "--seed", "-3"],
+        ["loop", "--trials", "0"],
+        ["packs", "generate", "--seed", "-1"],
+        ["shadow", "m", "1", "--start", "2022-13-01", "--end", "2022-12-01"],
+    ],
+)
+def test_a_number_out_of_range_is_refused_before_anything_is_opened(words, tmp_path):
+    done = CliRunner().invoke(main, ["--home", str(tmp_path), *words])
+    assert done.exit_code == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pack_id_that_leads_out_of_its_folder_is_a_message_not_a_traceback(tmp_path):
+    done = CliRunner().invoke(main, ["--home", str(tmp_path), "packs", "generate", "--pack", "../evil"])
+    assert done.exit_code == 1
+    assert "E_CFG_INVALID" in done.output

@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 from ordinis_learn import LearningEngine, ModelArtifact
-from ordinis_learn.errors import ConfigInvalid, DataMissing, RolloutDenied
+from ordinis_learn.errors import ArtifactMissing, ConfigInvalid, DataMissing, RolloutDenied
 from ordinis_learn.records import Actor, Role, State
 from ordinis_learn.use_cases.approve import answer_request
 from ordinis_learn.use_cases.dossier import write_dossier
@@ -110,6 +110,30 @@ def test_drift_of_a_declared_model_needs_a_reference(engine):
     )
     assert {finding.feature for finding in report.findings} >= {"vol_20", "prediction", "outcome"}
     assert engine.workbench.catalogue.drift("desk_rule") == [report]
+
+
+def test_a_fitted_model_s_outcome_is_not_compared_with_the_rows_it_was_fitted_on(engine):
+    fitted = engine.train({"name": "fitted", "dataset": "core", "rounds": 40, "folds": 2})
+    report = check_model_drift(
+        engine.workbench, "fitted", version=fitted.version, start=date(1995, 1, 3), end=date(1995, 12, 20)
+    )
+    features = {finding.feature for finding in report.findings}
+    assert "prediction" in features
+    assert "outcome" not in features
+
+
+def test_trials_of_all_versions_before_are_counted(engine):
+    config = {"name": "fitted", "dataset": "core", "rounds": 10, "folds": 2}
+    cards = []
+    for seed in (1, 2, 3):
+        artifact = engine.train(config | {"seed": seed})
+        cards.append(engine.evaluate(artifact.artifact_id, "bench_core_v1"))
+    assert [card["trials"] for card in cards] == [1, 2, 3]
+
+
+def test_rolling_back_a_misspelt_model_is_an_error(engine):
+    with pytest.raises(ArtifactMissing):
+        engine.workbench.registry.roll_back("desk_rul", reason="losing money")
 
 
 def test_drift_over_sessions_without_signals_says_so(engine):

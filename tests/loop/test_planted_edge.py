@@ -17,6 +17,7 @@ from ordinis_learn.loop import GovernedLoop, LoopPlan
 from ordinis_learn.loop.display import Display
 from ordinis_learn.market import simulate_history
 from ordinis_learn.records import State
+from ordinis_learn.use_cases.drift import check_model_drift
 from ordinis_learn.use_cases.refusals import refused_rules
 
 pytestmark = pytest.mark.slow
@@ -62,12 +63,13 @@ def test_a_real_edge_is_promoted_its_end_is_noticed_and_version_1_comes_back(tmp
         drifted = {f.feature for f in report.findings if f.severity == "critical"}
         assert {"vol_20", "vol_60"} <= drifted
 
-        # While the breach stands, nothing new goes live.
+        # The same drift, found for another candidate on the same data, keeps that one out as well.
         three = engine.train(
             {"name": "sim_signal", "dataset": "sim", "train_until": PLAN.train_end, "rounds": 20, "seed": 8}
         )
         engine.evaluate(three.artifact_id, PLAN.pack_id)
         engine.rollout(three.artifact_id, {"stage": "shadow"})
+        check_model_drift(bench, "sim_signal", version=three.version, start=PLAN.drift[0], end=PLAN.drift[1])
         with pytest.raises(RolloutDenied):
             engine.rollout(three.artifact_id, {"stage": "active"})
         assert "no_drift_breach" in refused_rules(bench, three)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from ordinis_learn.errors import ArtifactMissing, BenchDataMissing, DataCorrupt, DataMissing
 from ordinis_learn.records import REQUIRED_TAGS, Envelope
+from ordinis_registry import SqlCatalogue
+from ordinis_registry.catalogue import is_drift_breached, trials_before
 
 
 def topics(catalogue):
@@ -128,3 +132,33 @@ def test_the_same_change_makes_the_same_event_id(make):
         catalogue.add_dataset(make.manifest())
         ids.append(catalogue.pending_events()[0]["payload"]["event_id"])
     assert ids[0] == ids[1]
+
+
+def test_a_breach_stands_until_the_same_version_is_checked_again_on_the_same_ground(database, make):
+    catalogue = SqlCatalogue(database, clock=lambda: make.now)
+    quiet = {"breached": False, "findings": ()}
+
+    def stands(version="1"):
+        with database.reading() as session:
+            return is_drift_breached(session, "sp500_signal", version)
+
+    assert not stands()
+    breach = make.drift()
+    catalogue.add_drift(breach, [])
+    assert stands()
+    assert not stands("2")
+    catalogue.add_drift(make.drift(version="2", **quiet), [])
+    catalogue.add_drift(make.drift(dataset_ref="other@v1", **quiet), [])
+    catalogue.add_drift(make.drift(end=breach.end - timedelta(days=1), **quiet), [])
+    assert stands()
+    catalogue.add_drift(make.drift(created_at=breach.created_at + timedelta(days=1), **quiet), [])
+    assert not stands()
+
+
+def test_trials_before_a_version_are_those_of_all_earlier_ones(database, make):
+    catalogue = SqlCatalogue(database, clock=lambda: make.now)
+    for version, trials in (("1", 1), ("2", 8), ("10", 5)):
+        catalogue.add_artifact(make.artifact(artifact_id=f"A{version}", version=version, trials=trials))
+    with database.reading() as session:
+        counted = [trials_before(session, "sp500_signal", version) for version in ("1", "2", "3", "10", "11")]
+    assert counted == [0, 1, 9, 9, 14]

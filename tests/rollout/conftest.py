@@ -142,6 +142,7 @@ def make_scorecard(**changes):
         "windows": 40,
         "purged_windows": (),
         "sessions": 2500,
+        "pack_end": date(2021, 12, 31),
         "trials": 12,
         "probabilistic_sharpe": 0.99,
         "deflated_sharpe": 0.97,

@@ -1,7 +1,7 @@
 """Truth tables: for each rule, what passes, what fails, what is open, what cannot be judged."""
 
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -274,9 +274,9 @@ SHADOW = [
     ("shadow_not_inferior", interval(-0.1, 0.0, level=0.5), BLOCKED),
     ("shadow_not_inferior", interval(-0.1, 0.0, level=NAN), BLOCKED),
     ("shadow_not_inferior", {"loss_interval": None}, BLOCKED),
-    ("shadow_after_training", {}, PASS),
-    ("shadow_after_training", {"start": datetime(2018, 12, 31, tzinfo=UTC)}, FAIL),
-    ("shadow_after_training", {"start": datetime(2019, 1, 1, tzinfo=UTC)}, PASS),
+    ("shadow_after_training", {"start": datetime(2022, 1, 1, tzinfo=UTC)}, PASS),
+    ("shadow_after_training", {"start": datetime(2021, 12, 31, tzinfo=UTC)}, FAIL),
+    ("shadow_after_training", {"start": datetime(2019, 1, 1, tzinfo=UTC)}, FAIL),
 ]
 
 
@@ -320,6 +320,19 @@ def test_when_training_ended_must_be_known(make):
     ):
         assert judge("shadow_after_training", {}, make.evidence(**changes), make).verdict == expected
     assert judge("shadow_after_training", {}, declared(make), make).verdict == PASS
+
+
+def test_a_shadow_run_must_lie_after_every_pack(make):
+    for end, expected in ((date(2021, 12, 31), PASS), (date(2022, 6, 30), FAIL), (None, BLOCKED)):
+        evidence = make.evidence(scorecards={make.pack: make.scorecard(pack_end=end)})
+        assert judge("shadow_after_training", {}, evidence, make).verdict == expected
+
+
+def test_trials_of_earlier_versions_count(make):
+    card = make.scorecard(trials=20)
+    for earlier, expected in ((8, PASS), (9, BLOCKED)):
+        evidence = make.evidence(scorecards={make.pack: card}, earlier_trials=earlier)
+        assert judge("deflated_sharpe", {"at_least": 0.95}, evidence, make).verdict == expected
 
 
 ONE = {"count": 1, "max_age_days": 30}

@@ -40,6 +40,10 @@ MODEL = "sp500_signal"
 DESK = Actor(name="head-of-desk", kind="claimed")
 
 
+def _midnight(moment):
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 class Clock:
     """A clock that a test moves by hand."""
 
@@ -178,6 +182,7 @@ class Desk:
             "windows": 40,
             "purged_windows": (),
             "sessions": 2500,
+            "pack_end": (self.clock() - timedelta(days=400)).date(),
             "trials": 1,
             "probabilistic_sharpe": 0.99,
             "deflated_sharpe": 0.97,
@@ -198,8 +203,8 @@ class Desk:
         fields = {
             "subject": self.reference(version, name=name),
             "active": None if active is None else self.reference(active, name=name),
-            "start": self.clock() - timedelta(days=40),
-            "end": self.clock() - timedelta(days=1),
+            "start": _midnight(self.clock() - timedelta(days=40)),
+            "end": _midnight(self.clock() - timedelta(days=1)),
             "calendar_days": 39,
             "sessions": 27,
             "decisions": 400,

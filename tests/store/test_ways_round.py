@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from mlflow.entities.model_registry import ModelVersionTag, RegisteredModelTag  # noqa: TID253
 from mlflow.exceptions import MlflowException  # noqa: TID253
@@ -91,6 +93,23 @@ def test_going_flat_first_does_not_make_the_next_one_a_first_model(desk):
     desk.approve(second)
     desk.move(second, "active")
     assert desk.active() == second
+
+
+def test_a_shadow_report_may_only_go_on(desk):
+    version = desk.register()
+    desk.attest(version)
+    before = desk.shadow(version)
+    for changes in ({"start": before.start + timedelta(days=5)}, {"end": before.end - timedelta(days=5)}):
+        chosen = desk.sign("shadow", desk.shadow(version, **changes))
+        assert (
+            "was reported before"
+            in refused(
+                lambda text=chosen: desk.tag(version, SHADOW_TAG, text), "E_LEARN_EVIDENCE_INVALID"
+            ).message
+        )
+    longer = desk.shadow(version, end=before.end + timedelta(hours=1))
+    desk.tag(version, SHADOW_TAG, desk.sign("shadow", longer))
+    assert desk.actions()[-1] == "evidence.submitted"
 
 
 def test_the_version_that_traded_last_may_come_back_as_it_is(desk):

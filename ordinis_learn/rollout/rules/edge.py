@@ -96,9 +96,10 @@ def _judge_deflated(context: Context, params: Probability) -> Finding:
         value = finite(card.deflated_sharpe)
         if artifact is None or value is None:
             return blocked("the deflated Sharpe ratio is undefined", _AGAIN)
-        if card.trials < artifact.trials:
+        tried = artifact.trials + context.evidence.earlier_trials
+        if card.trials < tried:
             return blocked(
-                f"computed for {card.trials} trials, {artifact.trials} were run",
+                f"computed for {card.trials} trials, {tried} were run for this model and the versions before it",
                 "evaluate with the trials that were run",
             )
         found = f"{value:.3f} with {card.trials} trials"

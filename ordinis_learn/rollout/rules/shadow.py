@@ -122,15 +122,19 @@ def _judge_sample(context: Context, _params: NoParams) -> Finding:
     def judge(report: ShadowReport) -> Finding:
         if artifact is None:
             return blocked("no signed training record", "submit the training statement (training does it)")
-        if artifact.data_snapshot_ref == DECLARED:
-            return passed("parameters were declared, not trained")
-        if artifact.trained_until is None:
-            return blocked("the training record does not say until when", "train the version again")
-        until = date.fromisoformat(artifact.trained_until[:10])
-        found = f"trained until {until}, shadow from {report.start:%Y-%m-%d}"
-        if report.start.date() > until:
+        ends = {card.pack_id: card.pack_end for card in context.evidence.scorecards.values()}
+        if artifact.data_snapshot_ref != DECLARED:
+            ends["training"] = (
+                date.fromisoformat(artifact.trained_until[:10]) if artifact.trained_until else None
+            )
+        unknown = sorted(name for name, end in ends.items() if end is None)
+        if unknown or not ends:
+            return blocked(f"{', '.join(unknown) or 'nothing'} says until when", "evaluate or train again")
+        last, name = max((end, name) for name, end in ends.items() if end is not None)
+        found = f"{name} until {last}, shadow from {report.start:%Y-%m-%d}"
+        if report.start.date() > last:
             return passed(found)
-        return failed(found, "run the shadow over sessions after the training data")
+        return failed(found, "run the shadow over sessions that nothing was fitted or judged on")
 
     return _with_report(context, judge)
 
@@ -184,7 +188,7 @@ SHADOW_PARITY = Rule(
 SHADOW_AFTER_TRAINING = Rule(
     name="shadow_after_training",
     params=NoParams,
-    asked=lambda _: "the shadow ran on sessions that training had not seen",
+    asked=lambda _: "the shadow ran on sessions that neither training nor the packs had seen",
     judge=_judge_sample,
     source="shadow report, training statement",
 )

@@ -221,6 +221,14 @@ class IdentityBook(Protocol):
         """Trust a key from now on; ConfigInvalid when the name is taken by another key."""
         ...
 
+    def revoke(self, name: str, *, actor: Actor, reason: str, key_id: str = "") -> Identity:
+        """Stop trusting a name's key, whatever it signed and when."""
+        ...
+
+    def rotate(self, successor: Identity, *, actor: Actor, reason: str) -> Identity:
+        """Let a name's next key take over with the same powers; return the retired one."""
+        ...
+
     def identities(self) -> Sequence[Identity]:
         """Return every identity, revoked ones too."""
         ...

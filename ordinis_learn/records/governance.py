@@ -42,7 +42,12 @@ class Role(StrEnum):
 
 
 class Identity(Record):
-    """A public key that the desk trusts, and for what."""
+    """A public key that the desk trusts, and for what.
+
+    ``groups`` are titles that a policy may ask for among approvers, such as ``risk``. A *revoked* key vouches for
+    nothing any more; a *retired* one (replaced by the next key of its name) vouches for what the registry
+    accepted before ``retired_at``.
+    """
 
     name: str
     key_id: str
@@ -50,6 +55,13 @@ class Identity(Record):
     roles: tuple[Role, ...]
     trusted_since: UtcDatetime
     revoked_at: UtcDatetime | None = None
+    groups: tuple[str, ...] = ()
+    retired_at: UtcDatetime | None = None
+
+    @property
+    def signs(self) -> bool:
+        """Whether the key may sign anything new."""
+        return self.revoked_at is None and self.retired_at is None
 
 
 class Actor(Record):

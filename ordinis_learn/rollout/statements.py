@@ -166,20 +166,33 @@ def sign(kind: str, *, subject: ModelRef, predicate: Record, signer: CryptoSigne
     return text
 
 
-def verify(text: str, *, identities: Sequence[Identity], now: datetime) -> VerifiedStatement:
+def verify(
+    text: str, *, identities: Sequence[Identity], now: datetime, accepted_at: datetime | None = None
+) -> VerifiedStatement:
     """Check an envelope from anywhere.
 
     A key that is revoked at ``now`` vouches for nothing, whenever it signed: the time inside a statement
-    is only what its signer claims.
+    is only what its signer claims. One that is retired vouches for what the registry had accepted by then.
+
+    Parameters
+    ----------
+    text : str
+        The envelope.
+    identities : Sequence[Identity]
+        Every identity, revoked and retired ones too.
+    now : datetime
+        The moment at which the key must be trusted.
+    accepted_at : datetime, optional
+        When the registry recorded exactly this envelope; None for one that arrives now.
 
     Raises
     ------
     EvidenceInvalid
-        Anything at all is wrong.
+        Anything at all is wrong; ``data["revoked"]`` where it is the key's revocation.
     """
     envelope = _read_envelope(text)
     (key_id,) = envelope.signatures
-    trusted = _trusted(key_id, identities=identities, now=now)
+    trusted = _trusted(key_id, identities=identities, now=now, seen_at=accepted_at or now)
     _check_signature(envelope, trusted[0])
     kind, subject, record = _read_payload(envelope.payload)
     signer = _in_role(trusted, kind)
@@ -210,7 +223,9 @@ def _read_envelope(text: str) -> Envelope:
     return envelope
 
 
-def _trusted(key_id: str, *, identities: Sequence[Identity], now: datetime) -> list[Identity]:
+def _trusted(
+    key_id: str, *, identities: Sequence[Identity], now: datetime, seen_at: datetime
+) -> list[Identity]:
     """Return the identity rows of a key; one revoked row revokes the key, two names or key bytes void it."""
     public_keys = {identity.public_key for identity in identities if identity.key_id == key_id}
     if not public_keys:
@@ -220,7 +235,9 @@ def _trusted(key_id: str, *, identities: Sequence[Identity], now: datetime) -> l
     if len(names) > 1 or len(public_keys) > 1:
         raise _invalid(f"key {key_id[:16]}… is listed more than once ({', '.join(names)})")
     if any(identity.revoked_at is not None and identity.revoked_at <= now for identity in rows):
-        raise _invalid(f"the key {key_id[:16]}… of {names[0]} is revoked")
+        raise _invalid(f"the key {key_id[:16]}… of {names[0]} is revoked", revoked=names[0])
+    if any(identity.retired_at is not None and identity.retired_at <= seen_at for identity in rows):
+        raise _invalid(f"the key {key_id[:16]}… of {names[0]} is retired, and signs nothing new")
     valid = [identity for identity in rows if identity.trusted_since <= now]
     if not valid:
         raise _invalid(f"the key {key_id[:16]}… of {names[0]} is not trusted yet")
@@ -295,9 +312,10 @@ def _first(error: ValidationError) -> str:
     return f"{place}: {problem['msg']}"
 
 
-def _invalid(found: str) -> EvidenceInvalid:
+def _invalid(found: str, **data: str) -> EvidenceInvalid:
     return EvidenceInvalid(
         "read a signed statement",
         found=found,
         next_step="sign it anew with a trusted key in the right role, and submit that",
+        **data,
     )

@@ -14,6 +14,7 @@ from ordinis_learn.errors import ConfigInvalid
 from ordinis_learn.rollout.states import fold_name
 
 __all__ = [
+    "GROUP",
     "IDENTITY_NAME",
     "NAMESPACE",
     "SHADOW_TAG",
@@ -39,6 +40,9 @@ _CHANNELS: Final = ("ordinis.evidence", "ordinis.approval")
 
 IDENTITY_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
 """Lower case, so that a name is one file on every file system and one tag in every store."""
+
+GROUP: Final = r"^[a-z][a-z0-9_]{0,62}$"
+"""How a group of approvers is written."""
 
 _PACK_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
 from ordinis_learn.errors import EvidenceInvalid
 from ordinis_learn.records import Approval, Record, Scorecard, ShadowReport
-from ordinis_learn.rollout.evidence import check_statement
+from ordinis_learn.rollout.evidence import check_statement, text_sha256
 from ordinis_learn.rollout.statements import VerifiedStatement
 from ordinis_mlflow._change import Change
+from ordinis_registry.acceptance import accepted_statements
 from ordinis_registry.identities import known_identities
 
 __all__ = ["accept_statement"]
@@ -28,14 +28,18 @@ def accept_statement(change: Change, version: str, *, key: str, text: str, store
     subject = change.reference(version, stored_sha256=stored_sha256)
     identities = known_identities(change.session)
 
-    def check(candidate: str) -> VerifiedStatement:
-        return check_statement(key, candidate, subject=subject, identities=identities, now=change.at)
+    accepted = accepted_statements(change.session, change.name, identities=identities)
+
+    def check(candidate: str, *, accepted_at: datetime | None = None) -> VerifiedStatement:
+        return check_statement(
+            key, candidate, subject=subject, identities=identities, now=change.at, accepted_at=accepted_at
+        )
 
     statement = check(text)
     replaced = change.tags(version).get(key)
     if replaced is not None:
         try:
-            before = check(replaced)
+            before = check(replaced, accepted_at=accepted.get(text_sha256(replaced)))
         except EvidenceInvalid:
             before = None  # its key was revoked since: there is nothing to protect
         if before is not None:
@@ -81,7 +85,7 @@ def _body(version: str, key: str, text: str, statement: VerifiedStatement) -> di
         "kind": statement.kind,
         "signer": statement.signer.name,
         "key_id": statement.signer.key_id,
-        "envelope_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "envelope_sha256": text_sha256(text),
         "record_hash": record.content_hash(),
     }
     if isinstance(record, Approval):

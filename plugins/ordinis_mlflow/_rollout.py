@@ -13,6 +13,7 @@ from ordinis_learn.rollout.gate import decide
 from ordinis_learn.rollout.policy import Policy
 from ordinis_mlflow._artifacts import ArtifactReader
 from ordinis_mlflow._change import DECISION_TAG, UNKNOWN_SHA256, Change
+from ordinis_registry.acceptance import accepted_statements
 from ordinis_registry.catalogue import find_dataset, is_drift_breached
 from ordinis_registry.identities import known_identities
 from ordinis_registry.policies import keep_policy
@@ -40,16 +41,18 @@ def adopt(change: Change, *, artifacts: ArtifactReader) -> None:
 def gather(change: Change, version: str, *, stored_sha256: str | None) -> Evidence:
     """Collect what the gate looks at, as it is now."""
     incumbent = change.pointers.incumbent
+    identities = known_identities(change.session)
     evidence = read_evidence(
         change.tags(version),
         subject=change.reference(version, stored_sha256=stored_sha256),
         state=change.state(version),
-        identities=known_identities(change.session),
+        identities=identities,
         stored_sha256=stored_sha256,
         dataset=None,
         incumbent=None if incumbent in {None, version} else change.reference(incumbent),
         drift_breached=is_drift_breached(change.session, change.name),
         now=change.at,
+        accepted=accepted_statements(change.session, change.name, identities=identities),
     )
     artifact = evidence.artifact
     if artifact is None or artifact.data_snapshot_ref == DECLARED:

@@ -41,7 +41,7 @@ def test_the_default_policy_has_the_numbers_fixed_for_it(policy):
     assert params(policy, "shadow_duration") == {"at_least_days": 7}
     assert params(policy, "shadow_parity") == {"max_abs_diff": 1e-9}
     assert params(policy, "shadow_not_inferior") == {"margin": 0.05}
-    assert params(policy, "approvals") == {"count": 1, "max_age_days": 30}
+    assert params(policy, "approvals") == {"count": 1, "max_age_days": 30, "groups": {}}
     assert params(policy, "probabilistic_sharpe", first_model=True) == {"at_least": 0.95}
     assert params(policy, "max_drawdown", first_model=True) == {"at_most": 0.35}
     assert params(policy, "sessions", first_model=True) == {"at_least": 1000}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ordinis_learn.errors import ApprovalMissing
 from ordinis_learn.records import Approval, State
@@ -21,6 +21,7 @@ from ordinis_learn.rollout.rules.base import (
     passed,
 )
 from ordinis_learn.rollout.states import fold_name
+from ordinis_learn.rollout.tags import GROUP
 
 __all__ = ["APPROVALS", "Approvals", "counted_approvers"]
 
@@ -28,11 +29,21 @@ __all__ = ["APPROVALS", "Approvals", "counted_approvers"]
 class Approvals(Params):
     """How many approvers must have said yes, and for how long a yes holds (at most until it expires).
 
-    ``count`` may be 0: then only a standing refusal matters.
+    ``count`` may be 0: then only a standing refusal matters. ``groups`` says how many of them must come from
+    each group; who is in two groups counts for both, and once towards ``count``.
     """
 
     count: Annotated[int, Field(ge=0, le=20)]
     max_age_days: Annotated[int, Field(ge=1, le=365)]
+    groups: dict[Annotated[str, Field(pattern=GROUP)], Annotated[int, Field(ge=1, le=20)]] = Field(
+        default_factory=dict
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> Approvals:
+        if over := sorted(name for name, least in self.groups.items() if least > self.count):
+            raise ValueError(f"more approvals asked of {', '.join(over)} than in all: raise count")
+        return self
 
 
 def counted_approvers(context: Context, params: Mapping[str, Any]) -> tuple[str, ...]:
@@ -55,14 +66,34 @@ def _judge(context: Context, params: Approvals) -> Finding:
         for a in context.evidence.approvals
         if a.answer == "approve" and (reason := _why_not(a, context, max_age_days=params.max_age_days))
     ]
-    found = "; ".join([f"{len(counted)} of {params.count}" + _by(counted), *notes])
-    if len(counted) >= params.count:
+    short = _short_groups(counted, context, params)
+    found = "; ".join(
+        [
+            f"{len(counted)} of {params.count}" + _by(counted),
+            *short.values(),
+            *context.evidence.voided,
+            *notes,
+        ]
+    )
+    if len(counted) >= params.count and not short:
         return passed(found)
     target, subject = context.to_state.value.lower(), context.evidence.subject
+    who = f"an approver of {' and '.join(short)}" if short else "an approver"
     return failed(
         found,
-        f"let an approver run: ordinis-learn approve {subject.name} {subject.version} --as NAME --target {target}",
+        f"let {who} run: ordinis-learn approve {subject.name} {subject.version} --as NAME --target {target}",
     )
+
+
+def _short_groups(counted: tuple[str, ...], context: Context, params: Approvals) -> dict[str, str]:
+    """Return what is missing by group, empty where every group has enough."""
+    groups = context.evidence.approver_groups
+    present = {name: sum(name in groups.get(who, ()) for who in counted) for name in params.groups}
+    return {
+        name: f"{present[name]} of {least} from {name}"
+        for name, least in sorted(params.groups.items())
+        if present[name] < least
+    }
 
 
 def _counted(context: Context, params: Approvals) -> tuple[str, ...]:
@@ -109,14 +140,17 @@ def _by(names: tuple[str, ...]) -> str:
     return f" ({', '.join(names)})" if names else ""
 
 
+def _asked(params: Approvals) -> str:
+    if not params.count:
+        return "no refusal stands"
+    groups = "".join(f", at least {least} from {name}" for name, least in sorted(params.groups.items()))
+    return f"{params.count} approvals of this evidence{groups}, not by requester or trainer; no refusal"
+
+
 APPROVALS: Rule[Approvals] = Rule(
     name="approvals",
     params=Approvals,
-    asked=lambda params: (
-        f"{params.count} approvals of this evidence, not by requester or trainer; no refusal"
-        if params.count
-        else "no refusal stands"
-    ),
+    asked=_asked,
     judge=_judge,
     source="signed approvals",
     code=ApprovalMissing.code,

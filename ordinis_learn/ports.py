@@ -213,6 +213,10 @@ class Ledger(Protocol):
         """Return the version that was ACTIVE at a moment, None when flat."""
         ...
 
+    def replay(self, policy: Any = None) -> Sequence[Any]:
+        """Make every recorded decision again, under its own policy or under another one."""
+        ...
+
 
 class IdentityBook(Protocol):
     """The public keys that the desk trusts."""

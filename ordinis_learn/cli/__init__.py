@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "shadow": "Run a candidate beside the active model.",
     "train": "Train a model and register it as a candidate.",
     "tune": "Search training parameters, then train the best.",
+    "waive": "Sign for setting one rule aside for a while; two people must.",
 }
 
 

@@ -54,6 +54,7 @@ from ordinis_learn.records.governance import (
     RuleVerdict,
     State,
     Waiver,
+    WaiverGrant,
 )
 from ordinis_learn.records.scorecard import (
     Interval,
@@ -124,6 +125,7 @@ __all__ = [
     "UtcDatetime",
     "Verdict",
     "Waiver",
+    "WaiverGrant",
     "canonical_json",
     "dataset_built",
     "drift_alerted",

@@ -20,6 +20,7 @@ __all__ = [
     "RuleVerdict",
     "State",
     "Waiver",
+    "WaiverGrant",
 ]
 
 
@@ -84,6 +85,20 @@ class Approval(Record):
     expires_at: UtcDatetime
 
 
+class WaiverGrant(Record):
+    """One person's word for setting a rule aside, bound to the evidence they saw; it takes two."""
+
+    subject: ModelRef
+    target: State
+    rule: str
+    reason: str = Field(min_length=1)
+    compensating_control: str = Field(min_length=1)
+    evidence_hash: Sha256
+    granted_by: str
+    granted_at: UtcDatetime
+    expires_at: UtcDatetime
+
+
 class Waiver(Record):
     """A rule set aside for a while, by two people, with something else in its place."""
 
@@ -116,7 +131,8 @@ class RuleVerdict(Record):
 class GateDecision(Record):
     """What the gate answered to one request, with every number it used.
 
-    ``rule_set`` is ``first_model`` where no incumbent was there to beat, else ``default``.
+    ``rule_set`` is ``first_model`` where no incumbent was there to beat, else ``default``. ``waivers`` set aside
+    the rules in ``waived``, whose verdicts stay what they are; ``waiver_notes`` say why others do not count.
     """
 
     schema_version: Literal["1.0.0"] = "1.0.0"
@@ -133,12 +149,16 @@ class GateDecision(Record):
     incumbent: ModelRef | None
     requester: Actor
     approvers: tuple[str, ...] = ()
+    waived: tuple[str, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
+    waiver_notes: tuple[str, ...] = ()
+    break_glass: bool = False
     decided_at: UtcDatetime
 
     @property
     def reasons(self) -> tuple[RuleVerdict, ...]:
-        """The rules that did not pass."""
-        return tuple(verdict for verdict in self.verdicts if not verdict.passed)
+        """The rules that did not pass and were not waived."""
+        return tuple(v for v in self.verdicts if not v.passed and v.rule not in self.waived)
 
 
 class AuditRecord(Record):

@@ -22,6 +22,7 @@ from ordinis_learn.records import (
     Scorecard,
     ShadowReport,
     State,
+    WaiverGrant,
     hash_of,
 )
 from ordinis_learn.rollout.statements import VerifiedStatement
@@ -58,6 +59,8 @@ class Evidence:
         Who signed the training statement; empty without one.
     approver_groups : Mapping
         The groups of whoever answered, by name.
+    grants : tuple of WaiverGrant
+        From verified statements: rules that somebody would set aside.
     voided : tuple of str
         One sentence per approval whose key has been revoked: it does not count, and is no fault.
     """
@@ -76,6 +79,7 @@ class Evidence:
     trained_by: str = ""
     approver_groups: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     voided: tuple[str, ...] = ()
+    grants: tuple[WaiverGrant, ...] = ()
 
 
 def read_evidence(
@@ -132,6 +136,7 @@ def read_evidence(
             {each.signer.name: each.signer.groups for each in statements if each.kind == "approval"}
         ),
         voided=found.voided,
+        grants=_records(statements, WaiverGrant),
     )
 
 
@@ -139,7 +144,7 @@ def evidence_hash(evidence: Evidence) -> str:
     """Return the hash that approvals are bound to.
 
     It covers the subject, the stored digest, who trained and what, the scorecards, the shadow report, the dataset
-    manifest and the incumbent. Approvals, the state, faults and drift are left out: an approval must
+    manifest and the incumbent. Approvals, waivers, the state, faults and drift are left out: an approval must
     outlive other approvals, and the rules read the rest anew at every request.
     """
     parts = {

@@ -22,6 +22,7 @@ from ordinis_learn.errors import ConfigInvalid, PolicyMissing
 from ordinis_learn.records import ModelType, Record, State
 from ordinis_learn.rollout.rules import RULES
 from ordinis_learn.rollout.states import fold_name
+from ordinis_learn.rollout.waivers import WaiverRules
 from ordinis_learn.settings import Settings
 
 __all__ = [
@@ -106,6 +107,7 @@ class Policy(Record):
     governs: Governed
     packs: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
     rules: Annotated[dict[ModelType, TypeRules], Field(min_length=1)]
+    waivers: WaiverRules | None = None
 
     @cached_property
     def policy_hash(self) -> str:

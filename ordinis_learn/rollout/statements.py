@@ -33,6 +33,7 @@ from ordinis_learn.records import (
     Scorecard,
     Sha256,
     ShadowReport,
+    WaiverGrant,
     canonical_json,
 )
 from ordinis_learn.rollout.tags import StatementKind
@@ -59,6 +60,7 @@ PREDICATE_TYPES: Final = MappingProxyType(
         "scorecard": "urn:ordinis:learn:predicate:scorecard:v1",
         "shadow": "urn:ordinis:learn:predicate:shadow:v1",
         "approval": "urn:ordinis:learn:predicate:approval:v1",
+        "waiver": "urn:ordinis:learn:predicate:waiver:v1",
     }
 )
 
@@ -68,11 +70,18 @@ ROLES: Final = MappingProxyType(
         "scorecard": Role.EVALUATOR,
         "shadow": Role.SHADOW_RUNNER,
         "approval": Role.APPROVER,
+        "waiver": Role.APPROVER,
     }
 )
 
 _RECORDS: Final[MappingProxyType[str, type[Record]]] = MappingProxyType(
-    {"training": ModelArtifact, "scorecard": Scorecard, "shadow": ShadowReport, "approval": Approval}
+    {
+        "training": ModelArtifact,
+        "scorecard": Scorecard,
+        "shadow": ShadowReport,
+        "approval": Approval,
+        "waiver": WaiverGrant,
+    }
 )
 
 
@@ -196,8 +205,9 @@ def verify(
     _check_signature(envelope, trusted[0])
     kind, subject, record = _read_payload(envelope.payload)
     signer = _in_role(trusted, kind)
-    if isinstance(record, Approval) and record.approver != signer.name:
-        raise _invalid(f"{signer.name} signed an answer in the name of {record.approver!r}")
+    named = getattr(record, {"approval": "approver", "waiver": "granted_by"}.get(kind, ""), signer.name)
+    if named != signer.name:
+        raise _invalid(f"{signer.name} signed in the name of {named!r}")
     return VerifiedStatement(kind=kind, subject=subject, record=record, signer=signer)
 
 
@@ -301,7 +311,7 @@ def _read_record(kind: StatementKind, predicate: dict[str, Any]) -> Record:
 def _subject_of(record: Record) -> ModelRef:
     if isinstance(record, ModelArtifact):
         return ModelRef(name=record.name, version=record.version, artifact_sha256=record.artifact_sha256)
-    if isinstance(record, Scorecard | ShadowReport | Approval):
+    if isinstance(record, Scorecard | ShadowReport | Approval | WaiverGrant):
         return record.subject
     raise _invalid(f"a {type(record).__name__} is not a kind of evidence")
 

@@ -10,13 +10,13 @@ from functools import partial
 from typing import Final
 
 from ordinis_learn.errors import EvidenceInvalid
-from ordinis_learn.records import Approval, Identity, ModelRef, Record, Scorecard, ShadowReport
+from ordinis_learn.records import Approval, Identity, ModelRef, Record, Scorecard, ShadowReport, WaiverGrant
 from ordinis_learn.rollout.statements import VerifiedStatement, verify
-from ordinis_learn.rollout.tags import is_statement_tag, kind_of, named_in
+from ordinis_learn.rollout.tags import is_statement_tag, kind_of, named_in, waiver_tag
 
 __all__ = ["Submitted", "check_statement", "read_statements", "text_sha256"]
 
-_PERSONAL: Final = frozenset({"approval"})
+_PERSONAL: Final = frozenset({"approval", "waiver"})
 """What a person says about a version, and what leaves with their key."""
 
 
@@ -128,6 +128,10 @@ def _check_place(
         raise _misplaced(key, f"it is about the pack {statement.record.pack_id!r}")
     if isinstance(statement.record, Approval) and named_in(key) != statement.signer.name:
         raise _misplaced(key, f"it is the answer of {statement.signer.name!r}")
+    if isinstance(statement.record, WaiverGrant) and key != waiver_tag(
+        statement.record.rule, statement.signer.name
+    ):
+        raise _misplaced(key, f"{statement.signer.name!r} waives {statement.record.rule!r}")
     return statement
 
 
@@ -155,6 +159,8 @@ def _left_behind(
 def _made_at(record: Record) -> datetime:
     if isinstance(record, Approval):
         return record.given_at
+    if isinstance(record, WaiverGrant):
+        return record.granted_at
     if isinstance(record, Scorecard | ShadowReport):
         return record.created_at
     return datetime.max.replace(tzinfo=UTC)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ordinis_learn.errors import EvidenceInvalid
-from ordinis_learn.records import Approval, Record, Scorecard, ShadowReport
+from ordinis_learn.records import Approval, Record, Scorecard, ShadowReport, WaiverGrant
 from ordinis_learn.rollout.evidence import check_statement, text_sha256
 from ordinis_learn.rollout.statements import VerifiedStatement
 from ordinis_mlflow._change import Change
@@ -62,6 +62,8 @@ def _refuse_older(statement: VerifiedStatement, *, before: VerifiedStatement, ke
 def _said_at(record: Record) -> datetime | None:
     if isinstance(record, Approval):
         return record.given_at
+    if isinstance(record, WaiverGrant):
+        return record.granted_at
     if isinstance(record, Scorecard | ShadowReport):
         return record.created_at
     try:
@@ -72,6 +74,8 @@ def _said_at(record: Record) -> datetime | None:
 
 
 def _action(record: Record) -> str:
+    if isinstance(record, WaiverGrant):
+        return "waiver.granted"
     if not isinstance(record, Approval):
         return "evidence.submitted"
     return "approval.given" if record.answer == "approve" else "approval.refused"
@@ -90,4 +94,6 @@ def _body(version: str, key: str, text: str, statement: VerifiedStatement) -> di
     }
     if isinstance(record, Approval):
         body["approval"] = record.to_json()
+    if isinstance(record, WaiverGrant):
+        body["waiver"] = record.to_json()
     return body

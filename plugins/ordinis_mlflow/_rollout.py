@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from mlflow.exceptions import MlflowException  # noqa: TID253  a leaf, loaded by name
 
 from ordinis_learn.records import DECLARED, GateDecision, LearnTopic, State
+from ordinis_learn.rollout.bundle import EvidenceBundle
 from ordinis_learn.rollout.evidence import Evidence, read_evidence
 from ordinis_learn.rollout.gate import decide
 from ordinis_learn.rollout.policy import Policy
@@ -15,8 +16,19 @@ from ordinis_mlflow._artifacts import ArtifactReader
 from ordinis_mlflow._change import DECISION_TAG, UNKNOWN_SHA256, Change
 from ordinis_registry.acceptance import accepted_statements
 from ordinis_registry.catalogue import find_dataset, is_drift_breached
+from ordinis_registry.evidence import keep_evidence
 from ordinis_registry.identities import known_identities
 from ordinis_registry.policies import keep_policy
+
+_TOLD: Final = {
+    "from_state",
+    "to_state",
+    "policy_id",
+    "policy_hash",
+    "evidence_hash",
+    "waived",
+    "break_glass",
+}
 
 __all__ = ["adopt", "carry_out", "gather", "judge", "roll_back"]
 
@@ -62,8 +74,13 @@ def gather(change: Change, version: str, *, stored_sha256: str | None) -> Eviden
 
 def judge(
     change: Change, version: str, *, to_state: State, stored_sha256: str | None, policy: Policy
-) -> GateDecision:
+) -> tuple[GateDecision, str]:
     """Ask the gate, and record its answer; the caller commits it whatever it is.
+
+    Returns
+    -------
+    tuple
+        The decision, and the hash of the evidence bundle from which it can be made again.
 
     Raises
     ------
@@ -74,6 +91,7 @@ def judge(
         change.check_agreement(version)
     evidence = gather(change, version, stored_sha256=stored_sha256)
     decision = decide(evidence, to_state=to_state, requester=change.actor, policy=policy, now=change.at)
+    bundle = keep_evidence(change.session, EvidenceBundle.of(evidence), at=change.at)
     keep_policy(
         change.session,
         policy.to_json(),
@@ -82,11 +100,12 @@ def judge(
         at=change.at,
     )
     if not decision.allowed:
-        change.record("rollout.denied", {"version": version, "decision": decision.to_json()})
-    return decision
+        body = {"version": version, "decision": decision.to_json(), "bundle": bundle}
+        change.record("rollout.denied", body)
+    return decision, bundle
 
 
-def carry_out(change: Change, decision: GateDecision, *, alone: bool) -> None:
+def carry_out(change: Change, decision: GateDecision, *, bundle: str, alone: bool) -> None:
     """Do what an allowed decision says.
 
     Parameters
@@ -95,6 +114,8 @@ def carry_out(change: Change, decision: GateDecision, *, alone: bool) -> None:
         The change in which the decision was made.
     decision : GateDecision
         Allowed.
+    bundle : str
+        The hash of the evidence bundle it was made from.
     alone : bool
         Retire the other versions in SHADOW too, when the target is SHADOW. There is one ACTIVE in any case.
     """
@@ -113,11 +134,15 @@ def carry_out(change: Change, decision: GateDecision, *, alone: bool) -> None:
         after = before.retired(version)
     change.point(after)
     change.tag(version, DECISION_TAG, decision.canonical().decode())
-    body = {"version": version, "decision": decision.to_json(), "retired": left}
+    body = {
+        "version": version,
+        "decision": decision.to_json(),
+        "bundle": bundle,
+        "retired": left,
+        "break_glass": decision.break_glass,
+    }
     record = change.record("rollout.allowed", body, pointers=after)
-    told = decision.model_dump(
-        mode="json", include={"from_state", "to_state", "policy_id", "policy_hash", "evidence_hash"}
-    )
+    told = decision.model_dump(mode="json", include=_TOLD)
     change.emit(LearnTopic.ROLLOUT_COMPLETED, {"version": version, "retired": left, **told}, record=record)
 
 

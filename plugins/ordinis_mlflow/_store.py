@@ -169,7 +169,9 @@ class GovernedStoreMixin:
         """Judge and carry out; return the refusal, to be raised after its record is committed."""
         try:
             policy = self._load_policy()
-            decision = rollout.judge(change, version, to_state=state, stored_sha256=stored, policy=policy)
+            decision, bundle = rollout.judge(
+                change, version, to_state=state, stored_sha256=stored, policy=policy
+            )
         except LearnError as error:
             # What cannot be judged is refused; a database that cannot be written is raised by record().
             closed = RolloutDenied(
@@ -181,7 +183,7 @@ class GovernedStoreMixin:
             return MlflowException(
                 explain(decision), error_code=PERMISSION_DENIED, decision=decision.to_json()
             )
-        rollout.carry_out(change, decision, alone=alone)
+        rollout.carry_out(change, decision, bundle=bundle, alone=alone)
         return None
 
     # ---- registration -------------------------------------------------------------------------

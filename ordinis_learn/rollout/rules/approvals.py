@@ -23,7 +23,7 @@ from ordinis_learn.rollout.rules.base import (
 from ordinis_learn.rollout.states import fold_name
 from ordinis_learn.rollout.tags import GROUP
 
-__all__ = ["APPROVALS", "Approvals", "counted_approvers"]
+__all__ = ["APPROVALS", "Approvals", "counted_approvers", "makers"]
 
 
 class Approvals(Params):
@@ -58,7 +58,7 @@ def _judge(context: Context, params: Approvals) -> Finding:
         return failed(
             f"refused by {', '.join(refusals)}", "settle it with them: only their own later yes lifts it"
         )
-    if params.count and not _makers(context):
+    if params.count and not makers(context):
         return blocked("nobody is named as trainer", "submit the training statement (training does it)")
     counted = _counted(context, params)
     notes = [
@@ -125,12 +125,13 @@ def _why_not(approval: Approval, context: Context, *, max_age_days: int) -> str:
         "it lies in the future": approval.given_at > now + CLOCK_SKEW,
         "it has expired": now >= min(approval.expires_at, approval.given_at + timedelta(days=max_age_days)),
         "the requester may not approve": who == fold_name(context.requester.name),
-        "who trained it may not approve": who in _makers(context),
+        "who trained it may not approve": who in makers(context),
     }
     return next((reason for reason, holds in checks.items() if holds), "")
 
 
-def _makers(context: Context) -> frozenset[str]:
+def makers(context: Context) -> frozenset[str]:
+    """Return the folded names of whoever made the model: they judge nothing about it."""
     artifact = context.evidence.artifact
     names = (context.evidence.trained_by, "" if artifact is None else artifact.trainer)
     return frozenset(fold_name(name) for name in names if name)

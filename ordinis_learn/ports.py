@@ -27,13 +27,24 @@ from ordinis_learn.records import (
     GateDecision,
     Identity,
     ModelArtifact,
+    PreflightAnswer,
     Scorecard,
     ShadowReport,
     State,
     Topic,
 )
 
-__all__ = ["Catalogue", "Clock", "EventLog", "IdentityBook", "Ledger", "ModelRegistry", "Run", "Tracker"]
+__all__ = [
+    "Catalogue",
+    "Clock",
+    "EventLog",
+    "IdentityBook",
+    "Ledger",
+    "ModelRegistry",
+    "Preflight",
+    "Run",
+    "Tracker",
+]
 
 
 class Clock(Protocol):
@@ -215,6 +226,14 @@ class Ledger(Protocol):
 
     def replay(self, policy: Any = None) -> Sequence[Any]:
         """Make every recorded decision again, under its own policy or under another one."""
+        ...
+
+
+class Preflight(Protocol):
+    """A governance service outside that is asked besides the policy, and can only tighten."""
+
+    def __call__(self, question: Mapping[str, Any]) -> PreflightAnswer:
+        """Answer a request; never raise: silence and nonsense are ``unreachable``."""
         ...
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "AuditRecord",
     "GateDecision",
     "Identity",
+    "PreflightAnswer",
     "Role",
     "RuleVerdict",
     "State",
@@ -83,6 +84,14 @@ class Approval(Record):
     comment: str = ""
     given_at: UtcDatetime
     expires_at: UtcDatetime
+
+
+class PreflightAnswer(Record):
+    """What a governance service outside said to a request; ``unreachable`` where it said nothing usable."""
+
+    answer: Literal["allow", "warn", "modify", "defer", "deny", "unreachable"]
+    reason: str
+    source: str
 
 
 class WaiverGrant(Record):

@@ -16,6 +16,7 @@ from ordinis_learn.records import (
     GateDecision,
     ModelArtifact,
     ModelRef,
+    PreflightAnswer,
     Record,
     Scorecard,
     ShadowReport,
@@ -48,6 +49,7 @@ class EvidenceBundle(Record):
     approver_groups: dict[str, tuple[str, ...]]
     voided: tuple[str, ...]
     grants: tuple[WaiverGrant, ...]
+    preflight: PreflightAnswer | None = None
 
     @classmethod
     def of(cls, evidence: Evidence) -> EvidenceBundle:

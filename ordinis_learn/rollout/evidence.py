@@ -18,6 +18,7 @@ from ordinis_learn.records import (
     Identity,
     ModelArtifact,
     ModelRef,
+    PreflightAnswer,
     Record,
     Scorecard,
     ShadowReport,
@@ -61,6 +62,8 @@ class Evidence:
         The groups of whoever answered, by name.
     grants : tuple of WaiverGrant
         From verified statements: rules that somebody would set aside.
+    preflight : PreflightAnswer, optional
+        What a governance service outside said; None where none is asked.
     voided : tuple of str
         One sentence per approval whose key has been revoked: it does not count, and is no fault.
     """
@@ -80,6 +83,7 @@ class Evidence:
     approver_groups: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     voided: tuple[str, ...] = ()
     grants: tuple[WaiverGrant, ...] = ()
+    preflight: PreflightAnswer | None = None
 
 
 def read_evidence(

@@ -13,6 +13,7 @@ from datetime import datetime
 from ordinis_learn.errors import GateFailed, RolloutDenied
 from ordinis_learn.records import Actor, GateDecision, ModelType, RuleVerdict, State
 from ordinis_learn.rollout.evidence import Evidence, evidence_hash
+from ordinis_learn.rollout.outside import judge_preflight
 from ordinis_learn.rollout.policy import Policy, RuleSpec
 from ordinis_learn.rollout.rules import RULES, Context, counted_approvers
 from ordinis_learn.rollout.rules.base import JUDGE_ERRORS
@@ -66,7 +67,8 @@ def decide(
         now=now,
     )
     ruling = _rule(context, policy=policy, first_model=first_model)
-    verdicts = (_judge_move(evidence.state, to_state), *ruling.verdicts)
+    outside = () if to_state is State.RETIRED else judge_preflight(evidence)
+    verdicts = (_judge_move(evidence.state, to_state), *ruling.verdicts, *outside)
     waived = apply_waivers(context, verdicts, rules=policy.waivers)
     allowed = all(verdict.passed or verdict.rule in waived.rules for verdict in verdicts)
     return GateDecision(

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from mlflow.exceptions import MlflowException  # noqa: TID253  a leaf, loaded by name
 
-from ordinis_learn.records import DECLARED, GateDecision, LearnTopic, State
+from ordinis_learn.records import DECLARED, GateDecision, LearnTopic, PreflightAnswer, State
 from ordinis_learn.rollout.bundle import EvidenceBundle
 from ordinis_learn.rollout.evidence import Evidence, read_evidence
 from ordinis_learn.rollout.gate import decide
@@ -73,7 +73,13 @@ def gather(change: Change, version: str, *, stored_sha256: str | None) -> Eviden
 
 
 def judge(
-    change: Change, version: str, *, to_state: State, stored_sha256: str | None, policy: Policy
+    change: Change,
+    version: str,
+    *,
+    to_state: State,
+    stored_sha256: str | None,
+    policy: Policy,
+    preflight: PreflightAnswer | None = None,
 ) -> tuple[GateDecision, str]:
     """Ask the gate, and record its answer; the caller commits it whatever it is.
 
@@ -89,7 +95,7 @@ def judge(
     """
     if to_state is not State.RETIRED:
         change.check_agreement(version)
-    evidence = gather(change, version, stored_sha256=stored_sha256)
+    evidence = replace(gather(change, version, stored_sha256=stored_sha256), preflight=preflight)
     decision = decide(evidence, to_state=to_state, requester=change.actor, policy=policy, now=change.at)
     bundle = keep_evidence(change.session, EvidenceBundle.of(evidence), at=change.at)
     keep_policy(

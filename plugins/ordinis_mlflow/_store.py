@@ -28,7 +28,7 @@ from sqlalchemy.engine import Engine
 
 from ordinis_learn.errors import ConfigInvalid, EvidenceInvalid, LearnError, RolloutDenied
 from ordinis_learn.ports import Clock
-from ordinis_learn.records import State
+from ordinis_learn.records import PreflightAnswer, State
 from ordinis_learn.rollout.evidence import evidence_hash
 from ordinis_learn.rollout.gate import explain
 from ordinis_learn.rollout.policy import Policy, governs, load_policy
@@ -54,6 +54,7 @@ from ordinis_mlflow.guards import (
     tag_deletion_refused,
     tags_at_creation_refused,
 )
+from ordinis_mlflow.preflight import open_preflight
 from ordinis_registry.database import GovernanceDatabase
 from ordinis_registry.pointers import Pointers
 
@@ -101,6 +102,7 @@ class GovernedStoreMixin:
         self._clock: Clock = _system_clock if clock is None else clock
         self._policy_id = policy_id or self._settings.gov_policy_version
         self._policy: Policy | None = None
+        self._preflight = open_preflight(self._settings)
         database = GovernanceDatabase(db_uri)
         database.upgrade()
         database.close()
@@ -129,10 +131,13 @@ class GovernedStoreMixin:
             )
         version = str(version)
         stored = self._artifacts.digest(self._plain.get_model_version_download_uri(name, version))
+        outside = self._ask_outside(name, version, state, stored=stored)
         denied: MlflowException | None = None
         with self._change(name) as change:
             rollout.adopt(change, artifacts=self._artifacts)
-            denied = self._decide(change, version, state, stored=stored, alone=archive_existing_versions)
+            denied = self._decide(
+                change, version, state, stored=stored, outside=outside, alone=archive_existing_versions
+            )
         if denied is not None:
             raise denied
         return self._plain.get_model_version(name, version)
@@ -163,14 +168,45 @@ class GovernedStoreMixin:
         found: list[ModelVersion] = self._plain.get_latest_versions(name, wanted)
         return found
 
+    def _ask_outside(
+        self, name: str, version: str, state: State, *, stored: str | None
+    ) -> PreflightAnswer | None:
+        """Ask the governance service, where one is set, before any lock is taken; going back never waits."""
+        if self._preflight is None or state is State.RETIRED:
+            return None
+        return self._preflight(
+            {
+                "action": "rollout",
+                "name": name,
+                "version": version,
+                "to_state": state.value,
+                "artifact_sha256": stored,
+                "requester": current_actor().to_json(),
+                "policy_id": self._policy_id,
+                "asked_at": self._clock().isoformat(),
+            }
+        )
+
     def _decide(
-        self, change: Change, version: str, state: State, *, stored: str | None, alone: bool
+        self,
+        change: Change,
+        version: str,
+        state: State,
+        *,
+        stored: str | None,
+        outside: PreflightAnswer | None,
+        alone: bool,
     ) -> MlflowException | None:
         """Judge and carry out; return the refusal, to be raised after its record is committed."""
         try:
             policy = self._load_policy()
             decision, bundle = rollout.judge(
-                change, version, to_state=state, stored_sha256=stored, policy=policy
+                change,
+                version,
+                to_state=state,
+                stored_sha256=stored,
+                policy=policy,
+                preflight=outside,
             )
         except LearnError as error:
             # What cannot be judged is refused; a database that cannot be written is raised by record().

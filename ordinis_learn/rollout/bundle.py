@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
+from pydantic import Field
+
 from ordinis_learn.records import (
     Approval,
     DatasetManifest,
@@ -50,6 +52,9 @@ class EvidenceBundle(Record):
     voided: tuple[str, ...]
     grants: tuple[WaiverGrant, ...]
     preflight: PreflightAnswer | None = None
+    run_metrics: dict[str, float] = Field(default_factory=dict)
+    incumbent_run_metrics: dict[str, float] = Field(default_factory=dict)
+    run_by: str = ""
 
     @classmethod
     def of(cls, evidence: Evidence) -> EvidenceBundle:

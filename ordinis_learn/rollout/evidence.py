@@ -64,6 +64,11 @@ class Evidence:
         From verified statements: rules that somebody would set aside.
     preflight : PreflightAnswer, optional
         What a governance service outside said; None where none is asked.
+    run_metrics, incumbent_run_metrics : Mapping
+        The newest metrics of the MLflow runs behind the version and the incumbent, those that the policy's rules
+        name. Nobody signs them: they are what the tracking server says at the moment of the request.
+    run_by : str
+        The user of that run; empty where it was not looked up.
     voided : tuple of str
         One sentence per approval whose key has been revoked: it does not count, and is no fault.
     """
@@ -84,6 +89,9 @@ class Evidence:
     voided: tuple[str, ...] = ()
     grants: tuple[WaiverGrant, ...] = ()
     preflight: PreflightAnswer | None = None
+    run_metrics: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    incumbent_run_metrics: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    run_by: str = ""
 
 
 def read_evidence(
@@ -161,6 +169,12 @@ def evidence_hash(evidence: Evidence) -> str:
         "dataset": None if evidence.dataset is None else evidence.dataset.content_hash(),
         "incumbent": _json(evidence.incumbent),
     }
+    if evidence.run_metrics or evidence.incumbent_run_metrics or evidence.run_by:
+        parts["runs"] = {
+            "metrics": dict(evidence.run_metrics),
+            "incumbent": dict(evidence.incumbent_run_metrics),
+            "user": evidence.run_by,
+        }
     return hash_of(parts, domain="ordinis.evidence.v1")
 
 

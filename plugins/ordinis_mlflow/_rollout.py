@@ -14,11 +14,12 @@ from ordinis_learn.rollout.gate import decide
 from ordinis_learn.rollout.policy import Policy
 from ordinis_mlflow._artifacts import ArtifactReader
 from ordinis_mlflow._change import DECISION_TAG, UNKNOWN_SHA256, Change
+from ordinis_mlflow._runs import NO_RUNS, RunFacts
 from ordinis_registry.acceptance import accepted_statements
 from ordinis_registry.catalogue import find_dataset, is_drift_breached
 from ordinis_registry.evidence import keep_evidence
 from ordinis_registry.identities import known_identities
-from ordinis_registry.policies import keep_policy
+from ordinis_registry.policies import keep_policy, refuse_changed
 
 _TOLD: Final = {
     "from_state",
@@ -50,7 +51,7 @@ def adopt(change: Change, *, artifacts: ArtifactReader) -> None:
     change.recorded_pointers = found
 
 
-def gather(change: Change, version: str, *, stored_sha256: str | None) -> Evidence:
+def gather(change: Change, version: str, *, stored_sha256: str | None, runs: RunFacts = NO_RUNS) -> Evidence:
     """Collect what the gate looks at, as it is now."""
     incumbent = change.pointers.incumbent
     identities = known_identities(change.session)
@@ -66,6 +67,13 @@ def gather(change: Change, version: str, *, stored_sha256: str | None) -> Eviden
         now=change.at,
         accepted=accepted_statements(change.session, change.name, identities=identities),
     )
+    if runs is not NO_RUNS:
+        evidence = replace(
+            evidence,
+            run_metrics=runs.metrics,
+            run_by=runs.user,
+            incumbent_run_metrics={} if evidence.incumbent is None else runs.incumbent,
+        )
     artifact = evidence.artifact
     if artifact is None or artifact.data_snapshot_ref == DECLARED:
         return evidence
@@ -80,6 +88,7 @@ def judge(
     stored_sha256: str | None,
     policy: Policy,
     preflight: PreflightAnswer | None = None,
+    runs: RunFacts = NO_RUNS,
 ) -> tuple[GateDecision, str]:
     """Ask the gate, and record its answer; the caller commits it whatever it is.
 
@@ -95,7 +104,9 @@ def judge(
     """
     if to_state is not State.RETIRED:
         change.check_agreement(version)
-    evidence = replace(gather(change, version, stored_sha256=stored_sha256), preflight=preflight)
+        refuse_changed(change.session, policy_id=policy.policy_id, source_sha256=policy.source_sha256)
+    found = gather(change, version, stored_sha256=stored_sha256, runs=runs)
+    evidence = replace(found, preflight=preflight)
     decision = decide(evidence, to_state=to_state, requester=change.actor, policy=policy, now=change.at)
     bundle = keep_evidence(change.session, EvidenceBundle.of(evidence), at=change.at)
     keep_policy(

@@ -39,6 +39,7 @@ from ordinis_mlflow import _rollout as rollout
 from ordinis_mlflow._artifacts import ArtifactReader, logged_model_id
 from ordinis_mlflow._change import DIGEST_TAG, EVIDENCE_HASH_TAG, STATE_TAG, Change
 from ordinis_mlflow._evidence import accept_statement
+from ordinis_mlflow._runs import NO_RUN_METRICS, RunFacts, read_runs, run_metrics_named
 from ordinis_mlflow._transactions import Transactions, refusal
 from ordinis_mlflow.actors import current_actor
 from ordinis_mlflow.guards import (
@@ -207,6 +208,7 @@ class GovernedStoreMixin:
                 stored_sha256=stored,
                 policy=policy,
                 preflight=outside,
+                runs=self._run_facts(change, version, state),
             )
         except LearnError as error:
             # What cannot be judged is refused; a database that cannot be written is raised by record().
@@ -431,8 +433,14 @@ class GovernedStoreMixin:
     def _tell_evidence_hash(self, name: str, version: str) -> None:
         stored = self._artifacts.digest(self._plain.get_model_version_download_uri(name, version))
         with self._change(name) as change:
-            told = evidence_hash(rollout.gather(change, version, stored_sha256=stored))
+            runs = self._run_facts(change, version, State.ACTIVE)
+            told = evidence_hash(rollout.gather(change, version, stored_sha256=stored, runs=runs))
             change.tag(version, EVIDENCE_HASH_TAG, told)
+
+    def _run_facts(self, change: Change, version: str, state: State) -> RunFacts:
+        """Return what the runs say that the policy asks about; most policies ask nothing."""
+        names = NO_RUN_METRICS if state is State.RETIRED else run_metrics_named(self._load_policy())
+        return read_runs(change, version, names=names, artifacts=self._artifacts)
 
     def _exists(self, name: str) -> bool:
         try:

@@ -55,7 +55,7 @@ def test_every_rule_is_used_by_the_default_policy(policy):
         for specs in (move.default, move.first_model)
         for spec in specs
     }
-    assert used == set(RULES)
+    assert used == set(RULES) - {"requester_kind", "run_metric"}  # for policies of other teams
 
 
 def test_settings_are_part_of_the_hash(policy, settings):

@@ -133,7 +133,8 @@ def _why_not(approval: Approval, context: Context, *, max_age_days: int) -> str:
 def makers(context: Context) -> frozenset[str]:
     """Return the folded names of whoever made the model: they judge nothing about it."""
     artifact = context.evidence.artifact
-    names = (context.evidence.trained_by, "" if artifact is None else artifact.trainer)
+    evidence = context.evidence
+    names = (evidence.trained_by, evidence.run_by, "" if artifact is None else artifact.trainer)
     return frozenset(fold_name(name) for name in names if name)
 
 

@@ -58,15 +58,18 @@ def decide(
     (:func:`ordinis_learn.rollout.policy.governs` does), and it does not judge a rollback.
     """
     first_model = evidence.incumbent is None
+    artifact = evidence.artifact
+    # Without a training record the type is unknown; the rules of signal models say best what is missing.
+    model_type = ModelType.SIGNAL_MODEL if artifact is None else artifact.model_type
     context = Context(
         evidence=evidence,
         evidence_hash=evidence_hash(evidence),
-        packs=policy.packs,
+        packs=policy.packs_of(model_type),
         to_state=to_state,
         requester=requester,
         now=now,
     )
-    ruling = _rule(context, policy=policy, first_model=first_model)
+    ruling = _rule(context, policy=policy, model_type=model_type, first_model=first_model)
     outside = () if to_state is State.RETIRED else judge_preflight(evidence)
     verdicts = (_judge_move(evidence.state, to_state), *ruling.verdicts, *outside)
     waived = apply_waivers(context, verdicts, rules=policy.waivers)
@@ -119,12 +122,9 @@ def explain(decision: GateDecision) -> str:
     return "\n".join(lines)
 
 
-def _rule(context: Context, *, policy: Policy, first_model: bool) -> _Ruling:
+def _rule(context: Context, *, policy: Policy, model_type: ModelType, first_model: bool) -> _Ruling:
     if context.to_state is State.RETIRED:
         return _Ruling(verdicts=(), approvers=())
-    artifact = context.evidence.artifact
-    # Without a training record the type is unknown; the rules of signal models say best what is missing.
-    model_type = ModelType.SIGNAL_MODEL if artifact is None else artifact.model_type
     specs = policy.specs(model_type, to_state=context.to_state, first_model=first_model)
     if not specs:
         return _Ruling(verdicts=(_uncovered(policy, model_type, context.to_state),), approvers=())

@@ -76,8 +76,9 @@ class MoveRules(Record):
 
 
 class TypeRules(Record):
-    """The rules of one model type."""
+    """The rules of one model type; ``packs`` in place of the policy's, where it is judged on others."""
 
+    packs: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)] | None = None
     shadow: MoveRules
     active: MoveRules
 
@@ -119,6 +120,11 @@ class Policy(Record):
     def policy_hash(self) -> str:
         """The hash of the whole resolved policy."""
         return self.content_hash()
+
+    def packs_of(self, model_type: ModelType) -> tuple[str, ...]:
+        """Return the packs that a type's scorecards must be of."""
+        of_type = self.rules.get(model_type)
+        return self.packs if of_type is None or of_type.packs is None else of_type.packs
 
     def specs(self, model_type: ModelType, *, to_state: State, first_model: bool) -> tuple[RuleSpec, ...]:
         """Return the rules of a move; empty where the policy has none for the type or the move."""
@@ -252,10 +258,11 @@ def _expand(moves: Any) -> Any:
     """Turn ``- rule`` and ``- rule: {…}`` into rule records, with the defaults of their parameters."""
     if not isinstance(moves, dict):
         return moves
-    return {
+    own = {"packs": moves["packs"]} if "packs" in moves else {}
+    return own | {
         move: {which: [_spec(item) for item in specs] for which, specs in sets.items()}
         for move, sets in moves.items()
-        if isinstance(sets, dict) or _refuse(move, sets)
+        if move != "packs" and (isinstance(sets, dict) or _refuse(move, sets))
     }
 
 

@@ -55,7 +55,11 @@ def test_every_rule_is_used_by_the_default_policy(policy):
         for specs in (move.default, move.first_model)
         for spec in specs
     }
-    assert used == set(RULES) - {"requester_kind", "run_metric"}  # for policies of other teams
+    assert used == set(RULES) - {
+        "requester_kind",
+        "run_metric",
+        "scorecard_metric",
+    }  # for policies of other teams
 
 
 def test_settings_are_part_of_the_hash(policy, settings):
@@ -230,5 +234,6 @@ def test_the_default_policy_governs_every_model_of_every_type(policy):
 
 
 def test_a_type_without_rules_has_none(policy):
-    assert policy.specs(ModelType.PROMPT_PACK, to_state=State.ACTIVE, first_model=False) == ()
+    signals = policy.model_copy(update={"rules": {"signal_model": policy.rules[ModelType.SIGNAL_MODEL]}})
+    assert signals.specs(ModelType.PROMPT_PACK, to_state=State.ACTIVE, first_model=False) == ()
     assert policy.specs(ModelType.SIGNAL_MODEL, to_state=State.RETIRED, first_model=False) == ()

@@ -18,6 +18,7 @@ from ordinis_learn.rollout.rules.integrity import ARTIFACT_INTACT, DATASET_ACCEP
 from ordinis_learn.rollout.rules.limits import MAX_DRAWDOWN, PROBABILISTIC_SHARPE, SESSIONS
 from ordinis_learn.rollout.rules.requests import REQUESTER_KIND
 from ordinis_learn.rollout.rules.runs import RUN_METRIC
+from ordinis_learn.rollout.rules.scorecard_metrics import SCORECARD_METRIC
 from ordinis_learn.rollout.rules.scorecards import (
     BASELINE_IS_INCUMBENT,
     ERROR_RATE_NOT_HIGHER,
@@ -51,6 +52,7 @@ _ALL: Final[tuple[Rule[Any], ...]] = (
     RUN_METRIC,
     SCORECARDS_FRESH,
     SCORECARDS_PRESENT,
+    SCORECARD_METRIC,
     SESSIONS,
     SHADOW_AFTER_TRAINING,
     SHADOW_DECISIONS,

@@ -27,13 +27,24 @@ from ordinis_learn.records import (
     GateDecision,
     Identity,
     ModelArtifact,
+    PreflightAnswer,
     Scorecard,
     ShadowReport,
     State,
     Topic,
 )
 
-__all__ = ["Catalogue", "Clock", "EventLog", "IdentityBook", "Ledger", "ModelRegistry", "Run", "Tracker"]
+__all__ = [
+    "Catalogue",
+    "Clock",
+    "EventLog",
+    "IdentityBook",
+    "Ledger",
+    "ModelRegistry",
+    "Preflight",
+    "Run",
+    "Tracker",
+]
 
 
 class Clock(Protocol):
@@ -213,12 +224,32 @@ class Ledger(Protocol):
         """Return the version that was ACTIVE at a moment, None when flat."""
         ...
 
+    def replay(self, policy: Any = None) -> Sequence[Any]:
+        """Make every recorded decision again, under its own policy or under another one."""
+        ...
+
+
+class Preflight(Protocol):
+    """A governance service outside that is asked besides the policy, and can only tighten."""
+
+    def __call__(self, question: Mapping[str, Any]) -> PreflightAnswer:
+        """Answer a request; never raise: silence and nonsense are ``unreachable``."""
+        ...
+
 
 class IdentityBook(Protocol):
     """The public keys that the desk trusts."""
 
     def trust(self, identity: Identity, *, actor: Actor) -> None:
         """Trust a key from now on; ConfigInvalid when the name is taken by another key."""
+        ...
+
+    def revoke(self, name: str, *, actor: Actor, reason: str, key_id: str = "") -> Identity:
+        """Stop trusting a name's key, whatever it signed and when."""
+        ...
+
+    def rotate(self, successor: Identity, *, actor: Actor, reason: str) -> Identity:
+        """Let a name's next key take over with the same powers; return the retired one."""
         ...
 
     def identities(self) -> Sequence[Identity]:

@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     learn_dataset_retention_days: int = _key(365, "LEARN_DATASET_RETENTION_DAYS", ge=90, le=365)
     learn_retired_models_kept: int = _key(10, "LEARN_RETIRED_MODELS_KEPT", ge=1)
     gov_policy_version: str = _key("gov_v1", "GOV_POLICY_VERSION")
+    gov_preflight_url: str | None = _key(None, "GOV_PREFLIGHT_URL", pattern=r"^https?://")
+    gov_preflight_timeout_s: float = _key(2.0, "GOV_PREFLIGHT_TIMEOUT_S", gt=0, le=60)
     bench_windows_months: tuple[int, ...] = _key((3, 6, 9, 12), "BENCH_WINDOWS_MONTHS")
     bench_years_lookback: int = _key(15, "BENCH_YEARS_LOOKBACK", ge=1)
     bench_packs_per_universe: int = _key(50, "BENCH_PACKS_PER_UNIVERSE", ge=1)

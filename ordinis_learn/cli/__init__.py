@@ -26,12 +26,14 @@ COMMANDS: Final = {
     "loop": "Run the governed loop on real prices, end to end.",
     "models": "List versions, their states and who is active.",
     "packs": "Generate benchmark packs from captured bars.",
+    "policy": "Show the policy, check another one, try it on past decisions.",
     "promote": "Ask for a stage: shadow, active, retired.",
     "rollback": "Swap the active model for the last known good.",
     "schema": "Export the JSON Schemas of records, events and settings.",
     "shadow": "Run a candidate beside the active model.",
     "train": "Train a model and register it as a candidate.",
     "tune": "Search training parameters, then train the best.",
+    "waive": "Sign for setting one rule aside for a while; two people must.",
 }
 
 

@@ -46,6 +46,28 @@ def checkpoint(ctx: click.Context) -> None:
 
 
 @command.add_command
+@learn_command("replay", example="ordinis-learn ledger replay")
+@click.pass_context
+def replay(ctx: click.Context) -> None:
+    """Make every past decision again from recorded evidence and policy; exit with 1 where one differs."""
+    from ordinis_learn.errors import AuditChainBroken  # noqa: PLC0415
+
+    with opened(ctx) as engine:
+        replayed = engine.workbench.ledger.replay()
+    for one in replayed:
+        click.echo(str(one))
+    if differing := [str(one) for one in replayed if one.outcome == "differs"]:
+        raise AuditChainBroken(
+            "make past decisions again",
+            found="; ".join(differing),
+            next_step="ordinis-learn ledger verify; then compare with the release that decided",
+            faults=differing,
+        )
+    identical = sum(one.outcome == "identical" for one in replayed)
+    click.echo(f"{identical} of {len(replayed)} decisions made again, all identical")
+
+
+@command.add_command
 @learn_command("history", example="ordinis-learn ledger history sp500_signal")
 @click.argument("name")
 @click.pass_context

@@ -50,10 +50,12 @@ from ordinis_learn.records.governance import (
     AuditRecord,
     GateDecision,
     Identity,
+    PreflightAnswer,
     Role,
     RuleVerdict,
     State,
     Waiver,
+    WaiverGrant,
 )
 from ordinis_learn.records.scorecard import (
     Interval,
@@ -108,6 +110,7 @@ __all__ = [
     "OrderIntent",
     "PairedDifference",
     "PortfolioSnapshot",
+    "PreflightAnswer",
     "Record",
     "Regime",
     "RegimeRow",
@@ -124,6 +127,7 @@ __all__ = [
     "UtcDatetime",
     "Verdict",
     "Waiver",
+    "WaiverGrant",
     "canonical_json",
     "dataset_built",
     "drift_alerted",

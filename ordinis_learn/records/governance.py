@@ -16,10 +16,12 @@ __all__ = [
     "AuditRecord",
     "GateDecision",
     "Identity",
+    "PreflightAnswer",
     "Role",
     "RuleVerdict",
     "State",
     "Waiver",
+    "WaiverGrant",
 ]
 
 
@@ -42,7 +44,12 @@ class Role(StrEnum):
 
 
 class Identity(Record):
-    """A public key that the desk trusts, and for what."""
+    """A public key that the desk trusts, and for what.
+
+    ``groups`` are titles that a policy may ask for among approvers, such as ``risk``. A *revoked* key vouches for
+    nothing any more; a *retired* one (replaced by the next key of its name) vouches for what the registry
+    accepted before ``retired_at``.
+    """
 
     name: str
     key_id: str
@@ -50,6 +57,13 @@ class Identity(Record):
     roles: tuple[Role, ...]
     trusted_since: UtcDatetime
     revoked_at: UtcDatetime | None = None
+    groups: tuple[str, ...] = ()
+    retired_at: UtcDatetime | None = None
+
+    @property
+    def signs(self) -> bool:
+        """Whether the key may sign anything new."""
+        return self.revoked_at is None and self.retired_at is None
 
 
 class Actor(Record):
@@ -69,6 +83,28 @@ class Approval(Record):
     approver: str
     comment: str = ""
     given_at: UtcDatetime
+    expires_at: UtcDatetime
+
+
+class PreflightAnswer(Record):
+    """What a governance service outside said to a request; ``unreachable`` where it said nothing usable."""
+
+    answer: Literal["allow", "warn", "modify", "defer", "deny", "unreachable"]
+    reason: str
+    source: str
+
+
+class WaiverGrant(Record):
+    """One person's word for setting a rule aside, bound to the evidence they saw; it takes two."""
+
+    subject: ModelRef
+    target: State
+    rule: str
+    reason: str = Field(min_length=1)
+    compensating_control: str = Field(min_length=1)
+    evidence_hash: Sha256
+    granted_by: str
+    granted_at: UtcDatetime
     expires_at: UtcDatetime
 
 
@@ -104,7 +140,8 @@ class RuleVerdict(Record):
 class GateDecision(Record):
     """What the gate answered to one request, with every number it used.
 
-    ``rule_set`` is ``first_model`` where no incumbent was there to beat, else ``default``.
+    ``rule_set`` is ``first_model`` where no incumbent was there to beat, else ``default``. ``waivers`` set aside
+    the rules in ``waived``, whose verdicts stay what they are; ``waiver_notes`` say why others do not count.
     """
 
     schema_version: Literal["1.0.0"] = "1.0.0"
@@ -121,12 +158,16 @@ class GateDecision(Record):
     incumbent: ModelRef | None
     requester: Actor
     approvers: tuple[str, ...] = ()
+    waived: tuple[str, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
+    waiver_notes: tuple[str, ...] = ()
+    break_glass: bool = False
     decided_at: UtcDatetime
 
     @property
     def reasons(self) -> tuple[RuleVerdict, ...]:
-        """The rules that did not pass."""
-        return tuple(verdict for verdict in self.verdicts if not verdict.passed)
+        """The rules that did not pass and were not waived."""
+        return tuple(v for v in self.verdicts if not v.passed and v.rule not in self.waived)
 
 
 class AuditRecord(Record):

@@ -140,6 +140,16 @@ def _verdict(content: Dossier, last: GateDecision | None) -> dict[str, str]:
         f"from {last.from_state.value} to {last.to_state.value}"
     )
     stands = f"It is {content.state.value} now."
+    if last.allowed and last.waivers:
+        by = "; ".join(
+            f"{w.rule} by {' and '.join(w.granted_by)}, instead {w.compensating_control}"
+            for w in last.waivers
+        )
+        return {
+            "tone": "allowed",
+            "word": "Allowed, glass broken" if last.break_glass else "Allowed with waivers",
+            "sentence": f"{asked}. {', '.join(map(_words, last.waived))} did not pass and was waived ({by}){_approved_by(last)}. {stands}",
+        }
     if last.allowed:
         return {
             "tone": "allowed",

@@ -8,27 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from types import MappingProxyType
 from typing import TypeVar
 
-from ordinis_learn.errors import EvidenceInvalid
 from ordinis_learn.records import (
     Approval,
     DatasetManifest,
     Identity,
     ModelArtifact,
     ModelRef,
+    PreflightAnswer,
     Record,
     Scorecard,
     ShadowReport,
     State,
+    WaiverGrant,
     hash_of,
 )
-from ordinis_learn.rollout.statements import VerifiedStatement, verify
-from ordinis_learn.rollout.tags import is_statement_tag, kind_of, named_in
+from ordinis_learn.rollout.statements import VerifiedStatement
+from ordinis_learn.rollout.submitted import check_statement, read_statements, text_sha256
 
-__all__ = ["Evidence", "check_statement", "evidence_hash", "read_evidence"]
+__all__ = ["Evidence", "check_statement", "evidence_hash", "read_evidence", "text_sha256"]
 
 _R = TypeVar("_R", bound=Record)
 
@@ -59,6 +60,19 @@ class Evidence:
         One sentence per statement that was there and did not verify.
     trained_by : str
         Who signed the training statement; empty without one.
+    approver_groups : Mapping
+        The groups of whoever answered, by name.
+    grants : tuple of WaiverGrant
+        From verified statements: rules that somebody would set aside.
+    preflight : PreflightAnswer, optional
+        What a governance service outside said; None where none is asked.
+    run_metrics, incumbent_run_metrics : Mapping
+        The newest metrics of the MLflow runs behind the version and the incumbent, those that the policy's rules
+        name. Nobody signs them: they are what the tracking server says at the moment of the request.
+    run_by : str
+        The user of that run; empty where it was not looked up.
+    voided : tuple of str
+        One sentence per approval whose key has been revoked: it does not count, and is no fault.
     """
 
     subject: ModelRef
@@ -74,69 +88,13 @@ class Evidence:
     earlier_trials: int = 0
     faults: tuple[str, ...] = ()
     trained_by: str = ""
-
-
-def check_statement(
-    key: str,
-    text: str,
-    *,
-    subject: ModelRef,
-    identities: Sequence[Identity],
-    now: datetime,
-    current: str | None = None,
-) -> VerifiedStatement:
-    """Check that a tag's value is a valid statement about ``subject`` and belongs under ``key``.
-
-    The key of a scorecard names its pack, the key of an approval its signer: otherwise one valid
-    statement could be hung over another, and a refusal would be covered by somebody else's approval.
-
-    Parameters
-    ----------
-    key, text : str
-        The tag.
-    subject : ModelRef
-        The version the tag hangs on.
-    identities : Sequence[Identity]
-        Every identity, revoked ones too.
-    now : datetime
-        The moment at which keys must be trusted.
-    current : str, optional
-        What hangs there already; an older statement cannot replace it. Without this an old approval,
-        still validly signed, would cover its author's later refusal.
-
-    Raises
-    ------
-    EvidenceInvalid
-        The key carries no statement, or this one does not belong there.
-    """
-    statement = _check_place(key, text, subject=subject, identities=identities, now=now)
-    if current is None or current == text:
-        return statement
-    try:
-        standing = _check_place(key, current, subject=subject, identities=identities, now=now)
-    except EvidenceInvalid:
-        return statement
-    if _made_at(statement.record) <= _made_at(standing.record):
-        raise _misplaced(key, "it is not newer than the statement that hangs there")
-    return statement
-
-
-def _check_place(
-    key: str, text: str, *, subject: ModelRef, identities: Sequence[Identity], now: datetime
-) -> VerifiedStatement:
-    kind = kind_of(key)
-    if kind is None:
-        raise _misplaced(key, "no statement has this key")
-    statement = verify(text, identities=identities, now=now)
-    if statement.kind != kind:
-        raise _misplaced(key, f"it is a {statement.kind} statement")
-    if statement.subject != subject:
-        raise _misplaced(key, f"it is about {_show(statement.subject)}, this version is {_show(subject)}")
-    if isinstance(statement.record, Scorecard) and named_in(key) != statement.record.pack_id:
-        raise _misplaced(key, f"it is about the pack {statement.record.pack_id!r}")
-    if isinstance(statement.record, Approval) and named_in(key) != statement.signer.name:
-        raise _misplaced(key, f"it is the answer of {statement.signer.name!r}")
-    return statement
+    approver_groups: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    voided: tuple[str, ...] = ()
+    grants: tuple[WaiverGrant, ...] = ()
+    preflight: PreflightAnswer | None = None
+    run_metrics: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    incumbent_run_metrics: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    run_by: str = ""
 
 
 def read_evidence(
@@ -151,8 +109,13 @@ def read_evidence(
     drift_breached: bool,
     earlier_trials: int = 0,
     now: datetime,
+    accepted: Mapping[str, datetime] | None = None,
 ) -> Evidence:
     """Verify every statement among a version's tags.
+
+    The answers of a revoked key are no fault: it may have been revoked because its owner left. A yes is void; a
+    refusal goes on standing, so that nobody lifts one by revoking a key, until the same name answers
+    again with a new key.
 
     Parameters
     ----------
@@ -165,16 +128,12 @@ def read_evidence(
         Every identity, revoked ones too.
     now : datetime
         The moment at which keys must be trusted.
+    accepted : Mapping, optional
+        When the registry recorded each envelope, by the SHA-256 of its text; what retired keys signed is
+        good only if it is here.
     """
-    statements: list[VerifiedStatement] = []
-    faults: list[str] = []
-    for key in sorted(key for key in tags if is_statement_tag(key)):
-        try:
-            statements.append(
-                check_statement(key, tags[key], subject=subject, identities=identities, now=now)
-            )
-        except EvidenceInvalid as error:
-            faults.append(f"{key}: {error.found}")
+    found = read_statements(tags, subject=subject, identities=identities, now=now, accepted=accepted or {})
+    statements = found.statements
     artifacts, shadows = _records(statements, ModelArtifact), _records(statements, ShadowReport)
     return Evidence(
         subject=subject,
@@ -188,8 +147,13 @@ def read_evidence(
         incumbent=incumbent,
         drift_breached=drift_breached,
         earlier_trials=earlier_trials,
-        faults=tuple(faults),
+        faults=found.faults,
         trained_by=next((each.signer.name for each in statements if each.kind == "training"), ""),
+        approver_groups=MappingProxyType(
+            {each.signer.name: each.signer.groups for each in statements if each.kind == "approval"}
+        ),
+        voided=found.voided,
+        grants=_records(statements, WaiverGrant),
     )
 
 
@@ -197,7 +161,7 @@ def evidence_hash(evidence: Evidence) -> str:
     """Return the hash that approvals are bound to.
 
     It covers the subject, the stored digest, who trained and what, the scorecards, the shadow report, the dataset
-    manifest and the incumbent. Approvals, the state, faults and drift are left out: an approval must
+    manifest and the incumbent. Approvals, waivers, the state, faults and drift are left out: an approval must
     outlive other approvals, and the rules read the rest anew at every request.
     """
     parts = {
@@ -210,15 +174,13 @@ def evidence_hash(evidence: Evidence) -> str:
         "dataset": None if evidence.dataset is None else evidence.dataset.content_hash(),
         "incumbent": _json(evidence.incumbent),
     }
+    if evidence.run_metrics or evidence.incumbent_run_metrics or evidence.run_by:
+        parts["runs"] = {
+            "metrics": dict(evidence.run_metrics),
+            "incumbent": dict(evidence.incumbent_run_metrics),
+            "user": evidence.run_by,
+        }
     return hash_of(parts, domain="ordinis.evidence.v1")
-
-
-def _made_at(record: Record) -> datetime:
-    if isinstance(record, Approval):
-        return record.given_at
-    if isinstance(record, Scorecard | ShadowReport):
-        return record.created_at
-    return datetime.max.replace(tzinfo=UTC)
 
 
 def _records(statements: Sequence[VerifiedStatement], record_type: type[_R]) -> tuple[_R, ...]:
@@ -227,15 +189,3 @@ def _records(statements: Sequence[VerifiedStatement], record_type: type[_R]) -> 
 
 def _json(record: Record | None) -> dict[str, object] | None:
     return None if record is None else record.to_json()
-
-
-def _show(subject: ModelRef) -> str:
-    return f"{subject.name} {subject.version} ({subject.artifact_sha256[:12]}…)"
-
-
-def _misplaced(key: str, found: str) -> EvidenceInvalid:
-    return EvidenceInvalid(
-        f"attach a statement under {key!r}",
-        found=found,
-        next_step="submit it to the version it is about, under the key of its kind",
-    )

@@ -13,10 +13,12 @@ from datetime import datetime
 from ordinis_learn.errors import GateFailed, RolloutDenied
 from ordinis_learn.records import Actor, GateDecision, ModelType, RuleVerdict, State
 from ordinis_learn.rollout.evidence import Evidence, evidence_hash
+from ordinis_learn.rollout.outside import judge_preflight
 from ordinis_learn.rollout.policy import Policy, RuleSpec
 from ordinis_learn.rollout.rules import RULES, Context, counted_approvers
 from ordinis_learn.rollout.rules.base import JUDGE_ERRORS
 from ordinis_learn.rollout.states import check_move
+from ordinis_learn.rollout.waivers import BREAK_GLASS, apply_waivers
 
 __all__ = ["decide", "explain"]
 
@@ -48,7 +50,7 @@ def decide(
     Returns
     -------
     GateDecision
-        ``allowed`` only when every rule passed; ``code`` is then empty.
+        ``allowed`` only when every rule passed or is waived; ``code`` is then empty.
 
     Notes
     -----
@@ -56,17 +58,22 @@ def decide(
     (:func:`ordinis_learn.rollout.policy.governs` does), and it does not judge a rollback.
     """
     first_model = evidence.incumbent is None
+    artifact = evidence.artifact
+    # Without a training record the type is unknown; the rules of signal models say best what is missing.
+    model_type = ModelType.SIGNAL_MODEL if artifact is None else artifact.model_type
     context = Context(
         evidence=evidence,
         evidence_hash=evidence_hash(evidence),
-        packs=policy.packs,
+        packs=policy.packs_of(model_type),
         to_state=to_state,
         requester=requester,
         now=now,
     )
-    ruling = _rule(context, policy=policy, first_model=first_model)
-    verdicts = (_judge_move(evidence.state, to_state), *ruling.verdicts)
-    allowed = all(verdict.passed for verdict in verdicts)
+    ruling = _rule(context, policy=policy, model_type=model_type, first_model=first_model)
+    outside = () if to_state is State.RETIRED else judge_preflight(evidence)
+    verdicts = (_judge_move(evidence.state, to_state), *ruling.verdicts, *outside)
+    waived = apply_waivers(context, verdicts, rules=policy.waivers)
+    allowed = all(verdict.passed or verdict.rule in waived.rules for verdict in verdicts)
     return GateDecision(
         subject=evidence.subject,
         from_state=evidence.state,
@@ -81,6 +88,10 @@ def decide(
         incumbent=evidence.incumbent,
         requester=requester,
         approvers=ruling.approvers,
+        waived=tuple(sorted(waived.rules)),
+        waivers=waived.waivers,
+        waiver_notes=waived.notes,
+        break_glass=any(waiver.rule == BREAK_GLASS for waiver in waived.waivers),
         decided_at=now,
     )
 
@@ -91,6 +102,8 @@ def explain(decision: GateDecision) -> str:
     move = f"{decision.from_state.value} to {decision.to_state.value}"
     rules = f"policy {decision.policy_id}, rules {decision.rule_set}"
     lines = [f"{decision.code or 'allowed'}: {subject.name} {subject.version}, {move} ({rules})"]
+    if decision.break_glass:
+        lines.append(f"  *** GLASS BROKEN: set aside {', '.join(decision.waived)} ***")
     for verdict in decision.reasons:
         lines += [
             f"  {verdict.verdict.replace('_', ' ').upper():<13} {verdict.rule} [{verdict.code}]",
@@ -98,17 +111,20 @@ def explain(decision: GateDecision) -> str:
             f"    found: {verdict.found}",
         ]
         lines += [f"    next:  {verdict.next_step}"] if verdict.next_step else []
+    for waiver in decision.waivers:
+        lines += [
+            f"  WAIVED        {waiver.rule} by {' and '.join(waiver.granted_by)} until {waiver.expires_at.isoformat()}",
+            f"    reason: {waiver.reason}; instead: {waiver.compensating_control}",
+        ]
+    lines += [f"  note: {note}" for note in decision.waiver_notes]
     if held := [verdict.rule for verdict in decision.verdicts if verdict.passed]:
         lines.append(f"  PASS          {', '.join(held)}")
     return "\n".join(lines)
 
 
-def _rule(context: Context, *, policy: Policy, first_model: bool) -> _Ruling:
+def _rule(context: Context, *, policy: Policy, model_type: ModelType, first_model: bool) -> _Ruling:
     if context.to_state is State.RETIRED:
         return _Ruling(verdicts=(), approvers=())
-    artifact = context.evidence.artifact
-    # Without a training record the type is unknown; the rules of signal models say best what is missing.
-    model_type = ModelType.SIGNAL_MODEL if artifact is None else artifact.model_type
     specs = policy.specs(model_type, to_state=context.to_state, first_model=first_model)
     if not specs:
         return _Ruling(verdicts=(_uncovered(policy, model_type, context.to_state),), approvers=())

@@ -7,6 +7,7 @@ overwritten: statements signed with it must stay attributable.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,16 +15,21 @@ from pathlib import Path
 from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from securesystemslib.signer import CryptoSigner
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+from securesystemslib.signer import CryptoSigner, SSlibKey
 
 from ordinis_learn.errors import ConfigInvalid, StoreUnavailable
 from ordinis_learn.ports import Clock
 from ordinis_learn.records import Identity, Role
-from ordinis_learn.rollout.tags import check_identity_name
+from ordinis_learn.rollout.tags import GROUP, check_identity_name
 
-__all__ = ["KeyStore", "PublicKey"]
+__all__ = ["KeyStore", "PublicKey", "describe", "public_pem", "read_public_key"]
 
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
@@ -38,7 +44,7 @@ class PublicKey:
 
 
 class KeyStore:
-    """Private keys by identity name.
+    """Private keys by identity name; retired ones by their id.
 
     Parameters
     ----------
@@ -76,6 +82,36 @@ class KeyStore:
             raise _unavailable(f"create a key for {name!r}", path, error) from error
         return _public(name, signer)
 
+    def rotate(self, name: str) -> PublicKey:
+        """Replace a key by a new one; the old one is kept under ``retired/``, named by its id.
+
+        Dying half-way leaves the old or the new key under the name, whole, and the old one in ``retired/``.
+
+        Raises
+        ------
+        ConfigInvalid
+            No such key, or a file that others may read.
+        StoreUnavailable
+            The folder or file cannot be written.
+        """
+        path, old = self._path(name), _public(name, self.signer(name))
+        kept = self._folder / "retired" / f"{old.key_id}.pem"
+        signer, fresh = CryptoSigner.generate_ed25519(), path.with_suffix(".new")
+        try:
+            kept.parent.mkdir(mode=0o700, exist_ok=True)
+            if not kept.exists():
+                _write_private(kept, path.read_bytes())
+            fresh.unlink(missing_ok=True)
+            _write_private(fresh, signer.private_bytes)
+            fresh.replace(path)
+        except OSError as error:
+            raise _unavailable(f"rotate the key of {name!r}", path, error) from error
+        return _public(name, signer)
+
+    def public(self, name: str) -> PublicKey:
+        """Return the public half of a key on this machine."""
+        return _public(name, self.signer(name))
+
     def exists(self, name: str) -> bool:
         """Tell whether there is a key file for the name."""
         return self._path(name).is_file()
@@ -108,25 +144,80 @@ class KeyStore:
             raise _not_a_key(name, path)
         return CryptoSigner(private_key)
 
-    def identity(self, name: str, *, roles: Sequence[Role], clock: Clock) -> Identity:
-        """Return the public side of a key, to be trusted in ``roles`` from now on."""
-        if not roles:
-            raise ConfigInvalid(
-                f"describe the identity {name!r}",
-                found="no role",
-                next_step=f"give at least one of {', '.join(Role)}",
-            )
-        key = _public(name, self.signer(name))
-        return Identity(
-            name=name,
-            key_id=key.key_id,
-            public_key=key.public_key,
-            roles=tuple(sorted(set(roles))),
-            trusted_since=clock(),
-        )
+    def identity(
+        self, name: str, *, roles: Sequence[Role], clock: Clock, groups: Sequence[str] = ()
+    ) -> Identity:
+        """Return the public side of a key, to be trusted in ``roles`` and ``groups`` from now on."""
+        return describe(_public(name, self.signer(name)), roles=roles, groups=groups, clock=clock)
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{check_identity_name(name)}.pem"
+
+
+def describe(key: PublicKey, *, roles: Sequence[Role], clock: Clock, groups: Sequence[str] = ()) -> Identity:
+    """Return a public key as an identity, to be trusted from now on.
+
+    Raises
+    ------
+    ConfigInvalid
+        No role, or a group whose name is not well-formed.
+    """
+    if not roles:
+        raise ConfigInvalid(
+            f"describe the identity {key.name!r}",
+            found="no role",
+            next_step=f"give at least one of {', '.join(Role)}",
+        )
+    if wrong := [group for group in groups if not re.fullmatch(GROUP, group, re.ASCII)]:
+        raise ConfigInvalid(
+            f"describe the identity {key.name!r}",
+            found=f"groups {', '.join(map(repr, wrong))}",
+            next_step="write a group in lower-case letters, digits and '_', as in head_of_desk",
+        )
+    return Identity(
+        name=check_identity_name(key.name),
+        key_id=key.key_id,
+        public_key=key.public_key,
+        roles=tuple(sorted(set(roles))),
+        groups=tuple(sorted(set(groups))),
+        trusted_since=clock(),
+    )
+
+
+def read_public_key(name: str, path: Path) -> PublicKey:
+    """Read an Ed25519 public key in PEM, made elsewhere.
+
+    Raises
+    ------
+    ConfigInvalid
+        The file holds none; one with a private key is refused too, which should not travel.
+    StoreUnavailable
+        The file cannot be read.
+    """
+    try:
+        key = load_pem_public_key(path.read_bytes())
+    except OSError as error:
+        raise _unavailable(f"trust {name!r}", path, error) from error
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise _not_public(name, path) from error
+    if not isinstance(key, Ed25519PublicKey):
+        raise _not_public(name, path)
+    shown = SSlibKey.from_crypto(key)
+    return PublicKey(name=name, key_id=shown.keyid, public_key=shown.keyval["public"])
+
+
+def public_pem(key: PublicKey) -> str:
+    """Return a public key as PEM text, which :func:`read_public_key` reads elsewhere."""
+    raw = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key.public_key))
+    return raw.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii")
+
+
+def _not_public(name: str, path: Path) -> ConfigInvalid:
+    return ConfigInvalid(
+        f"trust {name!r}",
+        found=f"{path} holds no Ed25519 public key in PEM",
+        next_step=f"let its owner run ordinis-learn keys show {name} --pem, or openssl pkey -pubout",
+    )
 
 
 def _public(name: str, signer: CryptoSigner) -> PublicKey:

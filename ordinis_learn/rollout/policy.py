@@ -19,13 +19,15 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from ordinis_learn.errors import ConfigInvalid, PolicyMissing
-from ordinis_learn.records import ModelType, Record, State
+from ordinis_learn.records import ModelType, Record, State, hash_of
 from ordinis_learn.rollout.rules import RULES
 from ordinis_learn.rollout.states import fold_name
+from ordinis_learn.rollout.waivers import WaiverRules
 from ordinis_learn.settings import Settings
 
 __all__ = [
     "DEFAULT_POLICY",
+    "SETTINGS",
     "Governed",
     "MoveRules",
     "Policy",
@@ -39,7 +41,7 @@ DEFAULT_POLICY: Final = "gov_v1"
 
 _POLICY_ID: Final = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 _ALWAYS: Final = frozenset({"artifact_intact", "evidence_verified"})
-_SETTINGS: Final = frozenset(name for name in Settings.model_fields if name.startswith(("learn_", "bench_")))
+SETTINGS: Final = frozenset(name for name in Settings.model_fields if name.startswith(("learn_", "bench_")))
 
 
 class RuleSpec(Record):
@@ -65,7 +67,7 @@ class MoveRules(Record):
     @field_validator("default", "first_model")
     @classmethod
     def _named_once(cls, specs: tuple[RuleSpec, ...]) -> tuple[RuleSpec, ...]:
-        names = [spec.rule for spec in specs]
+        names = [RULES[spec.rule].label(spec.params) for spec in specs]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"named twice: {', '.join(twice)}")
         if absent := sorted(_ALWAYS - set(names)):
@@ -74,8 +76,9 @@ class MoveRules(Record):
 
 
 class TypeRules(Record):
-    """The rules of one model type."""
+    """The rules of one model type; ``packs`` in place of the policy's, where it is judged on others."""
 
+    packs: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)] | None = None
     shadow: MoveRules
     active: MoveRules
 
@@ -98,7 +101,11 @@ class Governed(Record):
 
 
 class Policy(Record):
-    """A resolved policy. Equal hash means equal rules, packs and numbers."""
+    """A resolved policy. Equal hash means equal rules, packs and numbers.
+
+    ``source_sha256`` is the hash of the file's content before settings are filled in: once a decision has used a
+    policy id, only a file with the same content may go by it.
+    """
 
     schema_version: Literal["1.0.0"]
     policy_id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -106,11 +113,18 @@ class Policy(Record):
     governs: Governed
     packs: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
     rules: Annotated[dict[ModelType, TypeRules], Field(min_length=1)]
+    waivers: WaiverRules | None = None
+    source_sha256: str = ""
 
     @cached_property
     def policy_hash(self) -> str:
         """The hash of the whole resolved policy."""
         return self.content_hash()
+
+    def packs_of(self, model_type: ModelType) -> tuple[str, ...]:
+        """Return the packs that a type's scorecards must be of."""
+        of_type = self.rules.get(model_type)
+        return self.packs if of_type is None or of_type.packs is None else of_type.packs
 
     def specs(self, model_type: ModelType, *, to_state: State, first_model: bool) -> tuple[RuleSpec, ...]:
         """Return the rules of a move; empty where the policy has none for the type or the move."""
@@ -162,6 +176,8 @@ def load_policy(policy_id: str = DEFAULT_POLICY, *, settings: Settings, folder: 
         resolved = _resolve(document, settings=settings)
         if isinstance(resolved, dict) and isinstance(resolved.get("rules"), dict):
             resolved["rules"] = {name: _expand(moves) for name, moves in resolved["rules"].items()}
+        if isinstance(resolved, dict):
+            resolved["source_sha256"] = hash_of(document, domain="ordinis.policy_source.v1")
         policy = Policy.model_validate(resolved)
     except ValidationError as error:
         first = error.errors()[0]
@@ -232,8 +248,8 @@ def _resolve(value: Any, *, settings: Settings) -> Any:
 
 def _setting(reference: dict[str, Any], *, settings: Settings) -> Any:
     name = reference["setting"]
-    if len(reference) != 1 or name not in _SETTINGS:
-        raise ValueError(f"{reference!r} names no setting; known are {', '.join(sorted(_SETTINGS))}")
+    if len(reference) != 1 or name not in SETTINGS:
+        raise ValueError(f"{reference!r} names no setting; known are {', '.join(sorted(SETTINGS))}")
     value = getattr(settings, name)
     return list(value) if isinstance(value, tuple) else value
 
@@ -242,10 +258,11 @@ def _expand(moves: Any) -> Any:
     """Turn ``- rule`` and ``- rule: {…}`` into rule records, with the defaults of their parameters."""
     if not isinstance(moves, dict):
         return moves
-    return {
+    own = {"packs": moves["packs"]} if "packs" in moves else {}
+    return own | {
         move: {which: [_spec(item) for item in specs] for which, specs in sets.items()}
         for move, sets in moves.items()
-        if isinstance(sets, dict) or _refuse(move, sets)
+        if move != "packs" and (isinstance(sets, dict) or _refuse(move, sets))
     }
 
 

@@ -33,6 +33,7 @@ from ordinis_learn.records import (
     Scorecard,
     Sha256,
     ShadowReport,
+    WaiverGrant,
     canonical_json,
 )
 from ordinis_learn.rollout.tags import StatementKind
@@ -59,6 +60,7 @@ PREDICATE_TYPES: Final = MappingProxyType(
         "scorecard": "urn:ordinis:learn:predicate:scorecard:v1",
         "shadow": "urn:ordinis:learn:predicate:shadow:v1",
         "approval": "urn:ordinis:learn:predicate:approval:v1",
+        "waiver": "urn:ordinis:learn:predicate:waiver:v1",
     }
 )
 
@@ -68,11 +70,18 @@ ROLES: Final = MappingProxyType(
         "scorecard": Role.EVALUATOR,
         "shadow": Role.SHADOW_RUNNER,
         "approval": Role.APPROVER,
+        "waiver": Role.APPROVER,
     }
 )
 
 _RECORDS: Final[MappingProxyType[str, type[Record]]] = MappingProxyType(
-    {"training": ModelArtifact, "scorecard": Scorecard, "shadow": ShadowReport, "approval": Approval}
+    {
+        "training": ModelArtifact,
+        "scorecard": Scorecard,
+        "shadow": ShadowReport,
+        "approval": Approval,
+        "waiver": WaiverGrant,
+    }
 )
 
 
@@ -166,25 +175,39 @@ def sign(kind: str, *, subject: ModelRef, predicate: Record, signer: CryptoSigne
     return text
 
 
-def verify(text: str, *, identities: Sequence[Identity], now: datetime) -> VerifiedStatement:
+def verify(
+    text: str, *, identities: Sequence[Identity], now: datetime, accepted_at: datetime | None = None
+) -> VerifiedStatement:
     """Check an envelope from anywhere.
 
     A key that is revoked at ``now`` vouches for nothing, whenever it signed: the time inside a statement
-    is only what its signer claims.
+    is only what its signer claims. One that is retired vouches for what the registry had accepted by then.
+
+    Parameters
+    ----------
+    text : str
+        The envelope.
+    identities : Sequence[Identity]
+        Every identity, revoked and retired ones too.
+    now : datetime
+        The moment at which the key must be trusted.
+    accepted_at : datetime, optional
+        When the registry recorded exactly this envelope; None for one that arrives now.
 
     Raises
     ------
     EvidenceInvalid
-        Anything at all is wrong.
+        Anything at all is wrong; ``data["revoked"]`` where it is the key's revocation.
     """
     envelope = _read_envelope(text)
     (key_id,) = envelope.signatures
-    trusted = _trusted(key_id, identities=identities, now=now)
+    trusted = _trusted(key_id, identities=identities, now=now, seen_at=accepted_at or now)
     _check_signature(envelope, trusted[0])
     kind, subject, record = _read_payload(envelope.payload)
     signer = _in_role(trusted, kind)
-    if isinstance(record, Approval) and record.approver != signer.name:
-        raise _invalid(f"{signer.name} signed an answer in the name of {record.approver!r}")
+    named = getattr(record, {"approval": "approver", "waiver": "granted_by"}.get(kind, ""), signer.name)
+    if named != signer.name:
+        raise _invalid(f"{signer.name} signed in the name of {named!r}")
     return VerifiedStatement(kind=kind, subject=subject, record=record, signer=signer)
 
 
@@ -210,7 +233,9 @@ def _read_envelope(text: str) -> Envelope:
     return envelope
 
 
-def _trusted(key_id: str, *, identities: Sequence[Identity], now: datetime) -> list[Identity]:
+def _trusted(
+    key_id: str, *, identities: Sequence[Identity], now: datetime, seen_at: datetime
+) -> list[Identity]:
     """Return the identity rows of a key; one revoked row revokes the key, two names or key bytes void it."""
     public_keys = {identity.public_key for identity in identities if identity.key_id == key_id}
     if not public_keys:
@@ -220,7 +245,9 @@ def _trusted(key_id: str, *, identities: Sequence[Identity], now: datetime) -> l
     if len(names) > 1 or len(public_keys) > 1:
         raise _invalid(f"key {key_id[:16]}… is listed more than once ({', '.join(names)})")
     if any(identity.revoked_at is not None and identity.revoked_at <= now for identity in rows):
-        raise _invalid(f"the key {key_id[:16]}… of {names[0]} is revoked")
+        raise _invalid(f"the key {key_id[:16]}… of {names[0]} is revoked", revoked=names[0])
+    if any(identity.retired_at is not None and identity.retired_at <= seen_at for identity in rows):
+        raise _invalid(f"the key {key_id[:16]}… of {names[0]} is retired, and signs nothing new")
     valid = [identity for identity in rows if identity.trusted_since <= now]
     if not valid:
         raise _invalid(f"the key {key_id[:16]}… of {names[0]} is not trusted yet")
@@ -284,7 +311,7 @@ def _read_record(kind: StatementKind, predicate: dict[str, Any]) -> Record:
 def _subject_of(record: Record) -> ModelRef:
     if isinstance(record, ModelArtifact):
         return ModelRef(name=record.name, version=record.version, artifact_sha256=record.artifact_sha256)
-    if isinstance(record, Scorecard | ShadowReport | Approval):
+    if isinstance(record, Scorecard | ShadowReport | Approval | WaiverGrant):
         return record.subject
     raise _invalid(f"a {type(record).__name__} is not a kind of evidence")
 
@@ -295,9 +322,10 @@ def _first(error: ValidationError) -> str:
     return f"{place}: {problem['msg']}"
 
 
-def _invalid(found: str) -> EvidenceInvalid:
+def _invalid(found: str, **data: str) -> EvidenceInvalid:
     return EvidenceInvalid(
         "read a signed statement",
         found=found,
         next_step="sign it anew with a trusted key in the right role, and submit that",
+        **data,
     )

@@ -2,7 +2,8 @@
 
 Every key that folds into the namespace ``ordinis.`` is governed, however it is written. The keys
 that carry statements are exact: ``ordinis.evidence.training``, ``ordinis.evidence.shadow``,
-``ordinis.evidence.scorecard.<pack_id>`` and ``ordinis.approval.<identity>``.
+``ordinis.evidence.scorecard.<pack_id>``, ``ordinis.approval.<identity>`` and
+``ordinis.waiver.<rule>.<identity>``.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from ordinis_learn.errors import ConfigInvalid
 from ordinis_learn.rollout.states import fold_name
 
 __all__ = [
+    "GROUP",
     "IDENTITY_NAME",
     "NAMESPACE",
+    "RULE_NAME",
     "SHADOW_TAG",
     "TRAINING_TAG",
     "StatementKind",
@@ -26,19 +29,27 @@ __all__ = [
     "kind_of",
     "named_in",
     "scorecard_tag",
+    "waiver_tag",
 ]
 
-StatementKind = Literal["training", "scorecard", "shadow", "approval"]
+StatementKind = Literal["training", "scorecard", "shadow", "approval", "waiver"]
 
 NAMESPACE: Final = "ordinis."
 TRAINING_TAG: Final = "ordinis.evidence.training"
 SHADOW_TAG: Final = "ordinis.evidence.shadow"
 _SCORECARD_PREFIX: Final = "ordinis.evidence.scorecard."
 _APPROVAL_PREFIX: Final = "ordinis.approval."
-_CHANNELS: Final = ("ordinis.evidence", "ordinis.approval")
+_WAIVER_PREFIX: Final = "ordinis.waiver."
+_CHANNELS: Final = ("ordinis.evidence", "ordinis.approval", "ordinis.waiver")
 
 IDENTITY_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
 """Lower case, so that a name is one file on every file system and one tag in every store."""
+
+GROUP: Final = r"^[a-z][a-z0-9_]{0,62}$"
+"""How a group of approvers is written."""
+
+RULE_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}(:[A-Za-z0-9_.-]{1,64})?", re.ASCII)
+"""A rule of the policy language, with the metric it is about where it may be given several times."""
 
 _PACK_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 
@@ -69,6 +80,23 @@ def approval_tag(identity: str) -> str:
     'ordinis.approval.model-risk'
     """
     return _APPROVAL_PREFIX + check_identity_name(identity)
+
+
+def waiver_tag(rule: str, identity: str) -> str:
+    """Return the tag of one identity's waiver of one rule.
+
+    Examples
+    --------
+    >>> waiver_tag("delta_sharpe", "model-risk")
+    'ordinis.waiver.delta_sharpe.model-risk'
+    """
+    if not RULE_NAME.fullmatch(rule):
+        raise ConfigInvalid(
+            f"waive the rule {rule!r}",
+            found="no rule has such a name",
+            next_step="copy the rule's name from the refusal, or write break_glass for all that can be waived",
+        )
+    return f"{_WAIVER_PREFIX}{rule}.{check_identity_name(identity)}"
 
 
 def check_identity_name(name: str) -> str:
@@ -121,18 +149,20 @@ def kind_of(key: str) -> StatementKind | None:
         return "scorecard"
     if key.startswith(_APPROVAL_PREFIX) and IDENTITY_NAME.fullmatch(key.removeprefix(_APPROVAL_PREFIX)):
         return "approval"
+    if key.startswith(_WAIVER_PREFIX) and "." in key.removeprefix(_WAIVER_PREFIX):
+        return "waiver"
     return None
 
 
 def named_in(key: str) -> str:
-    """Return the pack or identity that a scorecard's or approval's key names; empty for other keys.
+    """Return the pack, identity, or rule and identity that a key names; empty for other keys.
 
     Examples
     --------
     >>> named_in("ordinis.approval.model-risk"), named_in("ordinis.evidence.shadow")
     ('model-risk', '')
     """
-    for prefix in (_SCORECARD_PREFIX, _APPROVAL_PREFIX):
+    for prefix in (_SCORECARD_PREFIX, _APPROVAL_PREFIX, _WAIVER_PREFIX):
         if key.startswith(prefix):
             return key.removeprefix(prefix)
     return ""

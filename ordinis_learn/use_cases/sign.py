@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ordinis_learn.errors import ConfigInvalid
-from ordinis_learn.records import Actor, ModelArtifact, ModelRef, Record, Role
+from ordinis_learn.records import Actor, Identity, ModelArtifact, ModelRef, Record, Role
 from ordinis_learn.rollout.statements import sign
 from ordinis_learn.workbench import SERVICE_IDENTITY, Workbench
 
-__all__ = ["create_identity", "ensure_service_identity", "reference", "submit"]
+__all__ = ["create_identity", "ensure_service_identity", "reference", "rotate_identity", "submit"]
 
 
 def reference(artifact: ModelArtifact) -> ModelRef:
@@ -22,10 +22,36 @@ def submit(bench: Workbench, kind: str, *, key: str, subject: ModelRef, predicat
     bench.registry.submit_evidence(subject.name, subject.version, key=key, envelope=envelope)
 
 
-def create_identity(bench: Workbench, name: str, *, roles: tuple[Role, ...], actor: Actor) -> None:
+def create_identity(
+    bench: Workbench, name: str, *, roles: tuple[Role, ...], actor: Actor, groups: tuple[str, ...] = ()
+) -> None:
     """Make a key for a name and trust it in the given roles; the ledger remembers who did."""
     bench.keys.create(name)
-    bench.identities.trust(bench.keys.identity(name, roles=roles, clock=bench.clock), actor=actor)
+    made = bench.keys.identity(name, roles=roles, groups=groups, clock=bench.clock)
+    bench.identities.trust(made, actor=actor)
+
+
+def rotate_identity(bench: Workbench, name: str, *, actor: Actor, reason: str) -> Identity:
+    """Make a name's next key and let it take over; return the retired identity.
+
+    What the old key signed and the registry accepted goes on counting; it signs nothing new. Interrupted
+    between file and book, it is completed by typing it again.
+
+    Raises
+    ------
+    ConfigInvalid
+        The name has no key that signs, or no key file on this machine.
+    """
+    current = [one for one in bench.identities.identities() if one.name == name and one.signs]
+    if len(current) != 1:
+        raise ConfigInvalid(
+            f"rotate the key of {name!r}",
+            found="no trusted key has this name",
+            next_step="ordinis-learn keys list",
+        )
+    bench.keys.rotate(name)
+    successor = bench.keys.identity(name, roles=current[0].roles, groups=current[0].groups, clock=bench.clock)
+    return bench.identities.rotate(successor, actor=actor, reason=reason)
 
 
 def ensure_service_identity(bench: Workbench) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from mlflow import MlflowClient  # noqa: TID253  a leaf, loaded by name
 from mlflow.artifacts import download_artifacts  # noqa: TID253
-from mlflow.entities import LoggedModel  # noqa: TID253
+from mlflow.entities import LoggedModel, Run  # noqa: TID253
 from mlflow.exceptions import MlflowException  # noqa: TID253
 from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository  # noqa: TID253
 from mlflow.utils.file_utils import local_file_uri_to_path  # noqa: TID253
@@ -41,6 +41,10 @@ class ArtifactReader:
     def logged_model(self, model_id: str) -> LoggedModel:
         """Return a logged model; MLflow's error where there is none."""
         return MlflowClient(tracking_uri=self._tracking_uri).get_logged_model(model_id)
+
+    def run(self, run_id: str) -> Run:
+        """Return a tracking run; MLflow's error where there is none."""
+        return MlflowClient(tracking_uri=self._tracking_uri).get_run(run_id)
 
     def digest(self, uri: str) -> str | None:
         """Return the digest of the model folder at an address, None where it cannot be read.

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
 from ordinis_learn.errors import EvidenceInvalid
-from ordinis_learn.records import Approval, Record, Scorecard, ShadowReport
-from ordinis_learn.rollout.evidence import check_statement
+from ordinis_learn.records import Approval, Record, Scorecard, ShadowReport, WaiverGrant
+from ordinis_learn.rollout.evidence import check_statement, text_sha256
 from ordinis_learn.rollout.statements import VerifiedStatement
 from ordinis_mlflow._change import Change
+from ordinis_registry.acceptance import accepted_statements
 from ordinis_registry.identities import known_identities
 
 __all__ = ["accept_statement"]
@@ -28,14 +28,18 @@ def accept_statement(change: Change, version: str, *, key: str, text: str, store
     subject = change.reference(version, stored_sha256=stored_sha256)
     identities = known_identities(change.session)
 
-    def check(candidate: str) -> VerifiedStatement:
-        return check_statement(key, candidate, subject=subject, identities=identities, now=change.at)
+    accepted = accepted_statements(change.session, change.name, identities=identities)
+
+    def check(candidate: str, *, accepted_at: datetime | None = None) -> VerifiedStatement:
+        return check_statement(
+            key, candidate, subject=subject, identities=identities, now=change.at, accepted_at=accepted_at
+        )
 
     statement = check(text)
     replaced = change.tags(version).get(key)
     if replaced is not None:
         try:
-            before = check(replaced)
+            before = check(replaced, accepted_at=accepted.get(text_sha256(replaced)))
         except EvidenceInvalid:
             before = None  # its key was revoked since: there is nothing to protect
         if before is not None:
@@ -74,6 +78,8 @@ def _refuse_other_window(new: Record, *, before: Record, key: str) -> None:
 def _said_at(record: Record) -> datetime | None:
     if isinstance(record, Approval):
         return record.given_at
+    if isinstance(record, WaiverGrant):
+        return record.granted_at
     if isinstance(record, Scorecard | ShadowReport):
         return record.created_at
     try:
@@ -84,6 +90,8 @@ def _said_at(record: Record) -> datetime | None:
 
 
 def _action(record: Record) -> str:
+    if isinstance(record, WaiverGrant):
+        return "waiver.granted"
     if not isinstance(record, Approval):
         return "evidence.submitted"
     return "approval.given" if record.answer == "approve" else "approval.refused"
@@ -97,9 +105,11 @@ def _body(version: str, key: str, text: str, statement: VerifiedStatement) -> di
         "kind": statement.kind,
         "signer": statement.signer.name,
         "key_id": statement.signer.key_id,
-        "envelope_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "envelope_sha256": text_sha256(text),
         "record_hash": record.content_hash(),
     }
     if isinstance(record, Approval):
         body["approval"] = record.to_json()
+    if isinstance(record, WaiverGrant):
+        body["waiver"] = record.to_json()
     return body

@@ -29,7 +29,7 @@ from ordinis_learn.records import (
     State,
     tree_sha256,
 )
-from ordinis_learn.rollout.evidence import check_statement
+from ordinis_learn.rollout.evidence import check_statement, text_sha256
 from ordinis_learn.rollout.states import parse_stage
 from ordinis_learn.rollout.tags import SHADOW_TAG, TRAINING_TAG, kind_of
 from ordinis_mlflow._artifacts import ArtifactReader, logged_model_id
@@ -43,6 +43,7 @@ from ordinis_mlflow.guards import (
     write_rollback_request,
 )
 from ordinis_registry import ledger
+from ordinis_registry.acceptance import accepted_statements
 from ordinis_registry.database import GovernanceDatabase
 from ordinis_registry.identities import known_identities
 
@@ -234,11 +235,17 @@ class MlflowModelRegistry:
         subject = ModelRef(name=name, version=version, artifact_sha256=self._digest(name, version))
         with self._database.reading() as session:
             identities = known_identities(session)
+            accepted = accepted_statements(session, name, identities=identities)
         records: list[Record] = []
         for key in sorted(key for key in tags if key.startswith(kind) and kind_of(key)):
             try:
                 statement = check_statement(
-                    key, tags[key], subject=subject, identities=identities, now=self._clock()
+                    key,
+                    tags[key],
+                    subject=subject,
+                    identities=identities,
+                    now=self._clock(),
+                    accepted_at=accepted.get(text_sha256(tags[key])),
                 )
             except EvidenceInvalid:
                 continue  # the gate names these as faults; readers get what verifies

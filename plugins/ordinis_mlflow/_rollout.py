@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from mlflow.exceptions import MlflowException  # noqa: TID253  a leaf, loaded by name
 
-from ordinis_learn.records import DECLARED, GateDecision, LearnTopic, State
+from ordinis_learn.records import DECLARED, GateDecision, LearnTopic, PreflightAnswer, State
+from ordinis_learn.rollout.bundle import EvidenceBundle
 from ordinis_learn.rollout.evidence import Evidence, read_evidence
 from ordinis_learn.rollout.gate import decide
 from ordinis_learn.rollout.policy import Policy
 from ordinis_mlflow._artifacts import ArtifactReader
 from ordinis_mlflow._change import DECISION_TAG, UNKNOWN_SHA256, Change
+from ordinis_mlflow._runs import NO_RUNS, RunFacts
+from ordinis_registry.acceptance import accepted_statements
 from ordinis_registry.catalogue import find_dataset, is_drift_breached, trials_before
+from ordinis_registry.evidence import keep_evidence
 from ordinis_registry.identities import known_identities
-from ordinis_registry.policies import keep_policy
+from ordinis_registry.policies import keep_policy, refuse_changed
+
+_TOLD: Final = {
+    "from_state",
+    "to_state",
+    "policy_id",
+    "policy_hash",
+    "evidence_hash",
+    "waived",
+    "break_glass",
+}
 
 __all__ = ["adopt", "carry_out", "gather", "judge", "roll_back"]
 
@@ -37,21 +51,30 @@ def adopt(change: Change, *, artifacts: ArtifactReader) -> None:
     change.recorded_pointers = found
 
 
-def gather(change: Change, version: str, *, stored_sha256: str | None) -> Evidence:
+def gather(change: Change, version: str, *, stored_sha256: str | None, runs: RunFacts = NO_RUNS) -> Evidence:
     """Collect what the gate looks at, as it is now."""
     incumbent = change.pointers.incumbent
+    identities = known_identities(change.session)
     evidence = read_evidence(
         change.tags(version),
         subject=change.reference(version, stored_sha256=stored_sha256),
         state=change.state(version),
-        identities=known_identities(change.session),
+        identities=identities,
         stored_sha256=stored_sha256,
         dataset=None,
         incumbent=None if incumbent in {None, version} else change.reference(incumbent),
         drift_breached=is_drift_breached(change.session, change.name, version),
         earlier_trials=trials_before(change.session, change.name, version),
         now=change.at,
+        accepted=accepted_statements(change.session, change.name, identities=identities),
     )
+    if runs is not NO_RUNS:
+        evidence = replace(
+            evidence,
+            run_metrics=runs.metrics,
+            run_by=runs.user,
+            incumbent_run_metrics={} if evidence.incumbent is None else runs.incumbent,
+        )
     artifact = evidence.artifact
     if artifact is None or artifact.data_snapshot_ref == DECLARED:
         return evidence
@@ -59,9 +82,21 @@ def gather(change: Change, version: str, *, stored_sha256: str | None) -> Eviden
 
 
 def judge(
-    change: Change, version: str, *, to_state: State, stored_sha256: str | None, policy: Policy
-) -> GateDecision:
+    change: Change,
+    version: str,
+    *,
+    to_state: State,
+    stored_sha256: str | None,
+    policy: Policy,
+    preflight: PreflightAnswer | None = None,
+    runs: RunFacts = NO_RUNS,
+) -> tuple[GateDecision, str]:
     """Ask the gate, and record its answer; the caller commits it whatever it is.
+
+    Returns
+    -------
+    tuple
+        The decision, and the hash of the evidence bundle from which it can be made again.
 
     Raises
     ------
@@ -70,8 +105,11 @@ def judge(
     """
     if to_state is not State.RETIRED:
         change.check_agreement(version)
-    evidence = gather(change, version, stored_sha256=stored_sha256)
+        refuse_changed(change.session, policy_id=policy.policy_id, source_sha256=policy.source_sha256)
+    found = gather(change, version, stored_sha256=stored_sha256, runs=runs)
+    evidence = replace(found, preflight=preflight)
     decision = decide(evidence, to_state=to_state, requester=change.actor, policy=policy, now=change.at)
+    bundle = keep_evidence(change.session, EvidenceBundle.of(evidence), at=change.at)
     keep_policy(
         change.session,
         policy.to_json(),
@@ -80,11 +118,12 @@ def judge(
         at=change.at,
     )
     if not decision.allowed:
-        change.record("rollout.denied", {"version": version, "decision": decision.to_json()})
-    return decision
+        body = {"version": version, "decision": decision.to_json(), "bundle": bundle}
+        change.record("rollout.denied", body)
+    return decision, bundle
 
 
-def carry_out(change: Change, decision: GateDecision, *, alone: bool) -> None:
+def carry_out(change: Change, decision: GateDecision, *, bundle: str, alone: bool) -> None:
     """Do what an allowed decision says.
 
     Parameters
@@ -93,6 +132,8 @@ def carry_out(change: Change, decision: GateDecision, *, alone: bool) -> None:
         The change in which the decision was made.
     decision : GateDecision
         Allowed.
+    bundle : str
+        The hash of the evidence bundle it was made from.
     alone : bool
         Retire the other versions in SHADOW too, when the target is SHADOW. There is one ACTIVE in any case.
     """
@@ -111,11 +152,15 @@ def carry_out(change: Change, decision: GateDecision, *, alone: bool) -> None:
         after = before.retired(version)
     change.point(after)
     change.tag(version, DECISION_TAG, decision.canonical().decode())
-    body = {"version": version, "decision": decision.to_json(), "retired": left}
+    body = {
+        "version": version,
+        "decision": decision.to_json(),
+        "bundle": bundle,
+        "retired": left,
+        "break_glass": decision.break_glass,
+    }
     record = change.record("rollout.allowed", body, pointers=after)
-    told = decision.model_dump(
-        mode="json", include={"from_state", "to_state", "policy_id", "policy_hash", "evidence_hash"}
-    )
+    told = decision.model_dump(mode="json", include=_TOLD)
     change.emit(LearnTopic.ROLLOUT_COMPLETED, {"version": version, "retired": left, **told}, record=record)
 
 

@@ -28,7 +28,7 @@ from sqlalchemy.engine import Engine
 
 from ordinis_learn.errors import ConfigInvalid, EvidenceInvalid, LearnError, RolloutDenied
 from ordinis_learn.ports import Clock
-from ordinis_learn.records import State
+from ordinis_learn.records import PreflightAnswer, State
 from ordinis_learn.rollout.evidence import evidence_hash
 from ordinis_learn.rollout.gate import explain
 from ordinis_learn.rollout.policy import Policy, governs, load_policy
@@ -39,6 +39,7 @@ from ordinis_mlflow import _rollout as rollout
 from ordinis_mlflow._artifacts import ArtifactReader, logged_model_id
 from ordinis_mlflow._change import DIGEST_TAG, EVIDENCE_HASH_TAG, STATE_TAG, Change
 from ordinis_mlflow._evidence import accept_statement
+from ordinis_mlflow._runs import NO_RUN_METRICS, RunFacts, read_runs, run_metrics_named
 from ordinis_mlflow._transactions import Transactions, refusal
 from ordinis_mlflow.actors import current_actor
 from ordinis_mlflow.guards import (
@@ -54,6 +55,7 @@ from ordinis_mlflow.guards import (
     tag_deletion_refused,
     tags_at_creation_refused,
 )
+from ordinis_mlflow.preflight import open_preflight
 from ordinis_registry.database import GovernanceDatabase
 from ordinis_registry.pointers import Pointers
 
@@ -101,6 +103,7 @@ class GovernedStoreMixin:
         self._clock: Clock = _system_clock if clock is None else clock
         self._policy_id = policy_id or self._settings.gov_policy_version
         self._policy: Policy | None = None
+        self._preflight = open_preflight(self._settings)
         database = GovernanceDatabase(db_uri)
         database.upgrade()
         database.close()
@@ -129,10 +132,13 @@ class GovernedStoreMixin:
             )
         version = str(version)
         stored = self._artifacts.digest(self._plain.get_model_version_download_uri(name, version))
+        outside = self._ask_outside(name, version, state, stored=stored)
         denied: MlflowException | None = None
         with self._change(name) as change:
             rollout.adopt(change, artifacts=self._artifacts)
-            denied = self._decide(change, version, state, stored=stored, alone=archive_existing_versions)
+            denied = self._decide(
+                change, version, state, stored=stored, outside=outside, alone=archive_existing_versions
+            )
         if denied is not None:
             raise denied
         return self._plain.get_model_version(name, version)
@@ -163,13 +169,47 @@ class GovernedStoreMixin:
         found: list[ModelVersion] = self._plain.get_latest_versions(name, wanted)
         return found
 
+    def _ask_outside(
+        self, name: str, version: str, state: State, *, stored: str | None
+    ) -> PreflightAnswer | None:
+        """Ask the governance service, where one is set, before any lock is taken; going back never waits."""
+        if self._preflight is None or state is State.RETIRED:
+            return None
+        return self._preflight(
+            {
+                "action": "rollout",
+                "name": name,
+                "version": version,
+                "to_state": state.value,
+                "artifact_sha256": stored,
+                "requester": current_actor().to_json(),
+                "policy_id": self._policy_id,
+                "asked_at": self._clock().isoformat(),
+            }
+        )
+
     def _decide(
-        self, change: Change, version: str, state: State, *, stored: str | None, alone: bool
+        self,
+        change: Change,
+        version: str,
+        state: State,
+        *,
+        stored: str | None,
+        outside: PreflightAnswer | None,
+        alone: bool,
     ) -> MlflowException | None:
         """Judge and carry out; return the refusal, to be raised after its record is committed."""
         try:
             policy = self._load_policy()
-            decision = rollout.judge(change, version, to_state=state, stored_sha256=stored, policy=policy)
+            decision, bundle = rollout.judge(
+                change,
+                version,
+                to_state=state,
+                stored_sha256=stored,
+                policy=policy,
+                preflight=outside,
+                runs=self._run_facts(change, version, state),
+            )
         except LearnError as error:
             # What cannot be judged is refused; a database that cannot be written is raised by record().
             closed = RolloutDenied(
@@ -181,7 +221,7 @@ class GovernedStoreMixin:
             return MlflowException(
                 explain(decision), error_code=PERMISSION_DENIED, decision=decision.to_json()
             )
-        rollout.carry_out(change, decision, alone=alone)
+        rollout.carry_out(change, decision, bundle=bundle, alone=alone)
         return None
 
     # ---- registration -------------------------------------------------------------------------
@@ -393,8 +433,14 @@ class GovernedStoreMixin:
     def _tell_evidence_hash(self, name: str, version: str) -> None:
         stored = self._artifacts.digest(self._plain.get_model_version_download_uri(name, version))
         with self._change(name) as change:
-            told = evidence_hash(rollout.gather(change, version, stored_sha256=stored))
+            runs = self._run_facts(change, version, State.ACTIVE)
+            told = evidence_hash(rollout.gather(change, version, stored_sha256=stored, runs=runs))
             change.tag(version, EVIDENCE_HASH_TAG, told)
+
+    def _run_facts(self, change: Change, version: str, state: State) -> RunFacts:
+        """Return what the runs say that the policy asks about; most policies ask nothing."""
+        names = NO_RUN_METRICS if state is State.RETIRED else run_metrics_named(self._load_policy())
+        return read_runs(change, version, names=names, artifacts=self._artifacts)
 
     def _exists(self, name: str) -> bool:
         try:

@@ -44,30 +44,63 @@ class SqlIdentityBook:
             session.add(_to_row(identity))
             self._record(session, "identity.trusted", identity, actor=actor)
 
-    def revoke(self, name: str, *, actor: Actor, reason: str) -> Identity:
-        """Stop trusting a name's key from now on.
+    def revoke(self, name: str, *, actor: Actor, reason: str, key_id: str = "") -> Identity:
+        """Stop trusting a name's key from now on, whatever it signed and when.
+
+        Parameters
+        ----------
+        name : str
+            Whose key.
+        actor, reason
+            Kept in the ledger.
+        key_id : str, optional
+            The beginning of the key's id, for a retired one; default is the key that signs now.
 
         Raises
         ------
         ConfigInvalid
-            No trusted key has the name.
+            No such key of the name is trusted.
         """
         at = self._clock()
         with self._database.session() as session:
             ledger.lock(session, ledger.EVERYTHING)
-            trusted = [
-                one for one in known_identities(session) if one.name == name and one.revoked_at is None
-            ]
-            if not trusted:
-                raise ConfigInvalid(
-                    f"revoke the key of {name!r}",
-                    found="no trusted key has this name",
-                    next_step="ordinis-learn keys list",
-                )
-            revoked = trusted[0].model_copy(update={"revoked_at": at})
+            known = [one for one in known_identities(session) if one.name == name and one.revoked_at is None]
+            if key_id:
+                fitting = [one for one in known if one.key_id.startswith(key_id)]
+            else:
+                fitting = [one for one in known if one.signs]
+            if len(fitting) != 1:
+                raise _not_one(f"revoke the key {key_id} of {name!r}", found=len(fitting))
+            revoked = fitting[0].model_copy(update={"revoked_at": at})
             session.merge(_to_row(revoked))
             self._record(session, "identity.revoked", revoked, actor=actor, reason=reason)
         return revoked
+
+    def rotate(self, successor: Identity, *, actor: Actor, reason: str) -> Identity:
+        """Let a name's next key take over; return the one it replaces, which is retired.
+
+        In one transaction, so that there is never a moment with two keys or none. Roles and groups of
+        ``successor`` must be those of the key it replaces: a rotation gives nobody new powers.
+
+        Raises
+        ------
+        ConfigInvalid
+            The name has no key that signs, the new key is known already, or its powers differ.
+        """
+        with self._database.session() as session:
+            ledger.lock(session, ledger.EVERYTHING)
+            known = known_identities(session)
+            current = [one for one in known if one.name == successor.name and one.signs]
+            if len(current) != 1:
+                raise _not_one(f"rotate the key of {successor.name!r}", found=len(current))
+            retired = current[0].model_copy(update={"retired_at": self._clock()})
+            _refuse_new_powers(successor, retired)
+            _is_new(successor, [retired if one.key_id == retired.key_id else one for one in known])
+            session.merge(_to_row(retired))
+            session.add(_to_row(successor))
+            self._record(session, "identity.retired", retired, actor=actor, reason=reason)
+            self._record(session, "identity.trusted", successor, actor=actor, reason=reason)
+        return retired
 
     def identities(self) -> Sequence[Identity]:
         """Return every identity, revoked ones too, by name."""
@@ -95,16 +128,35 @@ def _to_row(identity: Identity) -> IdentityRow:
 def _is_new(identity: Identity, known: Sequence[Identity]) -> bool:
     for other in known:
         if other.key_id == identity.key_id or other.public_key == identity.public_key:
-            same = {"name", "key_id", "public_key", "roles"}
-            if other.revoked_at is None and other.model_dump(include=same) == identity.model_dump(
-                include=same
-            ):
+            same = {"name", "key_id", "public_key", "roles", "groups"}
+            if other.signs and other.model_dump(include=same) == identity.model_dump(include=same):
                 return False
-            state = "revoked" if other.revoked_at is not None else f"trusted as {', '.join(other.roles)}"
+            state = (
+                f"trusted as {', '.join((*other.roles, *other.groups))}"
+                if other.signs
+                else "no longer in use"
+            )
             raise _taken(identity, found=f"this key is known as {other.name!r}, {state}")
-        if other.name == identity.name and other.revoked_at is None:
+        if other.name == identity.name and other.signs:
             raise _taken(identity, found=f"the name belongs to the key {other.key_id[:16]}…")
     return True
+
+
+def _refuse_new_powers(successor: Identity, retired: Identity) -> None:
+    if (successor.roles, successor.groups) != (retired.roles, retired.groups):
+        raise ConfigInvalid(
+            f"rotate the key of {successor.name!r}",
+            found=f"the new one would be trusted as {', '.join((*successor.roles, *successor.groups))}",
+            next_step=f"keep to {', '.join((*retired.roles, *retired.groups))}, or revoke it and trust another",
+        )
+
+
+def _not_one(asked: str, *, found: int) -> ConfigInvalid:
+    return ConfigInvalid(
+        asked,
+        found=f"{found or 'no'} trusted key{'s' if found > 1 else ''} fit",
+        next_step="ordinis-learn keys list",
+    )
 
 
 def _taken(identity: Identity, *, found: str) -> ConfigInvalid:

@@ -21,6 +21,7 @@ __all__ = [
     "DatasetRow",
     "DriftAlertRow",
     "DriftReportRow",
+    "EvidenceRow",
     "HeadRow",
     "IdentityRow",
     "LedgerRow",
@@ -193,6 +194,16 @@ class PolicyRow(Base):
 
     policy_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     policy_id: Mapped[str] = mapped_column(String(128))
+    first_used_at: Mapped[datetime] = mapped_column(UtcMoment)
+    record: Mapped[str] = mapped_column(Text)
+
+
+class EvidenceRow(Base):
+    """What decisions were made from, once per content."""
+
+    __tablename__ = "governance_evidence"
+
+    bundle_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     first_used_at: Mapped[datetime] = mapped_column(UtcMoment)
     record: Mapped[str] = mapped_column(Text)
 

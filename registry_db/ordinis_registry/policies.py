@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from ordinis_learn.errors import ConfigInvalid
 from ordinis_learn.records import canonical_json
 from ordinis_registry.models import PolicyRow
 
-__all__ = ["keep_policy", "policy_document"]
+__all__ = ["keep_policy", "policy_document", "refuse_changed"]
 
 
 def keep_policy(
@@ -22,6 +25,31 @@ def keep_policy(
         text = canonical_json(dict(document)).decode()
         session.add(PolicyRow(policy_hash=policy_hash, policy_id=policy_id, first_used_at=at, record=text))
         session.flush()
+
+
+def refuse_changed(session: Session, *, policy_id: str, source_sha256: str) -> None:
+    """Refuse a policy whose id an earlier decision used for other content.
+
+    Settings that a policy refers to may change: each decision carries the hash of what they made of it.
+
+    Raises
+    ------
+    ConfigInvalid
+        The file was edited after its first use.
+    """
+    used = sa.select(PolicyRow).where(PolicyRow.policy_id == policy_id).order_by(PolicyRow.first_used_at)
+    for row in session.scalars(used):
+        before = json.loads(row.record).get("source_sha256", "")
+        if not before:
+            continue  # kept before sources were hashed: nothing to compare with
+        if before == source_sha256:
+            return  # the first content owns the id; retiring may have gone by another since
+        raise ConfigInvalid(
+            f"decide by the policy {policy_id!r}",
+            found=f"its content is not what decided since {row.first_used_at:%Y-%m-%d %H:%M:%S}Z",
+            next_step=f"restore the file, give the new one another policy_id, e.g. {policy_id}_b, and set "
+            f"GOV_POLICY_VERSION={policy_id}_b",
+        )
 
 
 def policy_document(session: Session, policy_hash: str) -> str | None:

@@ -7,9 +7,11 @@ from datetime import datetime
 from pathlib import Path
 
 from ordinis_learn.records import AuditRecord
+from ordinis_learn.rollout.policy import Policy
 from ordinis_registry import ledger
 from ordinis_registry.checkpoints import Checkpoint, verify_checkpoints, write_checkpoint
 from ordinis_registry.database import GovernanceDatabase
+from ordinis_registry.replay import Replayed, replay
 from ordinis_registry.verification import Fault, verify
 
 __all__ = ["SqlLedger"]
@@ -51,6 +53,11 @@ class SqlLedger:
         """Return the version that was ACTIVE at a moment, None when flat."""
         with self._database.reading() as session:
             return ledger.active_at(session, name, moment)
+
+    def replay(self, policy: Policy | None = None) -> Sequence[Replayed]:
+        """Make every recorded decision again, under its own policy or under another one."""
+        with self._database.reading() as session:
+            return replay(session, policy=policy)
 
     def checkpoint(self, path: Path, *, at: datetime) -> Checkpoint:
         """Write all heads as they are now to a file outside the database."""

@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 
 from ordinis_learn.errors import ConfigInvalid
-from ordinis_learn.records import Identity, Role
+from ordinis_learn.records import Identity, Role, canonical_json
 from ordinis_registry import SqlIdentityBook, SqlLedger
+from ordinis_registry.models import IdentityRow
 
 
 @pytest.fixture
@@ -65,3 +66,44 @@ def test_a_revoked_key_stays_known_and_its_name_is_free(book, database, make):
 def test_nobody_of_that_name(book, make):
     with pytest.raises(ConfigInvalid, match="keys list"):
         book.revoke("nobody", actor=make.actor, reason="")
+
+
+def test_a_rotation_retires_one_key_and_trusts_the_next(book, database, make):
+    book.trust(identity(make, groups=("risk",)), actor=make.actor)
+    retired = book.rotate(identity(make, key="b", groups=("risk",)), actor=make.actor, reason="yearly")
+    assert (retired.key_id, retired.retired_at, retired.revoked_at) == ("a" * 64, make.now, None)
+    assert [(one.key_id[0], one.signs) for one in book.identities()] == [("a", False), ("b", True)]
+    assert [record.action for record in SqlLedger(database).history("*")] == [
+        "identity.trusted",
+        "identity.retired",
+        "identity.trusted",
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"key": "a"}, {"roles": (Role.TRAINER,)}, {"groups": ("risk",)}, {"name": "nobody"}],
+    ids=["same key", "other roles", "other groups", "no such name"],
+)
+def test_a_rotation_gives_no_new_powers(book, make, changes):
+    book.trust(identity(make), actor=make.actor)
+    with pytest.raises(ConfigInvalid):
+        book.rotate(identity(make, **({"key": "b"} | changes)), actor=make.actor, reason="")
+    assert book.identities() == [identity(make)]
+
+
+def test_a_retired_key_can_still_be_revoked(book, make):
+    book.trust(identity(make), actor=make.actor)
+    book.rotate(identity(make, key="b"), actor=make.actor, reason="")
+    assert book.revoke("model-risk", actor=make.actor, reason="seen", key_id="aaaa").key_id == "a" * 64
+    assert book.revoke("model-risk", actor=make.actor, reason="left").key_id == "b" * 64
+    with pytest.raises(ConfigInvalid, match="keys list"):
+        book.revoke("model-risk", actor=make.actor, reason="again", key_id="aaaa")
+
+
+def test_identities_stored_before_groups_are_still_read(database, make):
+    old = identity(make).model_dump(mode="json", exclude={"groups", "retired_at"})
+    with database.session() as session:
+        session.add(IdentityRow(key_id="a" * 64, name="model-risk", record=canonical_json(old).decode()))
+    (read,) = SqlIdentityBook(database, clock=lambda: make.now).identities()
+    assert read == identity(make)

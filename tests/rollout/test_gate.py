@@ -111,7 +111,8 @@ def test_active_goes_nowhere_but_into_retirement(to_state, policy, make):
 def test_a_type_without_rules_is_not_promoted(model_type, to_state, policy, make):
     state = State.CANDIDATE if to_state is State.SHADOW else State.SHADOW
     evidence = make.approved(make.evidence(state=state, artifact=make.artifact(model_type=model_type)))
-    decision = ask(evidence, policy, make, to_state=to_state)
+    signals = policy.model_copy(update={"rules": {"signal_model": policy.rules[ModelType.SIGNAL_MODEL]}})
+    decision = ask(evidence, signals, make, to_state=to_state)
     assert [verdict.rule for verdict in decision.reasons] == ["policy_covers"]
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from ordinis_learn.errors import ConfigInvalid, StoreUnavailable
 from ordinis_learn.records import Role
-from ordinis_learn.rollout.keys import KeyStore
+from ordinis_learn.rollout.keys import KeyStore, public_pem, read_public_key
 
 posix = pytest.mark.skipif(os.name == "nt", reason="file modes say nothing on Windows")
 
@@ -108,3 +108,33 @@ def test_a_folder_that_cannot_be_made_is_a_store_error(tmp_path):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(StoreUnavailable):
         KeyStore(tmp_path / "file" / "keys").create("alice")
+
+
+def test_a_rotation_keeps_the_old_key_by_its_id(tmp_path):
+    store = KeyStore(tmp_path / "keys")
+    old = store.create("model-risk")
+    new = store.rotate("model-risk")
+    assert new.key_id != old.key_id
+    assert store.public("model-risk") == new
+    kept = tmp_path / "keys" / "retired" / f"{old.key_id}.pem"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert sorted(path.name for path in (tmp_path / "keys").iterdir()) == ["model-risk.pem", "retired"]
+
+
+def test_a_rotation_that_died_half_way_is_repeated(tmp_path):
+    store = KeyStore(tmp_path / "keys")
+    store.create("model-risk")
+    (tmp_path / "keys" / "model-risk.new").write_text("half a key")
+    first = store.rotate("model-risk")
+    assert store.rotate("model-risk").key_id != first.key_id
+
+
+def test_a_public_key_travels_as_pem_and_a_private_one_does_not(tmp_path):
+    store = KeyStore(tmp_path / "keys")
+    made = store.create("model-risk")
+    (tmp_path / "risk.pem").write_text(public_pem(made))
+    assert read_public_key("model-risk", tmp_path / "risk.pem") == made
+    with pytest.raises(ConfigInvalid, match="keys show"):
+        read_public_key("model-risk", tmp_path / "keys" / "model-risk.pem")
+    with pytest.raises(StoreUnavailable):
+        read_public_key("model-risk", tmp_path / "absent.pem")

@@ -8,7 +8,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from ordinis_learn.errors import EvidenceInvalid
-from ordinis_learn.records import Role, canonical_json
+from ordinis_learn.records import Role, WaiverGrant, canonical_json
 from ordinis_learn.rollout import KeyStore, sign, verify
 from ordinis_learn.rollout.statements import PAYLOAD_TYPE, PREDICATE_TYPES
 
@@ -17,6 +17,7 @@ SIGNERS = {
     "scorecard": "learn-service",
     "shadow": "learn-service",
     "approval": "model-risk",
+    "waiver": "model-risk",
 }
 
 
@@ -26,7 +27,23 @@ def record(kind, make):
         "scorecard": make.scorecard,
         "shadow": make.shadow,
         "approval": lambda: make.approval("e" * 64),
+        "waiver": lambda: waiver(make),
     }[kind]()
+
+
+def waiver(make):
+    seen = make.approval("e" * 64)
+    return WaiverGrant(
+        subject=seen.subject,
+        target=seen.target,
+        rule="delta_sharpe",
+        reason="index change",
+        compensating_control="half the size",
+        evidence_hash=seen.evidence_hash,
+        granted_by=seen.approver,
+        granted_at=seen.given_at,
+        expires_at=seen.expires_at,
+    )
 
 
 def repack(text, *, payload=None, **envelope):
@@ -155,7 +172,7 @@ def test_a_record_of_another_kind_is_not_signed(desk, make, kind, wrong):
 
 def test_an_unknown_kind_is_not_signed(desk, make):
     with pytest.raises(EvidenceInvalid, match="known are training"):
-        desk.sign("waiver", make.shadow())
+        desk.sign("rumour", make.shadow())
 
 
 def test_what_no_tag_could_hold_is_not_signed(desk, make):

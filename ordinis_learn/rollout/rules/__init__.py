@@ -16,6 +16,9 @@ from ordinis_learn.rollout.rules.edge import (
 )
 from ordinis_learn.rollout.rules.integrity import ARTIFACT_INTACT, DATASET_ACCEPTED, EVIDENCE_VERIFIED
 from ordinis_learn.rollout.rules.limits import MAX_DRAWDOWN, PROBABILISTIC_SHARPE, SESSIONS
+from ordinis_learn.rollout.rules.requests import REQUESTER_KIND
+from ordinis_learn.rollout.rules.runs import RUN_METRIC
+from ordinis_learn.rollout.rules.scorecard_metrics import SCORECARD_METRIC
 from ordinis_learn.rollout.rules.scorecards import (
     BASELINE_IS_INCUMBENT,
     ERROR_RATE_NOT_HIGHER,
@@ -45,8 +48,11 @@ _ALL: Final[tuple[Rule[Any], ...]] = (
     MAX_DRAWDOWN,
     NO_DRIFT_BREACH,
     PROBABILISTIC_SHARPE,
+    REQUESTER_KIND,
+    RUN_METRIC,
     SCORECARDS_FRESH,
     SCORECARDS_PRESENT,
+    SCORECARD_METRIC,
     SESSIONS,
     SHADOW_AFTER_TRAINING,
     SHADOW_DECISIONS,

@@ -97,7 +97,13 @@ class Rule(Generic[P]):
         Where the numbers come from.
     code : str
         The reason code when it does not pass.
+    about : str
+        The parameter that tells several uses of the rule in one policy apart; empty for a rule used once.
     """
+
+    def label(self, params: Mapping[str, Any]) -> str:
+        """Return the name of one use of the rule, e.g. ``run_metric:val_auc``."""
+        return f"{self.name}:{params[self.about]}" if self.about in params else self.name
 
     name: str
     params: type[P]
@@ -105,6 +111,7 @@ class Rule(Generic[P]):
     judge: Callable[[Context, P], Finding]
     source: str
     code: str = field(default=GateFailed.code)
+    about: str = ""
 
     def verdict(self, context: Context, params: Mapping[str, Any] = MappingProxyType({})) -> RuleVerdict:
         """Judge, and turn anything that goes wrong into ``not_evaluable``."""
@@ -119,7 +126,7 @@ class Rule(Generic[P]):
                 "report this with the policy and the evidence; the gate stays closed",
             )
         return RuleVerdict(
-            rule=self.name,
+            rule=self.label(params),
             verdict=finding.verdict,
             code="" if finding.verdict == "pass" else self.code,
             asked=asked,

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from ordinis_learn.records import DECLARED, DatasetManifest, ModelArtifact
-from ordinis_learn.rollout.rules.base import Context, Finding, NoParams, Rule, blocked, failed, passed
+from ordinis_learn.rollout.rules.base import Context, Finding, NoParams, Params, Rule, blocked, failed, passed
 
 __all__ = ["ARTIFACT_INTACT", "DATASET_ACCEPTED", "EVIDENCE_VERIFIED"]
 
 
-def _judge_artifact(context: Context, _params: NoParams) -> Finding:
+class Attested(Params):
+    """Whether a signed training statement must speak of the bytes too; plain MLflow models have none."""
+
+    attested: bool = True
+
+
+def _judge_artifact(context: Context, params: Attested) -> Finding:
     evidence = context.evidence
-    if evidence.artifact is None:
+    if evidence.artifact is None and params.attested:
         return blocked("no signed training record", "submit the training statement (training does it)")
     if evidence.stored_sha256 is None:
         return blocked("the stored model cannot be read", "restore the artifact, or register a new version")
     digests = {
         "stored": evidence.stored_sha256,
         "registered": evidence.subject.artifact_sha256,
-        "attested": evidence.artifact.artifact_sha256,
     }
+    if evidence.artifact is not None:
+        digests["attested"] = evidence.artifact.artifact_sha256
     if len(set(digests.values())) > 1:
         shown = ", ".join(f"{where} {digest[:12]}…" for where, digest in digests.items())
         return failed(shown, "restore the bytes that were registered, or register these as a new version")
-    return passed(f"sha256 {evidence.stored_sha256[:12]}… in all three")
+    return passed(f"sha256 {evidence.stored_sha256[:12]}… {', '.join(digests)}")
 
 
 def _judge_signatures(context: Context, _params: NoParams) -> Finding:
@@ -77,8 +84,10 @@ def _judge_manifest(artifact: ModelArtifact, dataset: DatasetManifest) -> Findin
 
 ARTIFACT_INTACT = Rule(
     name="artifact_intact",
-    params=NoParams,
-    asked=lambda _: "the stored bytes are the registered and the attested ones",
+    params=Attested,
+    asked=lambda params: (
+        f"the stored bytes are the registered{' and the attested' if params.attested else ''} ones"
+    ),
     judge=_judge_artifact,
     source="registry, training statement",
 )

@@ -61,6 +61,9 @@ def open_workbench(settings: Settings) -> Workbench:
         SqlIdentityBook,
         SqlLedger,
     )
+    from ordinis_registry.checkpoint_targets import parse_target  # noqa: PLC0415
+
+    target = parse_target(settings.ledger_checkpoint_target, default=settings.checkpoints_path)
 
     database = GovernanceDatabase(f"sqlite:///{settings.database_path}")
     database.upgrade()
@@ -85,7 +88,7 @@ def open_workbench(settings: Settings) -> Workbench:
         log=log,
         recorder=EventRecorder(log, enabled=settings.learn_enable),
         catalogue=SqlCatalogue(database, clock=_now, env=settings.profile),
-        ledger=SqlLedger(database, checkpoints=settings.checkpoints_path),
+        ledger=SqlLedger(database, checkpoints=target),
         identities=SqlIdentityBook(database, clock=_now),
         registry=registry,
         tracker=tracker,

@@ -6,7 +6,7 @@ import click
 
 from ordinis_learn.cli.command import learn_command, opened
 
-_ROLES = click.Choice(["trainer", "evaluator", "shadow_runner", "approver"])
+_ROLES = click.Choice(["trainer", "evaluator", "shadow_runner", "approver", "witness"])
 
 
 @click.group("keys", epilog="Example: ordinis-learn keys create model-risk --role approver")

@@ -26,6 +26,8 @@ FaultKind = Literal[
     "head_missing",
     "head_differs",
     "checkpoint_broken",
+    "checkpoint_unsigned",
+    "checkpoint_untrusted",
     "rewritten",
 ]
 

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ordinis_learn.engine import LearningEngine
     from ordinis_learn.records import ModelArtifact
-    from ordinis_learn.wiring import open_engine
+    from ordinis_learn.wiring import active_model, open_engine
 
-__all__ = ["LearningEngine", "ModelArtifact", "open_engine"]
+__all__ = ["LearningEngine", "ModelArtifact", "active_model", "open_engine"]
 
 _HOMES = {
     "LearningEngine": "ordinis_learn.engine",
     "ModelArtifact": "ordinis_learn.records",
+    "active_model": "ordinis_learn.wiring",
     "open_engine": "ordinis_learn.wiring",
 }
 

@@ -216,8 +216,12 @@ class Ledger(Protocol):
         """Return one sentence per broken record, naming it; nothing when every chain holds."""
         ...
 
-    def checkpoint(self, path: Path, *, at: datetime) -> Any:
-        """Append all heads as they are now to a file outside the database."""
+    def checkpoint(self, *, at: datetime, signer: Any) -> Any:
+        """Write all heads as they are now, signed by a witness, to the ledger's target outside the database."""
+        ...
+
+    def checkpoints(self) -> int:
+        """Return how many checkpoints :meth:`verify` compares with."""
         ...
 
     def active_at(self, name: str, moment: datetime) -> str | None:

@@ -54,6 +54,8 @@ class Settings(BaseSettings):
     learn_drift_psi_thresh: float = _key(0.2, "LEARN_DRIFT_PSI_THRESH", gt=0)
     learn_dataset_retention_days: int = _key(365, "LEARN_DATASET_RETENTION_DAYS", ge=90, le=365)
     learn_retired_models_kept: int = _key(10, "LEARN_RETIRED_MODELS_KEPT", ge=1)
+    ledger_checkpoint_target: str = _key("file", "LEDGER_CHECKPOINT_TARGET")
+    ledger_checkpoint_required: bool = _key(False, "LEDGER_CHECKPOINT_REQUIRED")
     gov_policy_version: str = _key("gov_v1", "GOV_POLICY_VERSION")
     gov_preflight_url: str | None = _key(None, "GOV_PREFLIGHT_URL", pattern=r"^https?://")
     gov_preflight_timeout_s: float = _key(2.0, "GOV_PREFLIGHT_TIMEOUT_S", gt=0, le=60)

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import functools
 import os
+import threading
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,14 +21,17 @@ from typing import Any
 from ordinis_learn.capture import EventRecorder, SqliteEventLog
 from ordinis_learn.engine import LearningEngine
 from ordinis_learn.errors import StoreUnavailable
+from ordinis_learn.models import SignalModel
 from ordinis_learn.rollout.keys import KeyStore
 from ordinis_learn.settings import Settings, load_settings
 from ordinis_learn.training.provenance import collect_provenance
+from ordinis_learn.use_cases.active_model import ActiveModels
 from ordinis_learn.workbench import Workbench
 
-__all__ = ["EXPERIMENT", "open_engine", "open_workbench", "registry_uri", "tracking_uri"]
+__all__ = ["EXPERIMENT", "active_model", "open_engine", "open_workbench", "registry_uri", "tracking_uri"]
 
 EXPERIMENT = "ordinis-learn"
+_OPENING = threading.Lock()
 
 
 def open_engine(**overrides: Any) -> LearningEngine:
@@ -47,6 +52,30 @@ def open_engine(**overrides: Any) -> LearningEngine:
     return LearningEngine(open_workbench(load_settings(**overrides)))
 
 
+def active_model(name: str) -> SignalModel | None:
+    """Return the loaded ACTIVE version of a model under ``ORDINIS_HOME``; None when it is flat.
+
+    Loaded once and kept: another version that became ACTIVE is noticed within
+    :data:`~ordinis_learn.use_cases.active_model.MAX_AGE_SECONDS` (one second). Threads may call it.
+
+    Raises
+    ------
+    StoreUnavailable
+        The registry cannot be asked; an old answer is not given instead.
+    """
+    settings = load_settings()
+    with _OPENING:
+        models = _active_models(settings.home.resolve(), registry_uri(settings), tracking_uri(settings))
+    return models.get(name)
+
+
+@functools.cache
+def _active_models(home: Path, registry: str, tracking: str) -> ActiveModels:
+    """Open a home's registry once a process; the addresses are part of the key because the environment sets them."""
+    del registry, tracking
+    return ActiveModels(open_workbench(load_settings(home=home)).registry, seconds=time.monotonic)
+
+
 def open_workbench(settings: Settings) -> Workbench:
     """Construct every adapter for the given settings."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -61,6 +90,9 @@ def open_workbench(settings: Settings) -> Workbench:
         SqlIdentityBook,
         SqlLedger,
     )
+    from ordinis_registry.checkpoint_targets import parse_target  # noqa: PLC0415
+
+    target = parse_target(settings.ledger_checkpoint_target, default=settings.checkpoints_path)
 
     database = GovernanceDatabase(f"sqlite:///{settings.database_path}")
     database.upgrade()
@@ -85,7 +117,7 @@ def open_workbench(settings: Settings) -> Workbench:
         log=log,
         recorder=EventRecorder(log, enabled=settings.learn_enable),
         catalogue=SqlCatalogue(database, clock=_now, env=settings.profile),
-        ledger=SqlLedger(database, checkpoints=settings.checkpoints_path),
+        ledger=SqlLedger(database, checkpoints=target),
         identities=SqlIdentityBook(database, clock=_now),
         registry=registry,
         tracker=tracker,

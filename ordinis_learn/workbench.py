@@ -11,10 +11,12 @@ from ordinis_learn.rollout.keys import KeyStore
 from ordinis_learn.settings import Settings
 from ordinis_learn.training.provenance import Provenance
 
-__all__ = ["SERVICE_IDENTITY", "Workbench"]
+__all__ = ["SERVICE_IDENTITY", "WITNESS_IDENTITY", "Workbench"]
 
 SERVICE_IDENTITY = "learn-service"
 """The identity that signs training, evaluation and shadow statements. It may not approve."""
+WITNESS_IDENTITY = "ledger-witness"
+"""The identity that signs checkpoints of the ledger."""
 
 
 @dataclass(frozen=True, kw_only=True)

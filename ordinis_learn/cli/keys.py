@@ -8,7 +8,7 @@ import click
 
 from ordinis_learn.cli.command import learn_command, opened
 
-_ROLES = click.Choice(["trainer", "evaluator", "shadow_runner", "approver"])
+_ROLES = click.Choice(["trainer", "evaluator", "shadow_runner", "approver", "witness"])
 _ROLE = click.option(
     "--role", "roles", multiple=True, required=True, type=_ROLES, help="May be given more than once."
 )

@@ -15,14 +15,18 @@ def command() -> None:
 
 
 @command.add_command
-@learn_command("verify", example="ordinis-learn ledger verify")
+@learn_command("verify", example="ordinis-learn ledger verify --against git:../audit")
+@click.option("--against", metavar="TARGET", help="Checkpoints to compare with: file, file:PATH or git:PATH.")
 @click.pass_context
-def verify(ctx: click.Context) -> None:
-    """Recompute every hash; name what does not hold and exit with 1."""
+def verify(ctx: click.Context, against: str | None) -> None:
+    """Recompute every hash, compare with every checkpoint; name what does not hold and exit with 1."""
     from ordinis_learn.errors import AuditChainBroken  # noqa: PLC0415
 
+    _aim(ctx, against)
     with opened(ctx) as engine:
         faults = engine.workbench.ledger.verify()
+        count = engine.workbench.ledger.checkpoints()
+        target = engine.workbench.settings.ledger_checkpoint_target
     if faults:
         raise AuditChainBroken(
             "verify the ledger",
@@ -30,19 +34,23 @@ def verify(ctx: click.Context) -> None:
             next_step="stop promotions, restore the database from a backup, compare it with the checkpoints",
             faults=list(faults),
         )
-    click.echo("the ledger verifies")
+    click.echo(f"the ledger verifies, also against {count} checkpoints ({target})")
 
 
 @command.add_command
-@learn_command("checkpoint", example="ordinis-learn ledger checkpoint")
+@learn_command("checkpoint", example="ordinis-learn ledger checkpoint --to git:../audit")
+@click.option("--to", metavar="TARGET", help="file, file:PATH or git:PATH (LEDGER_CHECKPOINT_TARGET).")
 @click.pass_context
-def checkpoint(ctx: click.Context) -> None:
-    """Write all heads to a file outside the database, for later verification."""
+def checkpoint(ctx: click.Context, to: str | None) -> None:
+    """Sign all heads and keep them outside the database, for later verification."""
+    from ordinis_learn.use_cases.checkpoint import write_checkpoint  # noqa: PLC0415
+
+    _aim(ctx, to)
     with opened(ctx) as engine:
-        bench = engine.workbench
-        path = bench.settings.checkpoints_path
-        bench.ledger.checkpoint(path, at=bench.clock())
-    click.echo(f"appended to {path}; keep a copy where the database's owner cannot write")
+        made = write_checkpoint(engine.workbench)
+        target = engine.workbench.settings.ledger_checkpoint_target
+    click.echo(f"{made.size} records, root {made.root}, appended to {target}")
+    click.echo("keep a copy where the database's owner cannot write")
 
 
 @command.add_command
@@ -68,17 +76,17 @@ def replay(ctx: click.Context) -> None:
 
 
 @command.add_command
-@learn_command("history", example="ordinis-learn ledger history sp500_signal")
+@learn_command("history", example="ordinis-learn ledger history sp500_signal --json")
 @click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="One record a line, complete, as canonical JSON.")
 @click.pass_context
-def history(ctx: click.Context, name: str) -> None:
-    """Print a model's records, oldest first (``*`` for identities and policies)."""
+def history(ctx: click.Context, name: str, *, as_json: bool) -> None:
+    """Print what happened to a model, oldest first (``*`` for identities and checkpoints)."""
+    from ordinis_learn.use_cases.history import describe  # noqa: PLC0415
+
     with opened(ctx) as engine:
         for record in engine.workbench.ledger.history(name):
-            click.echo(
-                f"{record.sequence:>4}  {record.at:%Y-%m-%d %H:%M:%S}Z  {record.action:<22} "
-                f"{record.actor.name} ({record.actor.kind})  {record.hash[:12]}"
-            )
+            click.echo(record.canonical().decode() if as_json else describe(record))
 
 
 @command.add_command
@@ -103,3 +111,9 @@ def active_at(ctx: click.Context, name: str, moment: str) -> None:
     with opened(ctx) as engine:
         version = engine.workbench.ledger.active_at(name, asked.astimezone(UTC))
     click.echo(f"{name} v{version} was ACTIVE" if version else f"{name} was FLAT: nothing was active")
+
+
+def _aim(ctx: click.Context, target: str | None) -> None:
+    """Let an option win over LEDGER_CHECKPOINT_TARGET."""
+    if target is not None:
+        ctx.find_root().ensure_object(dict)["ledger_checkpoint_target"] = target

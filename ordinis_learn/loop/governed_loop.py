@@ -24,6 +24,7 @@ from ordinis_learn.loop.summary import (
 from ordinis_learn.market import PriceHistory, load_sp500, replay
 from ordinis_learn.records import Actor, ModelArtifact, Role, State
 from ordinis_learn.use_cases.approve import answer_request
+from ordinis_learn.use_cases.checkpoint import write_checkpoint
 from ordinis_learn.use_cases.drift import check_model_drift
 from ordinis_learn.use_cases.generate_pack import generate_bench_pack, pack_spec
 from ordinis_learn.use_cases.refusals import refused_rules
@@ -219,7 +220,7 @@ class GovernedLoop:
                 display.refused(fault)
             if not faults:
                 display.good("every hash verifies")
-                bench.ledger.checkpoint(bench.settings.checkpoints_path, at=bench.clock())
+                write_checkpoint(bench)
             for moment, version in changes_of_active(bench.ledger.history(plan.model)):
                 display.say(
                     f"from {moment:%Y-%m-%d %H:%M:%S}Z: {f'v{version} ACTIVE' if version else 'flat'}"

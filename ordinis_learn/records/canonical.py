@@ -7,6 +7,7 @@ with a prefix byte). A domain is a short ASCII name, ended by a zero byte that n
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,10 @@ import rfc8785
 
 __all__ = ["canonical_json", "file_sha256", "hash_of", "tree_sha256"]
 
+_ENCODER: Final = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, check_circular=False
+)
+_LARGEST: Final = 2**53 - 1
 _CHUNK_BYTES: Final = 1 << 20
 _NOT_CONTENT: Final = frozenset({"registered_model_meta"})
 
@@ -26,7 +31,25 @@ def canonical_json(value: Any) -> bytes:
     >>> canonical_json({"b": 1.0, "a": [True, None]})
     b'{"a":[true,null],"b":1}'
     """
+    if _is_plain(value):
+        return _ENCODER.encode(value).encode()
     return rfc8785.dumps(value)
+
+
+def _is_plain(value: Any) -> bool:
+    """Tell whether the standard library writes a value as RFC 8785 asks: ten times as fast as our library.
+
+    They differ in floats, in integers beyond 2^53, and in keys or texts outside the Basic Multilingual Plane or with lone
+    surrogates; those, and types that are no JSON, take the long way. ASCII has none of them.
+    """
+    kind = type(value)
+    if kind is str:
+        return bool(value.isascii())
+    if kind is dict:
+        return all(type(key) is str and key.isascii() and _is_plain(one) for key, one in value.items())
+    if kind is list or kind is tuple:
+        return all(_is_plain(one) for one in value)
+    return value is None or kind is bool or (kind is int and -_LARGEST <= value <= _LARGEST)
 
 
 def hash_of(value: Any, *, domain: str) -> str:

@@ -41,6 +41,7 @@ class Role(StrEnum):
     EVALUATOR = "evaluator"
     SHADOW_RUNNER = "shadow_runner"
     APPROVER = "approver"
+    WITNESS = "witness"
 
 
 class Identity(Record):

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 from ordinis_learn.errors import LearnError
 from ordinis_learn.rollout.policy import load_policy
 from ordinis_learn.settings import Settings, load_settings
+from ordinis_learn.use_cases.diagnose_checkpoints import checkpoint_trouble
 
 __all__ = ["Finding", "diagnose"]
 
@@ -57,6 +58,7 @@ def diagnose(overrides: Mapping[str, Any]) -> list[Finding]:
         _databases,
         _policy,
         _keys,
+        _checkpoints,
     )
     return [finding for check in checks for finding in check(settings)]
 
@@ -176,3 +178,16 @@ def _keys(settings: Settings) -> list[Finding]:
         ]
     count = len(list(settings.keys_dir.glob("*"))) if settings.keys_dir.exists() else 0
     return [Finding(status="ok", subject="signing keys", found=f"{count} in {settings.keys_dir}")]
+
+
+def _checkpoints(settings: Settings) -> list[Finding]:
+    found, step = checkpoint_trouble(settings)
+    failed = found.startswith("none")
+    return [
+        Finding(
+            status="missing" if failed else "optional" if found else "ok",
+            subject="checkpoints",
+            found=found or f"to {settings.ledger_checkpoint_target}",
+            next_step=step,
+        )
+    ]

@@ -26,7 +26,7 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, PERMISSION_DEN
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore  # noqa: TID253
 from sqlalchemy.engine import Engine
 
-from ordinis_learn.errors import ConfigInvalid, EvidenceInvalid, LearnError, RolloutDenied
+from ordinis_learn.errors import AuditWriteFailed, ConfigInvalid, EvidenceInvalid, LearnError, RolloutDenied
 from ordinis_learn.ports import Clock
 from ordinis_learn.records import PreflightAnswer, State
 from ordinis_learn.rollout.evidence import evidence_hash
@@ -41,6 +41,7 @@ from ordinis_mlflow._change import DIGEST_TAG, EVIDENCE_HASH_TAG, STATE_TAG, Cha
 from ordinis_mlflow._evidence import accept_statement
 from ordinis_mlflow._runs import NO_RUN_METRICS, RunFacts, read_runs, run_metrics_named
 from ordinis_mlflow._transactions import Transactions, refusal
+from ordinis_mlflow._witness import Witness
 from ordinis_mlflow.actors import current_actor
 from ordinis_mlflow.guards import (
     EVIDENCE_HASH_REQUEST,
@@ -107,6 +108,7 @@ class GovernedStoreMixin:
         database = GovernanceDatabase(db_uri)
         database.upgrade()
         database.close()
+        self._witness = Witness(db_uri, settings=self._settings, clock=self._clock)
         self._transactions = Transactions(self.engine, self.ManagedSessionMaker)
         self.ManagedSessionMaker = self._transactions.join
 
@@ -131,6 +133,8 @@ class GovernedStoreMixin:
                 error_code=INVALID_PARAMETER_VALUE,
             )
         version = str(version)
+        if state in {State.SHADOW, State.ACTIVE}:
+            _translated(self._witness.require)
         stored = self._artifacts.digest(self._plain.get_model_version_download_uri(name, version))
         outside = self._ask_outside(name, version, state, stored=stored)
         denied: MlflowException | None = None
@@ -141,6 +145,7 @@ class GovernedStoreMixin:
             )
         if denied is not None:
             raise denied
+        self._witness.note()
         return self._plain.get_model_version(name, version)
 
     def roll_back(self, name: str, *, reason: str, from_version: str | None = None) -> str | None:
@@ -161,7 +166,9 @@ class GovernedStoreMixin:
             active = change.pointers.active
             if from_version is not None and active != from_version:
                 return active
-            return rollout.roll_back(change, reason=reason, artifacts=self._artifacts)
+            target = rollout.roll_back(change, reason=reason, artifacts=self._artifacts)
+        self._witness.note()
+        return target
 
     def get_latest_versions(self, name: str, stages: Sequence[str] | None = None) -> list[ModelVersion]:
         """Return the newest version per stage; our state names are understood besides MLflow's."""
@@ -466,11 +473,11 @@ class OrdinisSqlAlchemyStore(GovernedStoreMixin, SqlAlchemyStore):  # type: igno
     """MLflow's SQL registry store with the gate in front."""
 
 
-def _translated(read: Callable[[str], _T], text: str) -> _T:
-    """Read a text; raise MLflow's error for bad input where it cannot be read."""
+def _translated(read: Callable[..., _T], *arguments: str) -> _T:
+    """Do something small, e.g. read a text; raise MLflow's error where it fails."""
     try:
-        return read(text)
-    except ConfigInvalid as error:
+        return read(*arguments)
+    except (ConfigInvalid, AuditWriteFailed) as error:
         raise refusal(error) from error
 
 

@@ -4,6 +4,7 @@ One database holds MLflow's tables and these. Nothing here imports MLflow.
 """
 
 from ordinis_registry.catalogue import SqlCatalogue
+from ordinis_registry.checkpoint_targets import FileTarget, GitNoteTarget, parse_target
 from ordinis_registry.checkpoints import ChainHead, Checkpoint, verify_checkpoints, write_checkpoint
 from ordinis_registry.database import GovernanceDatabase
 from ordinis_registry.identities import SqlIdentityBook
@@ -15,11 +16,14 @@ __all__ = [
     "ChainHead",
     "Checkpoint",
     "Fault",
+    "FileTarget",
+    "GitNoteTarget",
     "GovernanceDatabase",
     "Pointers",
     "SqlCatalogue",
     "SqlIdentityBook",
     "SqlLedger",
+    "parse_target",
     "verify",
     "verify_checkpoints",
     "write_checkpoint",

@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 
 from ordinis_learn.errors import AuditWriteFailed
 from ordinis_learn.records import Actor, AuditRecord, canonical_json
-from ordinis_registry.models import HeadRow, LedgerRow
+from ordinis_registry.models import MOVED_POINTERS, Base, HeadRow, LedgerRow
 from ordinis_registry.pointers import Pointers
 
 __all__ = [
@@ -43,7 +43,8 @@ EVERYTHING: Final = "*"
 """The chain of what concerns no single model: identities and policies."""
 GENESIS: Final = "0" * 64
 """The ``previous_hash`` of a chain's first record."""
-_BATCH: Final = 50
+_BATCH: Final = 2
+_INSERT: Final = sa.insert(Base.metadata.tables[LedgerRow.__tablename__])
 
 
 def hash_text(text: str) -> str:
@@ -62,11 +63,15 @@ def lock(session: Session, subject: str) -> HeadRow:
         The head cannot be written; then no record could be either.
     """
     dialect: Any = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    fresh = dialect.insert(HeadRow).values(subject=subject, sequence=0, hash=GENESIS)
     query = sa.select(HeadRow).where(HeadRow.subject == subject).with_for_update()
+    options = {"populate_existing": True}
     try:
+        head = session.execute(query, execution_options=options).scalar_one_or_none()
+        if head is not None:
+            return head
+        fresh = dialect.insert(HeadRow).values(subject=subject, sequence=0, hash=GENESIS)
         session.execute(fresh.on_conflict_do_nothing())
-        return session.execute(query, execution_options={"populate_existing": True}).scalar_one()
+        return session.execute(query, execution_options=options).scalar_one()
     except SQLAlchemyError as error:
         raise _write_failed(f"take the head of the chain {subject!r}", error) from error
 
@@ -99,17 +104,16 @@ def append(
     try:
         head = lock(session, subject)
         record, text = _next_record(head, subject=subject, action=action, actor=actor, at=at, body=dict(body))
-        session.add(
-            LedgerRow(
-                subject=subject,
-                sequence=record.sequence,
-                action=action,
-                at=record.at,
-                previous_hash=record.previous_hash,
-                hash=record.hash,
-                hashed_text=text,
-            )
-        )
+        values = {
+            "subject": subject,
+            "sequence": record.sequence,
+            "action": action,
+            "at": record.at,
+            "previous_hash": record.previous_hash,
+            "hash": record.hash,
+            "hashed_text": text,
+        }
+        session.execute(_INSERT, values)
         head.sequence, head.hash = record.sequence, record.hash
         session.flush()
     except (SQLAlchemyError, ValueError) as error:  # ValueError: a body that is no canonical JSON
@@ -125,7 +129,7 @@ def history(session: Session, subject: str) -> list[AuditRecord]:
 
 def pointers(session: Session, name: str) -> Pointers | None:
     """Return what is active, in shadow and last known good now; None where the ledger never said."""
-    for row in _newest_first(session, name):
+    for row in _moves(session, name):
         found = _pointers_of(row)
         if found is not None:
             return found
@@ -137,8 +141,8 @@ def active_at(session: Session, name: str, moment: datetime) -> str | None:
 
     The newest record whose time is not after ``moment`` decides; a change counts from its own time on.
     """
-    for row in _newest_first(session, name):
-        found = _pointers_of(row) if row.at <= moment else None
+    for row in _moves(session, name, until=moment):
+        found = _pointers_of(row)
         if found is not None:
             return found.active
     return None
@@ -164,13 +168,17 @@ def _write_failed(asked: str, error: Exception) -> AuditWriteFailed:
     )
 
 
-def _newest_first(session: Session, subject: str) -> Iterator[LedgerRow]:
-    """Read backwards in batches: whoever asks is mostly content with the first few."""
-    query = sa.select(LedgerRow).where(LedgerRow.subject == subject).order_by(LedgerRow.sequence.desc())
-    rows = session.scalars(query.limit(_BATCH)).all()
+def _moves(session: Session, subject: str, *, until: datetime | None = None) -> Iterator[LedgerRow]:
+    """Read the records that may have moved the pointers, newest first, a few at a time."""
+    moved = sa.text(MOVED_POINTERS[session.get_bind().dialect.name])
+    query = sa.select(LedgerRow).where(LedgerRow.subject == subject, moved)
+    if until is not None:
+        query = query.where(LedgerRow.at <= until)
+    query = query.order_by(LedgerRow.sequence.desc()).limit(_BATCH)
+    rows = session.scalars(query).all()
     while rows:
         yield from rows
-        rows = session.scalars(query.where(LedgerRow.sequence < rows[-1].sequence).limit(_BATCH)).all()
+        rows = session.scalars(query.where(LedgerRow.sequence < rows[-1].sequence)).all()
 
 
 def _pointers_of(row: LedgerRow) -> Pointers | None:
@@ -191,5 +199,5 @@ def _next_record(
         previous_hash=head.hash,
         hash=GENESIS,
     )
-    text = canonical_json({key: value for key, value in draft.to_json().items() if key != "hash"}).decode()
+    text = canonical_json(draft.model_dump(mode="json", exclude={"hash"})).decode()
     return draft.model_copy(update={"hash": hash_text(text)}), text

@@ -7,13 +7,14 @@ Names carry no prefix because the specification gives them; a test holds them ap
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import DateTime, Index, MetaData, String, Text, TypeDecorator, UniqueConstraint
+from sqlalchemy import DateTime, Index, MetaData, String, Text, TypeDecorator, UniqueConstraint, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 __all__ = [
+    "MOVED_POINTERS",
     "TABLES",
     "ArtifactRow",
     "Base",
@@ -151,11 +152,28 @@ class DriftAlertRow(Base):
     record: Mapped[str] = mapped_column(Text)
 
 
+MOVED_POINTERS: Final = {
+    "sqlite": "instr(hashed_text, '\"pointers\"') > 0",
+    "postgresql": "strpos(hashed_text, '\"pointers\"') > 0",
+}
+"""The records that may have moved what is active, by dialect; an index holds them, for queries in these words."""
+
+
 class LedgerRow(Base):
     """One record of the ledger; ``hashed_text`` is exactly what ``hash`` was computed over."""
 
     __tablename__ = "governance_ledger"
-    __table_args__ = (UniqueConstraint("subject", "sequence"),)
+    __table_args__ = (
+        UniqueConstraint("subject", "sequence"),
+        Index(
+            "ix_ordinis_governance_ledger_pointers",
+            "subject",
+            "sequence",
+            "at",
+            sqlite_where=text(MOVED_POINTERS["sqlite"]),
+            postgresql_where=text(MOVED_POINTERS["postgresql"]),
+        ),
+    )
 
     position: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     subject: Mapped[str] = mapped_column(String(256))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
-from pathlib import Path
+from datetime import UTC, datetime
 
+from securesystemslib.signer import CryptoSigner
+
+from ordinis_learn.errors import ConfigInvalid
+from ordinis_learn.ports import Clock
 from ordinis_learn.records import AuditRecord
 from ordinis_learn.rollout.policy import Policy
 from ordinis_registry import ledger
+from ordinis_registry.checkpoint_targets import CheckpointTarget
 from ordinis_registry.checkpoints import Checkpoint, verify_checkpoints, write_checkpoint
 from ordinis_registry.database import GovernanceDatabase
 from ordinis_registry.replay import Replayed, replay
@@ -24,13 +28,22 @@ class SqlLedger:
     ----------
     database : GovernanceDatabase
         Upgraded to the newest schema.
-    checkpoints : Path, optional
-        A file outside the database with earlier heads; :meth:`verify` compares with it when it is there.
+    checkpoints : CheckpointTarget, optional
+        Earlier heads, outside the database; :meth:`verify` compares with all of them.
+    clock : Clock, optional
+        At which moment a checkpoint's signer must be trusted; default is the system's.
     """
 
-    def __init__(self, database: GovernanceDatabase, *, checkpoints: Path | None = None) -> None:
+    def __init__(
+        self,
+        database: GovernanceDatabase,
+        *,
+        checkpoints: CheckpointTarget | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self._database = database
         self._checkpoints = checkpoints
+        self._clock: Clock = _system_clock if clock is None else clock
 
     def history(self, subject: str) -> Sequence[AuditRecord]:
         """Return a chain's records, oldest first."""
@@ -46,7 +59,7 @@ class SqlLedger:
         with self._database.reading() as session:
             found = verify(session)
             if self._checkpoints is not None:
-                found.extend(verify_checkpoints(session, self._checkpoints))
+                found.extend(verify_checkpoints(session, self._checkpoints, now=self._clock()))
         return found
 
     def active_at(self, name: str, moment: datetime) -> str | None:
@@ -59,7 +72,21 @@ class SqlLedger:
         with self._database.reading() as session:
             return replay(session, policy=policy)
 
-    def checkpoint(self, path: Path, *, at: datetime) -> Checkpoint:
-        """Write all heads as they are now to a file outside the database."""
+    def checkpoint(self, *, at: datetime, signer: CryptoSigner) -> Checkpoint:
+        """Write all heads as they are now, signed, outside the database."""
+        if self._checkpoints is None:
+            raise ConfigInvalid(
+                "write a checkpoint",
+                found="this ledger was opened without a target",
+                next_step="ordinis-learn ledger checkpoint --to file:PATH",
+            )
         with self._database.reading() as session:
-            return write_checkpoint(session, path, at=at)
+            return write_checkpoint(session, self._checkpoints, at=at, signer=signer)
+
+    def checkpoints(self) -> int:
+        """Return how many checkpoints :meth:`verify` compares with."""
+        return 0 if self._checkpoints is None else len(self._checkpoints.lines())
+
+
+def _system_clock() -> datetime:
+    return datetime.now(UTC)

@@ -17,8 +17,6 @@ from ordinis_registry import (
     Pointers,
     SqlLedger,
     verify,
-    verify_checkpoints,
-    write_checkpoint,
 )
 from ordinis_registry import ledger as chain
 from ordinis_registry.models import HeadRow, LedgerRow
@@ -203,61 +201,6 @@ def test_a_whole_chain_that_is_gone_is_named(filled):
     statement = sa.delete(LedgerRow).where(LedgerRow.subject == "other")
     found = faults_after(filled, lambda session: session.execute(statement))
     assert [(f.subject, f.kind) for f in found] == [("other", "truncated")]
-
-
-class TestCheckpoints:
-    def cut(self, session, keep):
-        """Cut a tail off together with its head, so that the chain verifies by itself."""
-        statement = sa.delete(LedgerRow).where(LedgerRow.subject == "signal", LedgerRow.sequence > keep)
-        session.execute(statement)
-        head = session.get(HeadRow, "signal")
-        last = row(session, keep)
-        head.sequence, head.hash = keep, last.hash
-        session.flush()
-
-    def test_find_a_tail_that_was_cut_off_with_its_head(self, database, make, tmp_path):
-        fill(database, make)
-        book = SqlLedger(database, checkpoints=tmp_path / "ledger" / "checkpoints.jsonl")
-        checkpoint = book.checkpoint(tmp_path / "ledger" / "checkpoints.jsonl", at=make.now)
-        assert checkpoint.size == 6
-        assert book.verify() == []
-        with database.session() as session:
-            self.cut(session, 4)
-            assert verify(session) == []
-        assert [(f.sequence, f.kind) for f in book.faults()] == [(6, "truncated")]
-        assert "signal record 6: truncated" in book.verify()[0]
-
-    def test_find_a_chain_that_was_written_anew(self, database, make, tmp_path):
-        fill(database, make)
-        path = tmp_path / "checkpoints.jsonl"
-        with database.session() as session:
-            write_checkpoint(session, path, at=make.now)
-            session.execute(sa.delete(LedgerRow))
-            session.execute(sa.delete(HeadRow))
-        fill(database, make, records=7)
-        with database.session() as session:
-            forged = row(session, 6)
-            forged.hash = "f" * 64
-            session.flush()
-            assert [(f.sequence, f.kind) for f in verify_checkpoints(session, path)] == [(6, "rewritten")]
-
-    def test_find_an_edited_or_dropped_line_of_their_own(self, database, make, tmp_path):
-        path = tmp_path / "checkpoints.jsonl"
-        for _ in range(3):
-            fill(database, make, records=1)
-            with database.reading() as session:
-                write_checkpoint(session, path, at=make.now)
-        lines = path.read_text().splitlines()
-        path.write_text("\n".join([lines[0], lines[2]]) + "\n")
-        with database.reading() as session:
-            assert [f.kind for f in verify_checkpoints(session, path)] == ["checkpoint_broken"]
-        path.write_text("\n".join([lines[0].replace('"size":1', '"size":2'), "not json"]))
-        with database.reading() as session:
-            assert [f.kind for f in verify_checkpoints(session, path)] == ["checkpoint_broken"] * 2
-
-    def test_no_file_promises_nothing(self, database, tmp_path):
-        with database.reading() as session:
-            assert verify_checkpoints(session, tmp_path / "none.jsonl") == []
 
 
 @pytest.mark.parametrize("value", [2**60, object()], ids=["too large an integer", "no JSON"])

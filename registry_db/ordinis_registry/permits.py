@@ -14,7 +14,9 @@ from sqlalchemy.orm import Session
 __all__ = ["PERMITS", "SCOPE", "grant", "withdraw"]
 
 _GUARDS: Final = sa.MetaData()
-PERMITS: Final = sa.Table("governance_permits", _GUARDS, sa.Column("subject", sa.String(256), primary_key=True))
+PERMITS: Final = sa.Table(
+    "governance_permits", _GUARDS, sa.Column("subject", sa.String(256), primary_key=True)
+)
 """The models that the current transaction may change."""
 SCOPE: Final = sa.Table("governance_scope", _GUARDS, sa.Column("pattern", sa.Text(), primary_key=True))
 """The models that triggers guard, as patterns of the database's own kind."""

@@ -21,10 +21,12 @@ from mlflow.entities.model_registry import (  # noqa: TID253  a leaf, loaded by 
     RegisteredModel,
     RegisteredModelTag,
 )
+from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES  # noqa: TID253
 from mlflow.exceptions import MlflowException  # noqa: TID253
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, PERMISSION_DENIED  # noqa: TID253
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore  # noqa: TID253
 from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
 
 from ordinis_learn.errors import ConfigInvalid, EvidenceInvalid, LearnError, RolloutDenied
 from ordinis_learn.ports import Clock
@@ -39,6 +41,7 @@ from ordinis_mlflow import _rollout as rollout
 from ordinis_mlflow._artifacts import ArtifactReader, logged_model_id
 from ordinis_mlflow._change import DIGEST_TAG, EVIDENCE_HASH_TAG, STATE_TAG, Change
 from ordinis_mlflow._evidence import accept_statement
+from ordinis_mlflow._reconcile import reconcile
 from ordinis_mlflow._transactions import Transactions, refusal
 from ordinis_mlflow.actors import current_actor
 from ordinis_mlflow.guards import (
@@ -53,9 +56,11 @@ from ordinis_mlflow.guards import (
     rename_refused,
     tag_deletion_refused,
     tags_at_creation_refused,
+    workspaces_refused,
 )
 from ordinis_registry.database import GovernanceDatabase
 from ordinis_registry.pointers import Pointers
+from ordinis_registry.reconciliation import Disagreement
 from ordinis_registry.triggers import guard
 
 __all__ = ["GovernedStoreMixin", "OrdinisSqlAlchemyStore"]
@@ -96,6 +101,8 @@ class GovernedStoreMixin:
         tracking_uri: str | None = None,
     ) -> None:
         del read_db_uri
+        if MLFLOW_ENABLE_WORKSPACES.get():
+            raise refusal(workspaces_refused())
         super().__init__(db_uri)  # type: ignore[call-arg]  # the store class comes after this one
         self._artifacts = ArtifactReader(tracking_uri)
         self._settings = load_settings() if settings is None else settings
@@ -104,7 +111,7 @@ class GovernedStoreMixin:
         self._policy: Policy | None = None
         database = GovernanceDatabase(db_uri)
         database.upgrade()
-        guard(database, self._scope())
+        guard(database, self._scope(), actor=current_actor(), at=self._clock())
         database.close()
         self._transactions = Transactions(self.engine, self.ManagedSessionMaker)
         self.ManagedSessionMaker = self._transactions.join
@@ -185,6 +192,16 @@ class GovernedStoreMixin:
             )
         rollout.carry_out(change, decision, alone=alone)
         return None
+
+    def reconcile(self, *, repair: bool = False) -> list[Disagreement]:
+        """Compare ledger and registry, see :func:`ordinis_mlflow._reconcile.reconcile`."""
+        return reconcile(
+            self._change,
+            lambda: Session(self.engine),
+            governs=self._governs,
+            artifacts=self._artifacts,
+            repair=repair,
+        )
 
     # ---- registration -------------------------------------------------------------------------
 

@@ -14,11 +14,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from ordinis_learn.records import Actor
+from ordinis_registry import ledger
 from ordinis_registry.database import UPGRADE_LOCK, GovernanceDatabase
 from ordinis_registry.permits import PERMITS, SCOPE
 
@@ -65,7 +68,7 @@ class Trigger:
         """Return the condition in SQL; ``match`` compares ``{row}.name`` with a pattern of the scope."""
         if not self.rows:
             return self.condition
-        scope = f"EXISTS (SELECT 1 FROM governance_scope WHERE {match})"
+        scope = f"EXISTS (SELECT 1 FROM governance_scope WHERE {match})"  # noqa: S608  constants of this file
         stray = " OR ".join(
             f"({scope.format(row=row)} AND NOT {_PERMITTED.format(row=row)})" for row in self.rows
         )
@@ -119,7 +122,7 @@ TRIGGERS: Final = (
 )
 
 
-def guard(database: GovernanceDatabase, patterns: Iterable[str]) -> list[str]:
+def guard(database: GovernanceDatabase, patterns: Iterable[str], *, actor: Actor, at: datetime) -> list[str]:
     """Make the triggers that are missing or altered; return their names, none where all is as it should be.
 
     Parameters
@@ -128,6 +131,10 @@ def guard(database: GovernanceDatabase, patterns: Iterable[str]) -> list[str]:
         With MLflow's tables and ours, both upgraded.
     patterns : iterable of str
         Names of governed models as shell patterns, compared without case; letters beyond ASCII as they are.
+    actor : Actor
+        Who starts the store.
+    at : datetime
+        Now, aware. Triggers that were there before and had to be made again are put into the ledger.
     """
     dialect = database.engine.dialect.name
     wanted = sorted({_native(pattern, dialect) for pattern in patterns})
@@ -137,7 +144,14 @@ def guard(database: GovernanceDatabase, patterns: Iterable[str]) -> list[str]:
     with database.session() as session:
         if dialect == "postgresql":
             session.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE_LOCK})
-        return _install(session, wanted)
+        known = sa.inspect(session.connection()).has_table(SCOPE.name)
+        made = _install(session, wanted)
+        if known and made:
+            body = {"triggers": made}
+            ledger.append(
+                session, subject=ledger.EVERYTHING, action="triggers.mended", actor=actor, at=at, body=body
+            )
+    return made
 
 
 def _install(session: Session, wanted: list[str]) -> list[str]:
@@ -166,7 +180,7 @@ def missing_triggers(session: Session) -> list[str]:
     else:
         query = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
         expected = {trigger.name: _sqlite(trigger)[-1] for trigger in TRIGGERS}
-    found = {name: text for name, text in session.execute(sa.text(query))}
+    found = dict(map(tuple, session.execute(sa.text(query))))
     return [name for name, text in expected.items() if found.get(name) != text]
 
 
@@ -181,8 +195,10 @@ def _sqlite(trigger: Trigger) -> list[str]:
     condition = trigger.refuses("lower({row}.name) GLOB pattern").replace("IS DISTINCT FROM", "IS NOT")
     return [
         f"DROP TRIGGER IF EXISTS {trigger.name}",
-        f"CREATE TRIGGER {trigger.name} BEFORE {trigger.event} ON {trigger.table} "
-        f"WHEN {condition} BEGIN SELECT RAISE(ABORT, '{trigger.message}'); END",
+        (
+            f"CREATE TRIGGER {trigger.name} BEFORE {trigger.event} ON {trigger.table} "
+            f"WHEN {condition} BEGIN SELECT RAISE(ABORT, '{trigger.message}'); END"
+        ),
     ]
 
 
@@ -190,8 +206,10 @@ def _postgres(trigger: Trigger) -> list[str]:
     return [
         f"CREATE OR REPLACE FUNCTION {trigger.name}() RETURNS trigger LANGUAGE plpgsql AS $ordinis${_body(trigger)}$ordinis$",
         f"DROP TRIGGER IF EXISTS {trigger.name} ON {trigger.table}",
-        f"CREATE TRIGGER {trigger.name} BEFORE {trigger.event} ON {trigger.table} "
-        f"FOR EACH ROW EXECUTE FUNCTION {trigger.name}()",
+        (
+            f"CREATE TRIGGER {trigger.name} BEFORE {trigger.event} ON {trigger.table} "
+            f"FOR EACH ROW EXECUTE FUNCTION {trigger.name}()"
+        ),
     ]
 
 

@@ -11,8 +11,10 @@ from mlflow.entities.model_registry import ModelVersionTag, RegisteredModelTag  
 from mlflow.exceptions import MlflowException  # noqa: TID253
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore  # noqa: TID253
 
+from ordinis_learn.records import Actor
 from ordinis_registry.triggers import TRIGGERS, guard, missing_triggers
 
+DESK = Actor(name="head-of-desk", kind="claimed")
 MODEL = "sp500_signal"
 VERSION = f"name = '{MODEL}' AND version = 1"
 RAW = {
@@ -54,7 +56,7 @@ def governed(any_desk):
 def everything(desk):
     tables = ("model_versions", "registered_models", "registered_model_aliases", "model_version_tags")
     with desk.store.engine.connect() as connection:
-        return {t: sorted(map(str, connection.execute(sa.text(f"SELECT * FROM {t}")))) for t in tables}  # noqa: S608
+        return {t: sorted(map(str, connection.execute(sa.text(f"SELECT * FROM {t}")))) for t in tables}
 
 
 def test_raw_sql_is_refused_and_changes_nothing(governed):
@@ -83,7 +85,7 @@ def test_a_plain_client_is_refused_and_told_what_to_use(governed):
     )
     for call in calls:
         with pytest.raises(
-            MlflowException, match="E_LEARN_ROLLOUT_DENIED.*MLFLOW_REGISTRY_URI=ordinis"
+            MlflowException, match=r"E_LEARN_ROLLOUT_DENIED.*MLFLOW_REGISTRY_URI=ordinis"
         ) as caught:
             call()
         # Neither is retried by a client. MLflow takes any refusal of a rename for a name that is taken.
@@ -164,8 +166,10 @@ def test_a_rebuilt_table_has_its_triggers_back_after_a_start(desk, make_desk):
 def test_replacing_rows_is_no_way_round(desk):
     desk.promote(desk.register())
     statements = (
-        f"REPLACE INTO model_versions (workspace, name, version, current_stage, source) "
-        f"VALUES ('default', '{MODEL}', 1, 'None', '/elsewhere')",
+        (
+            f"REPLACE INTO model_versions (workspace, name, version, current_stage, source) "
+            f"VALUES ('default', '{MODEL}', 1, 'None', '/elsewhere')"
+        ),
         f"REPLACE INTO registered_model_aliases (workspace, name, alias, version) VALUES ('default', '{MODEL}', 'active', 1)",
         "REPLACE INTO governance_ledger SELECT * FROM governance_ledger WHERE sequence = 1",
     )
@@ -223,6 +227,16 @@ def test_models_outside_the_policy_are_free_for_everybody(any_desk, pattern, gua
     store.engine.dispose()
 
 
-def test_a_second_start_finds_nothing_to_do(any_desk):
-    assert guard(any_desk.database, ["*"]) == []
-    assert guard(any_desk.database, ["sp500_*"]) == []
+def test_a_start_mends_once_and_says_so_in_the_ledger(any_desk):
+    def start(*patterns):
+        return guard(any_desk.database, patterns, actor=DESK, at=any_desk.clock())
+
+    before = any_desk.actions("*")
+    assert start("*") == start("sp500_*") == []
+    assert any_desk.actions("*") == before
+    with any_desk.store.engine.begin() as connection:
+        table = " ON governance_ledger" if any_desk.url.startswith("postgresql") else ""
+        connection.exec_driver_sql(f"DROP TRIGGER ordinis_governance_ledger_update{table}")
+    assert start("*") == ["ordinis_governance_ledger_update"]
+    assert start("*") == []
+    assert any_desk.ledger.history("*")[-1].body == {"triggers": ["ordinis_governance_ledger_update"]}

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
 import uuid
 import warnings
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -263,6 +270,11 @@ class Desk:
 
 
 @pytest.fixture(scope="session")
+def desk_class():
+    return Desk
+
+
+@pytest.fixture(scope="session")
 def empty_database(tmp_path_factory):
     """A database with both schemas, made once and copied for each test."""
     from ordinis_mlflow._store import OrdinisSqlAlchemyStore
@@ -342,3 +354,53 @@ def postgres(postgres_template):
 def any_desk(request, make_desk):
     """A desk on each kind of database; PostgreSQL where a server is."""
     return make_desk(url=request.getfixturevalue("postgres") if request.param == "postgresql" else None)
+
+
+@pytest.fixture(scope="session")
+def serving():
+    """A context manager that runs ``mlflow server`` on a home's ``ordinis.db`` and yields its address."""
+    return _serving
+
+
+@contextmanager
+def _serving(home):
+    database = home / "ordinis.db"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--backend-store-uri", f"sqlite:///{database}", "--workers", "1"]
+    command += ["--registry-store-uri", f"ordinis+sqlite:///{database}"]
+    command += ["--artifacts-destination", str(home / "artifacts")]
+    environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "ORDINIS_HOME": str(home)}
+    environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # it would start more processes
+    environment.pop("ORDINIS_ACTOR", None)
+    with (home / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, env=environment, cwd=home, stdout=log, stderr=log, start_new_session=True
+        )
+        try:
+            yield _wait_for(f"http://127.0.0.1:{port}", process, home / "server.log")
+        finally:
+            _end(process)
+
+
+def _end(process):
+    """End the server and its workers: the group that was started for them."""
+    os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(timeout=5)
+
+
+def _wait_for(address, process, log):
+    for _ in range(240):
+        assert process.poll() is None, log.read_text()
+        try:
+            with urllib.request.urlopen(f"{address}/health", timeout=1):  # noqa: S310  our own server
+                return address
+        except OSError:
+            time.sleep(0.25)
+    raise AssertionError(log.read_text())

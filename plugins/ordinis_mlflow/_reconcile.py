@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
+from mlflow.exceptions import MlflowException  # noqa: TID253  a leaf, loaded by name
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from ordinis_learn.errors import LearnError
 from ordinis_learn.records import LearnTopic, State
 from ordinis_mlflow._artifacts import ArtifactReader
 from ordinis_mlflow._change import DIGEST_TAG, STATE_TAG, Change
@@ -17,7 +20,7 @@ from ordinis_registry import ledger
 from ordinis_registry.models import LedgerRow
 from ordinis_registry.reconciliation import Disagreement, examine, expected_state, registered, shown
 
-__all__ = ["reconcile"]
+__all__ = ["look_around", "reconcile"]
 
 _DISAGREED: Final = "registry.disagreed"
 _SETTLED: Final = ("registry.agreed", "registry.repaired")
@@ -62,6 +65,14 @@ def reconcile(
         with change(name) as opened:
             _settle(opened, [one for one in found if one.name == name], repair=repair)
     return found
+
+
+def look_around(store: Any) -> None:
+    """Reconcile when a server starts: what goes wrong is logged and stops nobody."""
+    try:
+        store.reconcile()
+    except (MlflowException, LearnError, SQLAlchemyError):
+        _LOG.exception("ledger and registry could not be compared; ordinis-learn doctor looks again")
 
 
 def _settle(change: Change, found: Sequence[Disagreement], *, repair: bool) -> None:

@@ -35,10 +35,11 @@ def registry_store(store_uri: str | None = None, tracking_uri: str | None = None
             found="the address does not begin with ordinis+",
             next_step="use ordinis+sqlite:///registry_db/ordinis.db or ordinis+postgresql://…",
         )
+    from ordinis_mlflow._reconcile import look_around  # noqa: PLC0415
     from ordinis_mlflow._store import OrdinisSqlAlchemyStore  # noqa: PLC0415  imports MLflow's SQL store
 
     store = OrdinisSqlAlchemyStore(store_uri.removeprefix(_PREFIX), tracking_uri=tracking_uri)
     if os.environ.get(REGISTRY_URI) == store_uri:
         # A server starts: it looks around beside its first requests, which do not wait for that.
-        threading.Thread(target=store.reconcile, name="ordinis-reconcile", daemon=True).start()
+        threading.Thread(target=look_around, args=(store,), name="ordinis-reconcile", daemon=True).start()
     return store

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 
 import pytest
 import sqlalchemy as sa
@@ -157,6 +158,24 @@ def test_doctor_and_the_command_name_what_to_type(desk):
     mended = runner.invoke(main, [*home, "ledger", "reconcile", "--repair"])
     assert mended.exit_code == 0, mended.output
     assert runner.invoke(main, [*home, "doctor"]).exit_code == 0
+
+
+def test_a_server_looks_around_when_it_starts(desk, monkeypatch):
+    from mlflow.server.constants import REGISTRY_STORE_URI_ENV_VAR
+
+    from ordinis_mlflow import entry_points
+
+    desk.promote(desk.register())
+    with as_dba(desk) as connection:
+        connection.exec_driver_sql("UPDATE model_versions SET current_stage = 'Archived'")
+    assert entry_points.REGISTRY_URI == REGISTRY_STORE_URI_ENV_VAR
+    monkeypatch.setenv(entry_points.REGISTRY_URI, f"ordinis+{desk.url}")
+    entry_points.registry_store(f"ordinis+{desk.url}")
+    for thread in threading.enumerate():
+        if thread.name == "ordinis-reconcile":
+            thread.join(timeout=60)
+    assert desk.actions()[-1] == "registry.disagreed"
+    assert desk.actions("*")[-1] == "triggers.mended"
 
 
 moves = st.lists(

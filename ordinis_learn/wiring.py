@@ -16,7 +16,7 @@ import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ordinis_learn.capture import EventRecorder, SqliteEventLog
 from ordinis_learn.engine import LearningEngine
@@ -28,7 +28,19 @@ from ordinis_learn.training.provenance import collect_provenance
 from ordinis_learn.use_cases.active_model import ActiveModels
 from ordinis_learn.workbench import Workbench
 
-__all__ = ["EXPERIMENT", "active_model", "open_engine", "open_workbench", "registry_uri", "tracking_uri"]
+if TYPE_CHECKING:
+    from ordinis_registry.reconciliation import Disagreement
+
+__all__ = [
+    "EXPERIMENT",
+    "active_model",
+    "disagreements",
+    "open_engine",
+    "open_workbench",
+    "reconcile",
+    "registry_uri",
+    "tracking_uri",
+]
 
 EXPERIMENT = "ordinis-learn"
 _OPENING = threading.Lock()
@@ -125,6 +137,43 @@ def open_workbench(settings: Settings) -> Workbench:
         provenance=functools.cache(collect_provenance),
         close=close,
     )
+
+
+def disagreements(settings: Settings) -> list[Disagreement]:
+    """Compare ledger and registry without writing anything; nothing is found where no registry is yet."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    from ordinis_learn.rollout.policy import governs, load_policy  # noqa: PLC0415
+    from ordinis_mlflow._artifacts import ArtifactReader  # noqa: PLC0415  MLflow takes seconds to import
+    from ordinis_registry import GovernanceDatabase  # noqa: PLC0415
+    from ordinis_registry.reconciliation import examine  # noqa: PLC0415
+
+    policy = load_policy(settings.gov_policy_version, settings=settings)
+    database = GovernanceDatabase(_governed_uri(settings).removeprefix("ordinis+"))
+    try:
+        with database.reading() as session:
+            return examine(
+                session,
+                governs=lambda name: governs(policy, name),
+                digest=ArtifactReader(tracking_uri(settings)).digest,
+            )
+    finally:
+        database.close()
+
+
+def reconcile(settings: Settings, *, repair: bool) -> list[Disagreement]:
+    """Compare ledger and registry, record what differs; with ``repair`` put the registry back."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    from ordinis_mlflow.entry_points import registry_store  # noqa: PLC0415  MLflow takes seconds to import
+
+    store = registry_store(_governed_uri(settings), tracking_uri(settings))
+    found: list[Disagreement] = store.reconcile(repair=repair)
+    return found
+
+
+def _governed_uri(settings: Settings) -> str:
+    """Return the database itself, also where ``MLFLOW_REGISTRY_URI`` names a server in front of it."""
+    uri = registry_uri(settings)
+    return uri if uri.startswith("ordinis+") else f"ordinis+sqlite:///{settings.database_path}"
 
 
 def tracking_uri(settings: Settings) -> str:

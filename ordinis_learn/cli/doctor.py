@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from ordinis_learn.cli.command import learn_command
+
+if TYPE_CHECKING:
+    from ordinis_learn.use_cases.diagnose import Finding
 
 
 @learn_command("doctor", example="ordinis-learn doctor")
@@ -16,10 +21,34 @@ def command(ctx: click.Context) -> None:
     """
     from ordinis_learn.use_cases.diagnose import diagnose  # noqa: PLC0415
 
-    findings = diagnose(dict(ctx.find_root().obj or {}))
+    overrides = dict(ctx.find_root().obj or {})
+    findings = diagnose(overrides)
+    if not any(finding.status == "missing" for finding in findings):
+        findings.extend(_registry(overrides))
     for finding in findings:
         click.echo(f"{finding.status:<8} {finding.subject:<22} {finding.found}")
         if finding.next_step:
             click.echo(f"{'':<8} {'':<22} next: {finding.next_step}")
     if any(finding.status == "missing" for finding in findings):
         ctx.exit(1)
+
+
+def _registry(overrides: dict[str, Any]) -> list[Finding]:
+    """Return what ledger and registry say differently, where there is a registry."""
+    from ordinis_learn.settings import load_settings  # noqa: PLC0415
+    from ordinis_learn.use_cases.diagnose import Finding  # noqa: PLC0415
+
+    settings = load_settings(**overrides)
+    if not settings.database_path.exists():
+        return []
+    from ordinis_learn.wiring import disagreements  # noqa: PLC0415  seconds of imports
+
+    found = disagreements(settings)
+    if not found:
+        return [
+            Finding(status="ok", subject="registry", found="ledger, stages, aliases, tags and bytes agree")
+        ]
+    return [
+        Finding(status="missing", subject="registry", found=str(one), next_step=one.next_step)
+        for one in found
+    ]

@@ -38,6 +38,30 @@ def verify(ctx: click.Context, against: str | None) -> None:
 
 
 @command.add_command
+@learn_command("reconcile", example="ordinis-learn ledger reconcile --repair")
+@click.option("--repair", is_flag=True, help="Put stages, aliases and tags back to what the ledger says.")
+@click.pass_context
+def reconcile(ctx: click.Context, *, repair: bool) -> None:
+    """Compare ledger, stages, aliases, tags and artifacts; exit with 1 when they disagree.
+
+    Each disagreement is recorded and announced once. The bytes of artifacts are never mended.
+    """
+    from ordinis_learn import wiring  # noqa: PLC0415  seconds of imports
+    from ordinis_learn.settings import load_settings  # noqa: PLC0415
+
+    settings = load_settings(**dict(ctx.find_root().obj or {}))
+    found = wiring.reconcile(settings, repair=repair)
+    left = wiring.reconcile(settings, repair=False) if found and repair else found
+    for one in found:
+        click.echo(str(one) if one in left else f"{one}: put back")
+        if one in left:
+            click.echo(f"  next: {one.next_step}")
+    if left:
+        ctx.exit(1)
+    click.echo("ledger and registry agree")
+
+
+@command.add_command
 @learn_command("checkpoint", example="ordinis-learn ledger checkpoint --to git:../audit")
 @click.option("--to", metavar="TARGET", help="file, file:PATH or git:PATH (LEDGER_CHECKPOINT_TARGET).")
 @click.pass_context

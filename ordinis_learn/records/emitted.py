@@ -42,6 +42,7 @@ class LearnTopic(StrEnum):
     ROLLOUT_COMPLETED = "ordinis.learn.rollout.completed"
     ROLLBACK_COMPLETED = "ordinis.learn.rollback.completed"
     DRIFT_ALERT = "ordinis.learn.drift.alert"
+    REGISTRY_ALERT = "ordinis.learn.registry.alert"
     PACK_GENERATED = "ordinis.bench.pack.generated"
     SCORECARD_GENERATED = "ordinis.bench.scorecard.generated"
 

@@ -33,7 +33,7 @@ def signers_of(
 ) -> Sequence[Identity]:
     """Return the trusted identities of the key that an envelope names; EvidenceInvalid where none is."""
     (key_id,) = _read_envelope(json.dumps(dict(envelope))).signatures
-    return _trusted(key_id, identities=identities, now=now)
+    return _trusted(key_id, identities=identities, now=now, seen_at=now)
 
 
 def unseal(envelope: Mapping[str, Any], *, signer: Identity) -> bytes:

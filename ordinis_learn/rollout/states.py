@@ -124,12 +124,12 @@ def check_move(from_state: State, to_state: State) -> None:
     )
 
 
-def is_governed_alias(alias: str) -> bool:
-    """Tell whether an alias follows the state, so that nobody may set it by hand.
+def is_governed_alias(alias: str | None) -> bool:
+    """Tell whether an alias follows the state, so that nobody may set it by hand; no alias does not.
 
     Examples
     --------
     >>> is_governed_alias("Active "), is_governed_alias("champion")
     (True, False)
     """
-    return fold_name(alias) in GOVERNED_ALIASES
+    return alias is not None and fold_name(alias) in GOVERNED_ALIASES

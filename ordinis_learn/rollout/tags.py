@@ -117,15 +117,15 @@ def check_identity_name(name: str) -> str:
     return name
 
 
-def is_governed_tag(key: str) -> bool:
-    """Tell whether a tag key lies in the governed namespace, in any case or width.
+def is_governed_tag(key: str | None) -> bool:
+    """Tell whether a tag key lies in the governed namespace, in any case or width; no key does not.
 
     Examples
     --------
     >>> is_governed_tag("Ordinis.Evidence.Training"), is_governed_tag("team")
     (True, False)
     """
-    return fold_name(key).startswith(NAMESPACE)
+    return key is not None and fold_name(key).startswith(NAMESPACE)
 
 
 def is_statement_tag(key: str) -> bool:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from ordinis_learn.errors import AuditChainBroken
 from ordinis_learn.records import Actor, AuditRecord, LearnTopic, ModelRef, State, learn_event
 from ordinis_learn.rollout.states import MLFLOW_STAGES, mlflow_stage, parse_stage
-from ordinis_registry import ledger, outbox
+from ordinis_registry import ledger, outbox, permits
 from ordinis_registry.pointers import Pointers
 
 __all__ = ["DECISION_TAG", "DIGEST_TAG", "EVIDENCE_HASH_TAG", "STATE_TAG", "UNKNOWN_SHA256", "Change"]
@@ -60,6 +60,7 @@ class Change:
         self.at = at
         self._env = env
         ledger.lock(session, name)
+        permits.grant(session, name)
         self.recorded_pointers = ledger.pointers(session, name)
 
     @property
@@ -134,6 +135,10 @@ class Change:
         else:
             digest = stored_sha256
         return ModelRef(name=self.name, version=version, artifact_sha256=digest or UNKNOWN_SHA256)
+
+    def permit(self, name: str) -> None:
+        """Let the change touch the rows of another name too: the one a model is renamed to."""
+        permits.grant(self.session, name)
 
     def put(self, version: str, state: State) -> None:
         """Move a version to a state, without asking anybody."""

@@ -21,10 +21,12 @@ from mlflow.entities.model_registry import (  # noqa: TID253  a leaf, loaded by 
     RegisteredModel,
     RegisteredModelTag,
 )
+from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES  # noqa: TID253
 from mlflow.exceptions import MlflowException  # noqa: TID253
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, PERMISSION_DENIED  # noqa: TID253
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore  # noqa: TID253
 from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
 
 from ordinis_learn.errors import AuditWriteFailed, ConfigInvalid, EvidenceInvalid, LearnError, RolloutDenied
 from ordinis_learn.ports import Clock
@@ -39,6 +41,7 @@ from ordinis_mlflow import _rollout as rollout
 from ordinis_mlflow._artifacts import ArtifactReader, logged_model_id
 from ordinis_mlflow._change import DIGEST_TAG, EVIDENCE_HASH_TAG, STATE_TAG, Change
 from ordinis_mlflow._evidence import accept_statement
+from ordinis_mlflow._reconcile import reconcile
 from ordinis_mlflow._runs import NO_RUN_METRICS, RunFacts, read_runs, run_metrics_named
 from ordinis_mlflow._transactions import Transactions, refusal
 from ordinis_mlflow._witness import Witness
@@ -55,10 +58,13 @@ from ordinis_mlflow.guards import (
     rename_refused,
     tag_deletion_refused,
     tags_at_creation_refused,
+    workspaces_refused,
 )
 from ordinis_mlflow.preflight import open_preflight
 from ordinis_registry.database import GovernanceDatabase
 from ordinis_registry.pointers import Pointers
+from ordinis_registry.reconciliation import Disagreement
+from ordinis_registry.triggers import guard
 
 __all__ = ["GovernedStoreMixin", "OrdinisSqlAlchemyStore"]
 
@@ -98,6 +104,8 @@ class GovernedStoreMixin:
         tracking_uri: str | None = None,
     ) -> None:
         del read_db_uri
+        if MLFLOW_ENABLE_WORKSPACES.get():
+            raise refusal(workspaces_refused())
         super().__init__(db_uri)  # type: ignore[call-arg]  # the store class comes after this one
         self._artifacts = ArtifactReader(tracking_uri)
         self._settings = load_settings() if settings is None else settings
@@ -107,6 +115,7 @@ class GovernedStoreMixin:
         self._preflight = open_preflight(self._settings)
         database = GovernanceDatabase(db_uri)
         database.upgrade()
+        guard(database, self._scope(), actor=current_actor(), at=self._clock())
         database.close()
         self._witness = Witness(db_uri, settings=self._settings, clock=self._clock)
         self._transactions = Transactions(self.engine, self.ManagedSessionMaker)
@@ -122,11 +131,11 @@ class GovernedStoreMixin:
         archive_existing_versions: bool,  # noqa: FBT001  MLflow's signature
     ) -> ModelVersion:
         """Ask the gate for a state, and carry out what it allows."""
-        state = _translated(parse_stage, stage)
         if not self._governs(name):
             return self._plain.transition_model_version_stage(
-                name, version, mlflow_stage(state), archive_existing_versions
+                name, version, _mlflow_name(stage), archive_existing_versions
             )
+        state = _translated(parse_stage, stage)
         if archive_existing_versions and state not in {State.SHADOW, State.ACTIVE}:
             raise MlflowException(
                 f"only shadow and active can replace existing versions, not {stage!r}",
@@ -172,7 +181,7 @@ class GovernedStoreMixin:
 
     def get_latest_versions(self, name: str, stages: Sequence[str] | None = None) -> list[ModelVersion]:
         """Return the newest version per stage; our state names are understood besides MLflow's."""
-        wanted = [mlflow_stage(_translated(parse_stage, stage)) for stage in stages] if stages else None
+        wanted = [_mlflow_name(stage) for stage in stages] if stages else stages
         found: list[ModelVersion] = self._plain.get_latest_versions(name, wanted)
         return found
 
@@ -231,6 +240,16 @@ class GovernedStoreMixin:
         rollout.carry_out(change, decision, bundle=bundle, alone=alone)
         return None
 
+    def reconcile(self, *, repair: bool = False) -> list[Disagreement]:
+        """Compare ledger and registry, see :func:`ordinis_mlflow._reconcile.reconcile`."""
+        return reconcile(
+            self._change,
+            lambda: Session(self.engine),
+            governs=self._governs,
+            artifacts=self._artifacts,
+            repair=repair,
+        )
+
     # ---- registration -------------------------------------------------------------------------
 
     def create_registered_model(
@@ -242,9 +261,10 @@ class GovernedStoreMixin:
     ) -> RegisteredModel:
         """Create a registered model; its creation is the first record of its chain."""
         given = list(tags or ())
-        if governed_keys(given):
+        governed = self._governs(name)
+        if governed and governed_keys(given):
             raise refusal(tags_at_creation_refused(name, governed_keys(given)))
-        if self._exists(name):
+        if not governed or self._exists(name):
             return self._plain.create_registered_model(name, given, description, deployment_job_id)
         with self._change(name) as change:
             model = self._plain.create_registered_model(name, given, description, deployment_job_id)
@@ -266,6 +286,10 @@ class GovernedStoreMixin:
 
         A copy of a governed version leaves the evidence behind, which is about the original.
         """
+        if not self._governs(name):
+            return self._plain.create_model_version(
+                name, source, run_id, tags, run_link, description, local_model_path, model_id
+            )
         given = list(tags or ())
         governed = governed_keys(given)
         if governed and not is_copy(source):
@@ -322,7 +346,7 @@ class GovernedStoreMixin:
 
     def set_model_version_tag(self, name: str, version: str, tag: ModelVersionTag) -> None:
         """Set a tag; in the ``ordinis.`` namespace only what verifies, and requests."""
-        if not is_governed_tag(tag.key):
+        if not is_governed_tag(tag.key) or not self._governs(name):
             self._plain.set_model_version_tag(name, version, tag)
         elif tag.key == EVIDENCE_HASH_REQUEST:
             self._tell_evidence_hash(name, str(version))
@@ -331,34 +355,38 @@ class GovernedStoreMixin:
 
     def delete_model_version_tag(self, name: str, version: str, key: str) -> None:
         """Delete a tag, unless it lies in the ``ordinis.`` namespace."""
-        if is_governed_tag(key):
+        if is_governed_tag(key) and self._governs(name):
             error = tag_deletion_refused(name, key)
             self._deny(name, "tag.refused", error, key=key, version=str(version))
         self._plain.delete_model_version_tag(name, version, key)
 
     def set_registered_model_tag(self, name: str, tag: RegisteredModelTag) -> None:
         """Set a tag of a model; ``ordinis.request.rollback`` is not stored but carried out."""
-        if tag.key == ROLLBACK_REQUEST:
+        governed = is_governed_tag(tag.key) and self._governs(name)
+        if governed and tag.key == ROLLBACK_REQUEST:
             request = _translated(read_rollback_request, tag.value)
             self.roll_back(name, reason=request.reason, from_version=request.from_version)
             return
-        if is_governed_tag(tag.key):
+        if governed:
             self._deny(name, "tag.refused", model_tag_refused(name, tag.key), key=tag.key)
         self._plain.set_registered_model_tag(name, tag)
 
     def delete_registered_model_tag(self, name: str, key: str) -> None:
         """Delete a tag of a model, unless it lies in the ``ordinis.`` namespace."""
-        if is_governed_tag(key):
+        if is_governed_tag(key) and self._governs(name):
             self._deny(name, "tag.refused", tag_deletion_refused(name, key), key=key)
         self._plain.delete_registered_model_tag(name, key)
 
     def delete_model_version(self, name: str, version: str) -> None:
         """Delete a version that is not ACTIVE, in SHADOW or last known good."""
+        if not self._governs(name):
+            self._plain.delete_model_version(name, version)
+            return
         refused: LearnError | None = None
         with self._change(name) as change:
             change.state(str(version))
             pointers = change.pointers
-            refused = deletion_refused(name, pointers, version=str(version)) if self._governs(name) else None
+            refused = deletion_refused(name, pointers, version=str(version))
             if refused is None:
                 self._plain.delete_model_version(name, version)
                 change.record(
@@ -371,10 +399,13 @@ class GovernedStoreMixin:
 
     def delete_registered_model(self, name: str) -> None:
         """Delete a model that has never traded and has nothing in SHADOW; its chain stays."""
+        if not self._governs(name):
+            self._plain.delete_registered_model(name)
+            return
         self._plain.get_registered_model(name)
         refused: LearnError | None = None
         with self._change(name) as change:
-            refused = deletion_refused(name, change.pointers) if self._governs(name) else None
+            refused = deletion_refused(name, change.pointers)
             if refused is None:
                 self._plain.delete_registered_model(name)
                 change.record("model.deleted", {}, pointers=Pointers())
@@ -384,15 +415,21 @@ class GovernedStoreMixin:
             raise refusal(refused)
 
     def rename_registered_model(self, name: str, new_name: str) -> RegisteredModel:
-        """Rename a model without versions: records and statements are bound to the name."""
+        """Rename a model without versions: records and statements are bound to the name.
+
+        A model that is not governed cannot slip under a governed name with what it has active either.
+        """
+        if not self._governs(name) and not self._governs(new_name):
+            return self._plain.rename_registered_model(name, new_name)
         self._plain.get_registered_model(name)
         refused: LearnError | None = None
         renamed: RegisteredModel | None = None
         with self._change(name) as change:
-            if self._governs(name) and change.has_versions():
+            if change.has_versions():
                 refused = rename_refused(name, new_name)
                 change.record("rename.refused", {"new_name": new_name})
             else:
+                change.permit(new_name)
                 renamed = self._plain.rename_registered_model(name, new_name)
                 change.record("model.renamed", {"new_name": new_name})
         if refused is not None:
@@ -463,6 +500,13 @@ class GovernedStoreMixin:
         except LearnError:
             return True
 
+    def _scope(self) -> tuple[str, ...]:
+        """Return the patterns of governed names; all of them where the policy cannot be read."""
+        try:
+            return self._load_policy().governs.names
+        except LearnError:
+            return ("*",)
+
     def _load_policy(self) -> Policy:
         if self._policy is None:
             self._policy = load_policy(self._policy_id, settings=self._settings)
@@ -479,6 +523,14 @@ def _translated(read: Callable[..., _T], *arguments: str) -> _T:
         return read(*arguments)
     except (ConfigInvalid, AuditWriteFailed) as error:
         raise refusal(error) from error
+
+
+def _mlflow_name(stage: str) -> str:
+    """Return MLflow's name of a stage; what is none is left for MLflow to refuse in its own words."""
+    try:
+        return mlflow_stage(parse_stage(stage))
+    except ConfigInvalid:
+        return stage
 
 
 def _system_clock() -> datetime:

@@ -24,6 +24,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from ordinis_learn.errors import ConfigInvalid, LearnError
+from ordinis_registry import permits
 from ordinis_registry.database import begin_writing
 
 __all__ = ["Transactions", "refusal"]
@@ -83,6 +84,7 @@ class Transactions:
             try:
                 begin_writing(session)
                 yield session
+                permits.withdraw(session)
                 session.commit()
             except LearnError as error:
                 raise refusal(error) from error

@@ -6,10 +6,14 @@ environment, so this module imports nothing of MLflow until it is called.
 
 from __future__ import annotations
 
-from typing import Any
+import os
+import threading
+from typing import Any, Final
 
-__all__ = ["registry_store"]
+__all__ = ["REGISTRY_URI", "registry_store"]
 
+REGISTRY_URI: Final = "_MLFLOW_SERVER_REGISTRY_STORE"
+"""Set by ``mlflow server``, as in ``mlflow.server.constants``, which would import the whole server."""
 _PREFIX = "ordinis+"
 
 
@@ -31,6 +35,11 @@ def registry_store(store_uri: str | None = None, tracking_uri: str | None = None
             found="the address does not begin with ordinis+",
             next_step="use ordinis+sqlite:///registry_db/ordinis.db or ordinis+postgresql://…",
         )
+    from ordinis_mlflow._reconcile import look_around  # noqa: PLC0415
     from ordinis_mlflow._store import OrdinisSqlAlchemyStore  # noqa: PLC0415  imports MLflow's SQL store
 
-    return OrdinisSqlAlchemyStore(store_uri.removeprefix(_PREFIX), tracking_uri=tracking_uri)
+    store = OrdinisSqlAlchemyStore(store_uri.removeprefix(_PREFIX), tracking_uri=tracking_uri)
+    if os.environ.get(REGISTRY_URI) == store_uri:
+        # A server starts: it looks around beside its first requests, which do not wait for that.
+        threading.Thread(target=look_around, args=(store,), name="ordinis-reconcile", daemon=True).start()
+    return store

@@ -24,11 +24,11 @@ from sqlalchemy.orm import Session
 from ordinis_learn.errors import DataCorrupt, StoreUnavailable
 from ordinis_registry.models import TABLES, Base
 
-__all__ = ["VERSION_TABLE", "GovernanceDatabase", "begin_writing"]
+__all__ = ["UPGRADE_LOCK", "VERSION_TABLE", "GovernanceDatabase", "begin_writing"]
 
 VERSION_TABLE: Final = "ordinis_alembic_version"
 _BUSY_MS: Final = 20_000
-_UPGRADE_LOCK: Final = 0x6F7264696E6973  # "ordinis" in ASCII: the key of PostgreSQL's advisory lock
+UPGRADE_LOCK: Final = 0x6F7264696E6973  # "ordinis" in ASCII: the key of PostgreSQL's advisory lock
 
 
 def begin_writing(session: Session) -> None:
@@ -112,7 +112,7 @@ class GovernanceDatabase:
         with _translated(self.url), Session(self.engine) as session:
             begin_writing(session)
             if self.engine.dialect.name == "postgresql":
-                session.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
+                session.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE_LOCK})
             _migrate(session.connection())
             session.commit()
 

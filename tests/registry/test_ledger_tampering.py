@@ -45,7 +45,7 @@ def tampered(path, make):
     def run(records, tamper):
         with database.session() as session:
             for table in ("governance_ledger", "governance_heads"):
-                session.connection().exec_driver_sql(f"DELETE FROM {table}")  # noqa: S608  fixed names
+                session.connection().exec_driver_sql(f"DELETE FROM {table}")
             for subject, name, microseconds, body in records:
                 chain.append(
                     session,
@@ -66,7 +66,7 @@ def tampered(path, make):
 
 
 def rows(connection, table="governance_ledger"):
-    return connection.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall()  # noqa: S608  fixed names
+    return connection.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall()
 
 
 @EXAMPLES
@@ -84,7 +84,7 @@ def test_any_changed_column_is_found_and_its_record_named(tampered, records, col
         wild = st.sampled_from(["", "x", 99, b"bytes", f"{old}0", str(old).replace("2022", "2023")])
         new = data.draw(wild.filter(lambda value: value != old and str(value) != str(old)))
         connection.execute(
-            f"UPDATE governance_ledger SET {column} = ? WHERE position = ?",  # noqa: S608  fixed names
+            f"UPDATE governance_ledger SET {column} = ? WHERE position = ?",
             (new, position),
         )
         return values[0], values[1], new
@@ -104,7 +104,7 @@ def test_any_changed_column_is_found_and_its_record_named(tampered, records, col
 def test_any_changed_column_of_a_head_is_found(tampered, records, column, new):
     def tamper(connection):
         subject = rows(connection, "governance_heads")[0][0]
-        connection.execute(f"UPDATE governance_heads SET {column} = ? WHERE subject = ?", (new, subject))  # noqa: S608  fixed names
+        connection.execute(f"UPDATE governance_heads SET {column} = ? WHERE subject = ?", (new, subject))
         return subject
 
     subject, found = tampered(records, tamper)

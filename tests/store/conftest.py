@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import uuid
 import warnings
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 with warnings.catch_warnings():
@@ -35,6 +44,7 @@ from ordinis_learn.rollout import SHADOW_TAG, TRAINING_TAG, KeyStore, approval_t
 from ordinis_learn.settings import load_settings
 from ordinis_registry import GovernanceDatabase, SqlCatalogue, SqlIdentityBook, SqlLedger
 
+SERVER = os.environ.get("ORDINIS_TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
 PACK = "bench_core_v1"
 MODEL = "sp500_signal"
 DESK = Actor(name="head-of-desk", kind="claimed")
@@ -265,6 +275,11 @@ class Desk:
 
 
 @pytest.fixture(scope="session")
+def desk_class():
+    return Desk
+
+
+@pytest.fixture(scope="session")
 def empty_database(tmp_path_factory):
     """A database with both schemas, made once and copied for each test."""
     from ordinis_mlflow._store import OrdinisSqlAlchemyStore
@@ -302,3 +317,95 @@ def make_desk(tmp_path, empty_database, clock):
 @pytest.fixture
 def desk(make_desk):
     return make_desk()
+
+
+@pytest.fixture(scope="session")
+def postgres_template():
+    """A database with both schemas on a PostgreSQL server, made once; each test has a copy of it."""
+    from ordinis_mlflow._store import OrdinisSqlAlchemyStore
+
+    try:
+        admin = sa.create_engine(SERVER, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 2})
+        name = f"ordinis_test_{uuid.uuid4().hex[:12]}"
+        with admin.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    except ModuleNotFoundError as error:
+        pytest.skip(
+            f"no driver for PostgreSQL is installed ({error.name}); ORDINIS_TEST_POSTGRES_URL names one"
+        )
+    except sa.exc.OperationalError:
+        pytest.skip(f"no PostgreSQL server at {sa.make_url(SERVER).render_as_string()}")
+    url = sa.make_url(SERVER).set(database=name).render_as_string(hide_password=False)
+    OrdinisSqlAlchemyStore(url, settings=load_settings()).engine.dispose()
+    yield admin, name
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+    admin.dispose()
+
+
+@pytest.fixture
+def postgres(postgres_template):
+    """Make a database of its own; drop it afterwards."""
+    admin, template = postgres_template
+    name = f"ordinis_test_{uuid.uuid4().hex[:12]}"
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield sa.make_url(SERVER).set(database=name).render_as_string(hide_password=False)
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_desk(request, make_desk):
+    """A desk on each kind of database; PostgreSQL where a server is."""
+    return make_desk(url=request.getfixturevalue("postgres") if request.param == "postgresql" else None)
+
+
+@pytest.fixture(scope="session")
+def serving():
+    """A context manager that runs ``mlflow server`` on a home's ``ordinis.db`` and yields its address."""
+    return _serving
+
+
+@contextmanager
+def _serving(home):
+    database = home / "ordinis.db"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--backend-store-uri", f"sqlite:///{database}", "--workers", "1"]
+    command += ["--registry-store-uri", f"ordinis+sqlite:///{database}"]
+    command += ["--artifacts-destination", str(home / "artifacts")]
+    environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "ORDINIS_HOME": str(home)}
+    environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # it would start more processes
+    environment.pop("ORDINIS_ACTOR", None)
+    with (home / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, env=environment, cwd=home, stdout=log, stderr=log, start_new_session=True
+        )
+        try:
+            yield _wait_for(f"http://127.0.0.1:{port}", process, home / "server.log")
+        finally:
+            _end(process)
+
+
+def _end(process):
+    """End the server and its workers: the group that was started for them."""
+    os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(timeout=5)
+
+
+def _wait_for(address, process, log):
+    for _ in range(240):
+        assert process.poll() is None, log.read_text()
+        try:
+            with urllib.request.urlopen(f"{address}/health", timeout=1):  # noqa: S310  our own server
+                return address
+        except OSError:
+            time.sleep(0.25)
+    raise AssertionError(log.read_text())

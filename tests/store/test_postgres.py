@@ -2,36 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import threading
-import uuid
 
 import pytest
-import sqlalchemy as sa
 from mlflow.exceptions import MlflowException  # noqa: TID253
 
 MODEL = "sp500_signal"
-SERVER = os.environ.get("ORDINIS_TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
-
-
-@pytest.fixture
-def postgres():
-    """Make a database of its own; drop it afterwards."""
-    try:
-        admin = sa.create_engine(SERVER, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 2})
-        name = f"ordinis_test_{uuid.uuid4().hex[:12]}"
-        with admin.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    except ModuleNotFoundError as error:
-        pytest.skip(
-            f"no driver for PostgreSQL is installed ({error.name}); ORDINIS_TEST_POSTGRES_URL names one"
-        )
-    except sa.exc.OperationalError:
-        pytest.skip(f"no PostgreSQL server at {sa.make_url(SERVER).render_as_string()}")
-    yield sa.make_url(SERVER).set(database=name).render_as_string(hide_password=False)
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
-    admin.dispose()
 
 
 def test_promotion_rollback_and_ledger(postgres, make_desk):

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 
 import pytest
 from mlflow import MlflowClient  # noqa: TID253
@@ -21,54 +15,11 @@ from ordinis_learn.records import State, tree_sha256
 MODEL = "sp500_signal"
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture
-def server(tmp_path, empty_database):
-    """Start a server on the loopback interface; end it by its pid."""
-    database = tmp_path / "ordinis.db"
-    shutil.copyfile(empty_database, database)
-    port = free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--backend-store-uri", f"sqlite:///{database}", "--workers", "1"]
-    command += ["--registry-store-uri", f"ordinis+sqlite:///{database}"]
-    command += ["--artifacts-destination", str(tmp_path / "artifacts")]
-    environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "ORDINIS_HOME": str(tmp_path)}
-    environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # it would start more processes
-    environment.pop("ORDINIS_ACTOR", None)
-    with (tmp_path / "server.log").open("wb") as log:
-        process = subprocess.Popen(
-            command, env=environment, cwd=tmp_path, stdout=log, stderr=log, start_new_session=True
-        )
-        try:
-            yield wait_for(f"http://127.0.0.1:{port}", process, tmp_path / "server.log")
-        finally:
-            end(process)
-
-
-def end(process):
-    """End the server and its workers: the group that was started for them."""
-    os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(timeout=5)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait(timeout=5)
-
-
-def wait_for(address, process, log):
-    for _ in range(240):
-        assert process.poll() is None, log.read_text()
-        try:
-            with urllib.request.urlopen(f"{address}/health", timeout=1):  # noqa: S310  our own server
-                return address
-        except OSError:
-            time.sleep(0.25)
-    raise AssertionError(log.read_text())
+def server(tmp_path, empty_database, serving):
+    shutil.copyfile(empty_database, tmp_path / "ordinis.db")
+    with serving(tmp_path) as address:
+        yield address
 
 
 def log_model(client, folder):

@@ -231,6 +231,7 @@ def test_a_stage_changed_behind_the_store_closes_the_gate(desk):
     other = desk.register()
     desk.attest(other)
     with desk.store.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER ordinis_model_versions_update")  # as a DBA could
         connection.exec_driver_sql(
             "UPDATE model_versions SET current_stage='Staging' WHERE version=?", (int(other),)
         )
@@ -250,9 +251,9 @@ def test_versions_from_before_the_ledger_are_taken_as_their_stages_say(make_desk
     (folder / "MLmodel").write_text("old")
     plain.create_model_version(MODEL, str(folder))
     plain.transition_model_version_stage(MODEL, "1", "Production", False)
+    plain.set_registered_model_alias(MODEL, "active", "1")
     plain.engine.dispose()
     desk = make_desk(url=f"sqlite:///{tmp_path / 'old.db'}")
     second = desk.register()
-    desk.store._plain.set_registered_model_alias(MODEL, "active", "1")
     desk.promote(second)
     assert desk.aliases() == {"active": second, "last_known_good": "1"}

@@ -39,9 +39,10 @@ def begin_writing(session: Session) -> None:
     On PostgreSQL nothing is needed here; writers of one chain queue on its head.
     """
     if session.get_bind().dialect.name == "sqlite":
-        session.execute(sa.text(f"PRAGMA busy_timeout = {_BUSY_MS}"))
-        session.execute(sa.text("PRAGMA foreign_keys = ON"))  # inside a transaction it would do nothing
-        session.execute(sa.text("BEGIN IMMEDIATE"))
+        connection = session.connection()
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {_BUSY_MS}")
+        connection.exec_driver_sql("PRAGMA foreign_keys = ON")  # inside a transaction it would do nothing
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 class GovernanceDatabase:

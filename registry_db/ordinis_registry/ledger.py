@@ -43,7 +43,9 @@ EVERYTHING: Final = "*"
 """The chain of what concerns no single model: identities and policies."""
 GENESIS: Final = "0" * 64
 """The ``previous_hash`` of a chain's first record."""
-_BATCH: Final = 50
+_BATCH: Final = 256
+_MOVED: Final = '"pointers":{'
+"""In the canonical text of every record that moved pointers; a quote inside a value would be escaped."""
 
 
 def hash_text(text: str) -> str:
@@ -64,15 +66,26 @@ def lock(session: Session, subject: str) -> HeadRow:
     dialect: Any = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     fresh = dialect.insert(HeadRow).values(subject=subject, sequence=0, hash=GENESIS)
     query = sa.select(HeadRow).where(HeadRow.subject == subject).with_for_update()
+    fetch: dict[str, Any] = {"populate_existing": True}
     try:
-        session.execute(fresh.on_conflict_do_nothing())
-        return session.execute(query, execution_options={"populate_existing": True}).scalar_one()
+        head = session.execute(query, execution_options=fetch).scalar_one_or_none()
+        if head is None:
+            session.execute(fresh.on_conflict_do_nothing())
+            head = session.execute(query, execution_options=fetch).scalar_one()
     except SQLAlchemyError as error:
         raise _write_failed(f"take the head of the chain {subject!r}", error) from error
+    return head
 
 
 def append(
-    session: Session, *, subject: str, action: str, actor: Actor, at: datetime, body: Mapping[str, Any]
+    session: Session,
+    *,
+    subject: str,
+    action: str,
+    actor: Actor,
+    at: datetime,
+    body: Mapping[str, Any],
+    head: HeadRow | None = None,
 ) -> AuditRecord:
     """Add one record to a chain, within the caller's transaction.
 
@@ -90,6 +103,8 @@ def append(
         When, aware.
     body : Mapping
         JSON values; ``body["pointers"]`` where the action changed what is active.
+    head : HeadRow, optional
+        What :func:`lock` returned in this transaction; by default it is taken now.
 
     Raises
     ------
@@ -97,7 +112,7 @@ def append(
         The record could not be written. The caller must let its transaction roll back.
     """
     try:
-        head = lock(session, subject)
+        head = lock(session, subject) if head is None else head
         record, text = _next_record(head, subject=subject, action=action, actor=actor, at=at, body=dict(body))
         session.add(
             LedgerRow(
@@ -125,10 +140,8 @@ def history(session: Session, subject: str) -> list[AuditRecord]:
 
 def pointers(session: Session, name: str) -> Pointers | None:
     """Return what is active, in shadow and last known good now; None where the ledger never said."""
-    for row in _newest_first(session, name):
-        found = _pointers_of(row)
-        if found is not None:
-            return found
+    for _, found in _moves(session, name):
+        return found
     return None
 
 
@@ -136,17 +149,19 @@ def active_at(session: Session, name: str, moment: datetime) -> str | None:
     """Return the version that was ACTIVE at a moment, None when nothing was.
 
     The newest record whose time is not after ``moment`` decides; a change counts from its own time on.
+    Records are in the order of their numbers, not of their times: where a clock was set back, the later
+    record counts from its own, earlier time on.
     """
-    for row in _newest_first(session, name):
-        found = _pointers_of(row) if row.at <= moment else None
-        if found is not None:
+    for at, found in _moves(session, name):
+        if at <= moment:
             return found.active
     return None
 
 
-def newest(session: Session, subject: str, *, action: str) -> Iterator[AuditRecord]:
-    """Return a chain's records of one action, newest first."""
+def newest(session: Session, subject: str, *, action: str, holding: str = "") -> Iterator[AuditRecord]:
+    """Return a chain's records of one action, newest first; only those with ``holding`` in their text."""
     query = sa.select(LedgerRow).where(LedgerRow.subject == subject, LedgerRow.action == action)
+    query = query.where(LedgerRow.hashed_text.contains(holding, autoescape=True))
     for row in session.scalars(query.order_by(LedgerRow.sequence.desc())):
         yield to_record(row)
 
@@ -164,18 +179,20 @@ def _write_failed(asked: str, error: Exception) -> AuditWriteFailed:
     )
 
 
-def _newest_first(session: Session, subject: str) -> Iterator[LedgerRow]:
-    """Read backwards in batches: whoever asks is mostly content with the first few."""
-    query = sa.select(LedgerRow).where(LedgerRow.subject == subject).order_by(LedgerRow.sequence.desc())
-    rows = session.scalars(query.limit(_BATCH)).all()
+def _moves(session: Session, subject: str) -> Iterator[tuple[datetime, Pointers]]:
+    """Read backwards what moved pointers, in batches: whoever asks is mostly content with the first."""
+    moved = sa.select(LedgerRow.sequence, LedgerRow.at, LedgerRow.hashed_text).where(
+        LedgerRow.subject == subject, LedgerRow.hashed_text.contains(_MOVED, autoescape=True)
+    )
+    query, size = moved.order_by(LedgerRow.sequence.desc()), 1
+    rows = session.execute(query.limit(size)).all()
     while rows:
-        yield from rows
-        rows = session.scalars(query.where(LedgerRow.sequence < rows[-1].sequence).limit(_BATCH)).all()
-
-
-def _pointers_of(row: LedgerRow) -> Pointers | None:
-    body = json.loads(row.hashed_text)["body"]
-    return Pointers.model_validate(body["pointers"]) if "pointers" in body else None
+        for row in rows:
+            body = json.loads(row.hashed_text)["body"]
+            if "pointers" in body:
+                yield row.at, Pointers.model_validate(body["pointers"])
+        size = min(4 * size, _BATCH)
+        rows = session.execute(query.where(LedgerRow.sequence < rows[-1].sequence).limit(size)).all()
 
 
 def _next_record(

@@ -45,6 +45,12 @@ def refusal(error: LearnError, **facts: Any) -> MlflowException:
     return MlflowException(str(error), error_code=code, **facts)
 
 
+@contextmanager
+def _joined(session: Session) -> Iterator[Session]:
+    yield session
+    session.flush()
+
+
 def _not_now(error: SQLAlchemyError) -> MlflowException:
     found = str(getattr(error, "orig", None) or error)
     unavailable = StoreUnavailable(
@@ -71,16 +77,10 @@ class Transactions:
         self._plain = plain
         self._current: ContextVar[Session | None] = ContextVar(f"ordinis_session_{id(self)}", default=None)
 
-    @contextmanager
-    def join(self, read_only: bool = True) -> Iterator[Session]:  # noqa: FBT001, FBT002  MLflow's signature
+    def join(self, read_only: bool = True) -> AbstractContextManager[Session]:  # noqa: FBT001, FBT002  MLflow's signature
         """Return the session of the change under way, or open one as MLflow would."""
         session = self._current.get()
-        if session is None:
-            with self._plain(read_only=read_only) as own:
-                yield own
-            return
-        yield session
-        session.flush()
+        return self._plain(read_only=read_only) if session is None else _joined(session)
 
     @contextmanager
     def change(self) -> Iterator[Session]:

@@ -53,7 +53,7 @@ class ArtifactReader:
                 return _digest(near)
             with self._fetched(uri) as folder:
                 return _digest(folder)
-        except (MlflowException, OSError, ValueError):
+        except (MlflowException, OSError, ValueError, ImportError):  # ImportError: no client for that store
             return None
 
     def local_digest(self, uri: str) -> str | None:

@@ -3,9 +3,8 @@
 Ours reads and verifies the version's signed statements, hashes the model's bytes again, judges every rule, and writes stage,
 aliases, ledger record and outbox entry in one transaction; MLflow's store updates one row. Both on SQLite in the
 same folder, one transition per pair, each of a version that is ready for it, with two approvals.
-
 Ours is in WAL mode with synchronous=FULL. MLflow's store leaves SQLite's defaults: a rollback journal, synchronous=FULL.
-The row "in WAL" gives MLflow's store our journal, so that only the gate's own work is left in the ratio.
+The row "in WAL" gives MLflow's store our journal.
 """
 
 from __future__ import annotations
@@ -103,14 +102,14 @@ def run(*, quick):
         yield row("transition to ACTIVE, refused and recorded", refused, "Production")
         yield _policy_row(desk, runs=20 if quick else 200)
         desk.close()
-        plain.engine.dispose()
-        in_wal.engine.dispose()
+        for store in (plain, in_wal):
+            store.engine.dispose()
     finally:
         shutil.rmtree(folder)
 
 
 def _policy_row(desk, *, runs):
-    """Judge a version that is ready for ACTIVE, from its tags: signatures and every rule; the 95th percentile."""
+    """Judge a version that is ready for ACTIVE, from its tags: signatures and every rule."""
     from ordinis_learn.rollout import decide
     from ordinis_mlflow._rollout import gather
 
@@ -129,9 +128,9 @@ def _policy_row(desk, *, runs):
     return Row(
         work="evidence read and policy evaluated, p95",
         reference="the aim",
-        ours_seconds=float(np.quantile(seconds, 0.95)),
+        ours_seconds=(p95 := float(np.quantile(seconds, 0.95))),
         reference_seconds=POLICY_AIM_SECONDS,
-        ratio=float(np.quantile(seconds, 0.95)) / POLICY_AIM_SECONDS,
+        ratio=p95 / POLICY_AIM_SECONDS,
         runs=runs,
     )
 

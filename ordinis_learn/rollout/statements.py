@@ -303,7 +303,7 @@ def _kind_of_predicate(predicate_type: str) -> StatementKind:
 
 def _read_record(kind: StatementKind, predicate: dict[str, Any]) -> Record:
     try:
-        return _RECORDS[kind].model_validate_json(canonical_json(predicate))
+        return _RECORDS[kind].model_validate_json(json.dumps(predicate))
     except ValidationError as error:
         raise _invalid(f"the {kind} record cannot be read ({_first(error)})") from error
 

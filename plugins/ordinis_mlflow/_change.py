@@ -2,6 +2,9 @@
 
 It holds the head of the model's chain from the start, so that two changes of one model never decide from
 the same past. Everything it writes is committed with its ledger record or not at all.
+
+Each version's row is read once per change, after the head is held, and written through SQLAlchemy:
+MLflow's own methods would read it again for every stage, tag and alias, which made up half of a transition.
 """
 
 from __future__ import annotations
@@ -11,12 +14,26 @@ from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
-from mlflow.entities.model_registry import ModelVersionTag  # noqa: TID253  a leaf, loaded by name
-from mlflow.store.model_registry.dbmodels.models import SqlModelVersion  # noqa: TID253
+from mlflow.entities.model_registry import ModelVersion  # noqa: TID253  a leaf, loaded by name
+from mlflow.store.model_registry.dbmodels.models import (  # noqa: TID253
+    SqlModelVersion,
+    SqlModelVersionTag,
+    SqlRegisteredModelAlias,
+)
+from mlflow.utils.time import get_current_time_millis  # noqa: TID253
+from mlflow.utils.validation import _validate_model_version_tag  # noqa: TID253
 from sqlalchemy.orm import Session
 
 from ordinis_learn.errors import AuditChainBroken
-from ordinis_learn.records import Actor, AuditRecord, LearnTopic, ModelRef, State, learn_event
+from ordinis_learn.records import (
+    Actor,
+    AuditRecord,
+    LearnTopic,
+    ModelRef,
+    State,
+    canonical_json,
+    learn_event,
+)
 from ordinis_learn.rollout.states import MLFLOW_STAGES, mlflow_stage, parse_stage
 from ordinis_registry import ledger, outbox, permits
 from ordinis_registry.pointers import Pointers
@@ -59,8 +76,11 @@ class Change:
         self.actor = actor
         self.at = at
         self._env = env
-        ledger.lock(session, name)
+        self._head = ledger.lock(session, name)
         permits.grant(session, name)
+        self._began_ms = get_current_time_millis()
+        self._rows: dict[str, SqlModelVersion] = {}
+        self._references: dict[str, str | None] = {}
         self.recorded_pointers = ledger.pointers(session, name)
 
     @property
@@ -128,12 +148,9 @@ class Change:
 
         Where none could be computed then, the digest of the bytes as they are now stands in.
         """
-        for record in ledger.newest(self.session, self.name, action="version.registered"):
-            if record.body.get("version") == version:
-                digest = record.body.get("artifact_sha256") or stored_sha256
-                break
-        else:
-            digest = stored_sha256
+        if version not in self._references:
+            self._references[version] = self._recorded_sha256(version)
+        digest = self._references[version] or stored_sha256
         return ModelRef(name=self.name, version=version, artifact_sha256=digest or UNKNOWN_SHA256)
 
     def permit(self, name: str) -> None:
@@ -142,12 +159,30 @@ class Change:
 
     def put(self, version: str, state: State) -> None:
         """Move a version to a state, without asking anybody."""
-        self.plain.transition_model_version_stage(self.name, version, mlflow_stage(state), False)
+        row = self._row(version)
+        row.current_stage = mlflow_stage(state)
+        row.last_updated_time = row.registered_model.last_updated_time = self._began_ms
         self.tag(version, STATE_TAG, state.value)
 
     def tag(self, version: str, key: str, value: str) -> None:
         """Set a tag of the governed namespace."""
-        self.plain.set_model_version_tag(self.name, version, ModelVersionTag(key, value))
+        _validate_model_version_tag(key, value)
+        row = self._row(version)
+        for tag in row.model_version_tags:
+            if tag.key == key:
+                tag.value = value
+                return
+        row.model_version_tags.append(
+            SqlModelVersionTag(
+                workspace=row.workspace, name=self.name, version=row.version, key=key, value=value
+            )
+        )
+
+    def entity(self, version: str) -> ModelVersion:
+        """Return a version as MLflow's clients see it, with what this change did to it."""
+        found: ModelVersion = self._row(version).to_mlflow_entity()
+        found.aliases = [alias for alias, row in self._aliases().items() if str(row.version) == version]
+        return found
 
     def keep_source(self, version: str, source: str) -> None:
         """Show the address a version was registered from, where it lies at another one."""
@@ -155,11 +190,19 @@ class Change:
 
     def point(self, pointers: Pointers) -> None:
         """Put the governed aliases where the pointers say."""
+        standing = self._aliases()
         for alias, version in pointers.aliases.items():
             if version is None:
-                self.plain.delete_registered_model_alias(self.name, alias)
+                if alias in standing:
+                    self.session.delete(standing[alias])
+            elif alias in standing:
+                standing[alias].version = int(version)
             else:
-                self.plain.set_registered_model_alias(self.name, alias, version)
+                workspace = self.plain._get_active_workspace()  # noqa: SLF001
+                row = SqlRegisteredModelAlias(
+                    workspace=workspace, name=self.name, alias=alias, version=int(version)
+                )
+                self.session.add(row)
 
     def record(
         self, action: str, body: Mapping[str, Any], *, pointers: Pointers | None = None
@@ -173,6 +216,7 @@ class Change:
             actor=self.actor,
             at=self.at,
             body={**body, **moved},
+            head=self._head,
         )
 
     def emit(self, topic: LearnTopic, payload: Mapping[str, Any], *, record: AuditRecord) -> None:
@@ -189,4 +233,18 @@ class Change:
         outbox.enqueue(self.session, event, at=self.at)
 
     def _row(self, version: str) -> SqlModelVersion:
-        return self.plain._get_sql_model_version(self.session, self.name, version, eager=True)  # noqa: SLF001
+        if version not in self._rows:
+            self._rows[version] = self.plain._get_sql_model_version(self.session, self.name, version)  # noqa: SLF001
+        return self._rows[version]
+
+    def _aliases(self) -> dict[str, SqlRegisteredModelAlias]:
+        query = self.plain._get_query(self.session, SqlRegisteredModelAlias)  # noqa: SLF001  by workspace
+        return {row.alias: row for row in query.filter(SqlRegisteredModelAlias.name == self.name)}
+
+    def _recorded_sha256(self, version: str) -> str | None:
+        holding = f'"version":{canonical_json(version).decode()}'
+        for record in ledger.newest(self.session, self.name, action="version.registered", holding=holding):
+            if record.body.get("version") == version:
+                digest: str | None = record.body.get("artifact_sha256")
+                return digest
+        return None

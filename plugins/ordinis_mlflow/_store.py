@@ -152,10 +152,11 @@ class GovernedStoreMixin:
             denied = self._decide(
                 change, version, state, stored=stored, outside=outside, alone=archive_existing_versions
             )
+            moved = None if denied is not None else change.entity(version)
         if denied is not None:
             raise denied
         self._witness.note()
-        return self._plain.get_model_version(name, version)
+        return moved
 
     def roll_back(self, name: str, *, reason: str, from_version: str | None = None) -> str | None:
         """Make the last known good version ACTIVE again, without asking; None when the model is flat now.
@@ -302,7 +303,7 @@ class GovernedStoreMixin:
             )
             change.keep_source(str(made.version), source)
             self._register(change, str(made.version), source=source, dropped=governed)
-            return self._plain.get_model_version(name, made.version)
+            return change.entity(str(made.version))
 
     def _resolve(self, source: str, *, model_id: str | None) -> tuple[str, str | None]:
         """Return where a source lies and its run; logged models are looked up at this store's tracker.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Final
 
 from mlflow.exceptions import MlflowException  # noqa: TID253  a leaf, loaded by name
 from mlflow.protos.databricks_pb2 import (  # noqa: TID253
@@ -20,14 +20,19 @@ from mlflow.protos.databricks_pb2 import (  # noqa: TID253
     TEMPORARILY_UNAVAILABLE,
 )
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from ordinis_learn.errors import ConfigInvalid, LearnError
+from ordinis_learn.errors import ConfigInvalid, LearnError, StoreUnavailable
 from ordinis_registry import permits
 from ordinis_registry.database import begin_writing
 
 __all__ = ["Transactions", "refusal"]
+
+# A lock that is held, a disk that is full, a server that restarts, a pool that is empty: the same request
+# may succeed later, so it is answered with 503, which clients try again.
+_PASSING: Final = (OperationalError, InterfaceError, PoolTimeout)
 
 _SessionMaker = Callable[..., AbstractContextManager[Session]]
 
@@ -39,6 +44,20 @@ def refusal(error: LearnError, **facts: Any) -> MlflowException:
     """
     code = INVALID_PARAMETER_VALUE if isinstance(error, ConfigInvalid) else PERMISSION_DENIED
     return MlflowException(str(error), error_code=code, **facts)
+
+
+@contextmanager
+def _joined(session: Session) -> Iterator[Session]:
+    yield session
+    session.flush()
+
+
+def _not_now(error: SQLAlchemyError) -> MlflowException:
+    found = str(getattr(error, "orig", None) or error)
+    unavailable = StoreUnavailable(
+        "change the registry", found=found, next_step="nothing was changed; try again in a moment"
+    )
+    return MlflowException(str(unavailable), error_code=TEMPORARILY_UNAVAILABLE)
 
 
 class Transactions:
@@ -59,16 +78,10 @@ class Transactions:
         self._plain = plain
         self._current: ContextVar[Session | None] = ContextVar(f"ordinis_session_{id(self)}", default=None)
 
-    @contextmanager
-    def join(self, read_only: bool = True) -> Iterator[Session]:  # noqa: FBT001, FBT002  MLflow's signature
+    def join(self, read_only: bool = True) -> AbstractContextManager[Session]:  # noqa: FBT001, FBT002  MLflow's signature
         """Return the session of the change under way, or open one as MLflow would."""
         session = self._current.get()
-        if session is None:
-            with self._plain(read_only=read_only) as own:
-                yield own
-            return
-        yield session
-        session.flush()
+        return self._plain(read_only=read_only) if session is None else _joined(session)
 
     @contextmanager
     def change(self) -> Iterator[Session]:
@@ -87,9 +100,11 @@ class Transactions:
                 permits.withdraw(session)
                 session.commit()
             except LearnError as error:
+                if isinstance(error.__cause__, _PASSING):
+                    raise _not_now(error.__cause__) from error
                 raise refusal(error) from error
-            except OperationalError as error:
-                raise MlflowException(str(error.orig), error_code=TEMPORARILY_UNAVAILABLE) from error
+            except _PASSING as error:
+                raise _not_now(error) from error
             except SQLAlchemyError as error:
                 raise MlflowException(str(error), error_code=BAD_REQUEST) from error
             finally:

@@ -36,12 +36,15 @@ def begin_writing(session: Session) -> None:
 
     SQLite takes the write lock at once (``BEGIN IMMEDIATE``): a transaction that reads first and asks for
     the lock later fails with "database is locked" as soon as another one has written in between.
-    On PostgreSQL nothing is needed here; writers of one chain queue on its head.
+    On PostgreSQL writers of one chain queue on its head; a wait for any lock ends after the same time.
     """
-    if session.get_bind().dialect.name == "sqlite":
-        session.execute(sa.text(f"PRAGMA busy_timeout = {_BUSY_MS}"))
-        session.execute(sa.text("PRAGMA foreign_keys = ON"))  # inside a transaction it would do nothing
-        session.execute(sa.text("BEGIN IMMEDIATE"))
+    connection = session.connection()
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {_BUSY_MS}")
+        connection.exec_driver_sql("PRAGMA foreign_keys = ON")  # inside a transaction it would do nothing
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    elif connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_BUSY_MS}")
 
 
 class GovernanceDatabase:

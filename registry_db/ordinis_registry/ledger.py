@@ -64,20 +64,27 @@ def lock(session: Session, subject: str) -> HeadRow:
     """
     dialect: Any = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     query = sa.select(HeadRow).where(HeadRow.subject == subject).with_for_update()
-    options = {"populate_existing": True}
+    fetch: dict[str, Any] = {"populate_existing": True}
     try:
-        head = session.execute(query, execution_options=options).scalar_one_or_none()
-        if head is not None:
-            return head
-        fresh = dialect.insert(HeadRow).values(subject=subject, sequence=0, hash=GENESIS)
-        session.execute(fresh.on_conflict_do_nothing())
-        return session.execute(query, execution_options=options).scalar_one()
+        head = session.execute(query, execution_options=fetch).scalar_one_or_none()
+        if head is None:
+            fresh = dialect.insert(HeadRow).values(subject=subject, sequence=0, hash=GENESIS)
+            session.execute(fresh.on_conflict_do_nothing())
+            head = session.execute(query, execution_options=fetch).scalar_one()
     except SQLAlchemyError as error:
         raise _write_failed(f"take the head of the chain {subject!r}", error) from error
+    return head
 
 
 def append(
-    session: Session, *, subject: str, action: str, actor: Actor, at: datetime, body: Mapping[str, Any]
+    session: Session,
+    *,
+    subject: str,
+    action: str,
+    actor: Actor,
+    at: datetime,
+    body: Mapping[str, Any],
+    head: HeadRow | None = None,
 ) -> AuditRecord:
     """Add one record to a chain, within the caller's transaction.
 
@@ -95,6 +102,8 @@ def append(
         When, aware.
     body : Mapping
         JSON values; ``body["pointers"]`` where the action changed what is active.
+    head : HeadRow, optional
+        What :func:`lock` returned in this transaction; by default it is taken now.
 
     Raises
     ------
@@ -102,7 +111,7 @@ def append(
         The record could not be written. The caller must let its transaction roll back.
     """
     try:
-        head = lock(session, subject)
+        head = lock(session, subject) if head is None else head
         record, text = _next_record(head, subject=subject, action=action, actor=actor, at=at, body=dict(body))
         values = {
             "subject": subject,
@@ -140,6 +149,8 @@ def active_at(session: Session, name: str, moment: datetime) -> str | None:
     """Return the version that was ACTIVE at a moment, None when nothing was.
 
     The newest record whose time is not after ``moment`` decides; a change counts from its own time on.
+    Records are in the order of their numbers, not of their times: where a clock was set back, the later
+    record counts from its own, earlier time on.
     """
     for row in _moves(session, name, until=moment):
         found = _pointers_of(row)
@@ -148,9 +159,10 @@ def active_at(session: Session, name: str, moment: datetime) -> str | None:
     return None
 
 
-def newest(session: Session, subject: str, *, action: str) -> Iterator[AuditRecord]:
-    """Return a chain's records of one action, newest first."""
+def newest(session: Session, subject: str, *, action: str, holding: str = "") -> Iterator[AuditRecord]:
+    """Return a chain's records of one action, newest first; only those with ``holding`` in their text."""
     query = sa.select(LedgerRow).where(LedgerRow.subject == subject, LedgerRow.action == action)
+    query = query.where(LedgerRow.hashed_text.contains(holding, autoescape=True))
     for row in session.scalars(query.order_by(LedgerRow.sequence.desc())):
         yield to_record(row)
 

@@ -21,7 +21,8 @@ def keep_policy(
     session: Session, document: Mapping[str, Any], *, policy_id: str, policy_hash: str, at: datetime
 ) -> None:
     """Store a policy under its hash the first time it is used; later uses change nothing."""
-    if session.get(PolicyRow, policy_hash) is None:
+    known = sa.select(PolicyRow.policy_hash).where(PolicyRow.policy_hash == policy_hash)
+    if session.scalar(known) is None:
         text = canonical_json(dict(document)).decode()
         session.add(PolicyRow(policy_hash=policy_hash, policy_id=policy_id, first_used_at=at, record=text))
         session.flush()

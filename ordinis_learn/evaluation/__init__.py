@@ -1,6 +1,10 @@
 """Metrics, their significance, and the scorecard."""
 
-from ordinis_learn.evaluation.confidence_sequence import ConfidenceSequence, confidence_sequence
+from ordinis_learn.evaluation.confidence_sequence import (
+    ConfidenceSequence,
+    confidence_sequence,
+    observations_for_margin,
+)
 from ordinis_learn.evaluation.deflated import (
     deflated_sharpe,
     expected_maximum_sharpe,
@@ -63,6 +67,7 @@ __all__ = [
     "hit_rate",
     "max_drawdown",
     "minimum_track_record",
+    "observations_for_margin",
     "predict_grid",
     "probabilistic_sharpe",
     "profit_factor",

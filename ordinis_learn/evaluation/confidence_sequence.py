@@ -9,6 +9,7 @@ one may stop whenever one likes. For an answer at one fixed sample size a paired
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +19,9 @@ from scipy.special import gammainc, gammaln
 
 from ordinis_learn.errors import ConfigInvalid
 
-__all__ = ["ConfidenceSequence", "confidence_sequence"]
+__all__ = ["ConfidenceSequence", "confidence_sequence", "observations_for_margin"]
+
+_MOST_OBSERVATIONS: Final = 100_000
 
 Float1D = npt.NDArray[np.float64]
 
@@ -91,6 +94,32 @@ def confidence_sequence(
         upper=low + (high - low) * np.minimum(mean + radius, 1.0),
         alpha=alpha,
     )
+
+
+@functools.cache
+def observations_for_margin(margin: float, *, low: float, high: float, alpha: float = 0.05) -> int:
+    """Return how many observations bring the upper bound to ``margin`` when every one of them is 0.
+
+    No sequence with a mean of 0 gets there sooner, so it is what an equal model needs at the very least.
+
+    Returns
+    -------
+    int
+        At most 100,000, which is also the answer where more would be needed.
+
+    Examples
+    --------
+    >>> observations_for_margin(0.05, low=-1.0, high=1.0)
+    185
+    """
+    most = 256
+    while most < _MOST_OBSERVATIONS:
+        upper = confidence_sequence(np.zeros(most), low=low, high=high, alpha=alpha).upper
+        reached = np.flatnonzero(upper <= margin)
+        if len(reached):
+            return int(reached[0]) + 1
+        most *= 4
+    return _MOST_OBSERVATIONS
 
 
 def _mixture_boundary(intrinsic_time: Float1D, *, alpha: float, tuned_at: float) -> Float1D:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import integrate, stats
 
 from ordinis_learn.errors import ConfigInvalid
-from ordinis_learn.evaluation import confidence_sequence
+from ordinis_learn.evaluation import confidence_sequence, observations_for_margin
 from ordinis_learn.evaluation.confidence_sequence import _log_mixture
 
 bounded = st.tuples(st.integers(0, 10_000), st.integers(1, 80)).map(
@@ -121,3 +121,10 @@ def test_what_makes_no_sense_is_refused(values, options):
 
 def test_nothing_observed_says_nothing():
     assert confidence_sequence(np.zeros(0), low=-1.0, high=1.0).mean.shape == (0,)
+
+
+def test_the_least_number_of_observations_is_exact():
+    least = observations_for_margin(0.1, low=-1.0, high=1.0)
+    upper = confidence_sequence(np.zeros(least), low=-1.0, high=1.0).upper
+    assert upper[-1] <= 0.1 < upper[-2]
+    assert observations_for_margin(1e-9, low=-1.0, high=1.0) == 100_000

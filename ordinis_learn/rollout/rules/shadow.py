@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from ordinis_learn.evaluation.confidence_sequence import observations_for_margin
 from ordinis_learn.records import DECLARED, ShadowReport
 from ordinis_learn.rollout.rules.base import (
     CLOCK_SKEW,
@@ -151,7 +152,10 @@ def _judge_loss(context: Context, params: Margin) -> Finding:
             return passed(found)
         if low > params.margin:
             return failed(found, "it is worse than the active version: do not promote it")
-        return unclear(found, _RUN_LONGER)
+        least = observations_for_margin(params.margin, low=-1.0, high=1.0)
+        return unclear(
+            found, f"{_RUN_LONGER}: a model that does equally well needs {least} decision sessions or more"
+        )
 
     return _with_report(context, judge)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -13,15 +15,17 @@ from ordinis_learn.ports import Clock
 from ordinis_learn.records import Actor, Identity
 from ordinis_registry import ledger
 from ordinis_registry.database import GovernanceDatabase
-from ordinis_registry.models import IdentityRow
+from ordinis_registry.models import LedgerRow
 
 __all__ = ["SqlIdentityBook", "known_identities"]
+
+_ACTIONS: Final = ("identity.trusted", "identity.retired", "identity.revoked")
 
 
 class SqlIdentityBook:
     """The identity book over SQLAlchemy; every change is a record on the chain ``*``.
 
-    A name belongs to one key that is not revoked. Revoking keeps the row: what was signed before stays
+    A name belongs to one key that is not revoked. Revoking forgets nothing: what was signed before stays
     attributable, and the statements of a revoked key no longer verify.
     """
 
@@ -41,7 +45,6 @@ class SqlIdentityBook:
             ledger.lock(session, ledger.EVERYTHING)
             if not _is_new(identity, known_identities(session)):
                 return
-            session.add(_to_row(identity))
             self._record(session, "identity.trusted", identity, actor=actor)
 
     def revoke(self, name: str, *, actor: Actor, reason: str, key_id: str = "") -> Identity:
@@ -72,7 +75,6 @@ class SqlIdentityBook:
             if len(fitting) != 1:
                 raise _not_one(f"revoke the key {key_id} of {name!r}", found=len(fitting))
             revoked = fitting[0].model_copy(update={"revoked_at": at})
-            session.merge(_to_row(revoked))
             self._record(session, "identity.revoked", revoked, actor=actor, reason=reason)
         return revoked
 
@@ -96,8 +98,6 @@ class SqlIdentityBook:
             retired = current[0].model_copy(update={"retired_at": self._clock()})
             _refuse_new_powers(successor, retired)
             _is_new(successor, [retired if one.key_id == retired.key_id else one for one in known])
-            session.merge(_to_row(retired))
-            session.add(_to_row(successor))
             self._record(session, "identity.retired", retired, actor=actor, reason=reason)
             self._record(session, "identity.trusted", successor, actor=actor, reason=reason)
         return retired
@@ -116,13 +116,18 @@ class SqlIdentityBook:
 
 
 def known_identities(session: Session) -> list[Identity]:
-    """Return every identity, revoked ones too, by name."""
-    query = sa.select(IdentityRow.record).order_by(IdentityRow.name, IdentityRow.key_id)
-    return [Identity.model_validate_json(text) for text in session.scalars(query)]
+    """Return every identity, revoked ones too, by name.
 
-
-def _to_row(identity: Identity) -> IdentityRow:
-    return IdentityRow(key_id=identity.key_id, name=identity.name, record=identity.canonical().decode())
+    They are read from the ledger and nowhere else: a table of keys beside it could be edited without a trace.
+    """
+    query = sa.select(LedgerRow.hashed_text).where(
+        LedgerRow.subject == ledger.EVERYTHING, LedgerRow.action.in_(_ACTIONS)
+    )
+    newest: dict[str, Identity] = {}
+    for text in session.scalars(query.order_by(LedgerRow.sequence)):
+        identity = Identity.model_validate(json.loads(text)["body"]["identity"])
+        newest[identity.key_id] = identity
+    return sorted(newest.values(), key=lambda one: (one.name, one.key_id))
 
 
 def _is_new(identity: Identity, known: Sequence[Identity]) -> bool:

@@ -24,7 +24,6 @@ __all__ = [
     "DriftReportRow",
     "EvidenceRow",
     "HeadRow",
-    "IdentityRow",
     "LedgerRow",
     "OutboxRow",
     "PolicyRow",
@@ -193,16 +192,6 @@ class HeadRow(Base):
     subject: Mapped[str] = mapped_column(String(256), primary_key=True)
     sequence: Mapped[int] = mapped_column()
     hash: Mapped[str] = mapped_column(String(64))
-
-
-class IdentityRow(Base):
-    """A public key that the desk trusts or once trusted."""
-
-    __tablename__ = "governance_identities"
-
-    key_id: Mapped[str] = mapped_column(String(128), primary_key=True)
-    name: Mapped[str] = mapped_column(String(256))
-    record: Mapped[str] = mapped_column(Text)
 
 
 class PolicyRow(Base):

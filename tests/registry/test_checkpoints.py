@@ -212,7 +212,9 @@ def test_an_unknown_signer_is_named(on_file):
     on_file.fill()
     on_file.checkpoint()
     with on_file.database.session() as session:
-        session.execute(sa.text("DELETE FROM governance_identities"))
+        session.execute(
+            sa.text("UPDATE governance_ledger SET action = 'forgotten' WHERE action = 'identity.trusted'")
+        )
     (fault,) = on_file.faults()
     assert fault.kind == "checkpoint_untrusted"
     assert "unknown key" in fault.detail

@@ -3,11 +3,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from ordinis_learn.errors import ConfigInvalid
-from ordinis_learn.records import Identity, Role, canonical_json
+from ordinis_learn.records import Identity, Role
 from ordinis_registry import SqlIdentityBook, SqlLedger
-from ordinis_registry.models import IdentityRow
+from ordinis_registry.ledger import append
 
 
 @pytest.fixture
@@ -104,6 +105,16 @@ def test_a_retired_key_can_still_be_revoked(book, make):
 def test_identities_stored_before_groups_are_still_read(database, make):
     old = identity(make).model_dump(mode="json", exclude={"groups", "retired_at"})
     with database.session() as session:
-        session.add(IdentityRow(key_id="a" * 64, name="model-risk", record=canonical_json(old).decode()))
+        body = {"identity": old, "reason": ""}
+        append(session, subject="*", action="identity.trusted", actor=make.actor, at=make.now, body=body)
     (read,) = SqlIdentityBook(database, clock=lambda: make.now).identities()
     assert read == identity(make)
+
+
+def test_a_key_that_the_ledger_does_not_know_is_not_trusted(database, book, make):
+    """What a person with SQL could add beside the ledger has no effect: there is nothing beside it."""
+    book.trust(identity(make), actor=make.actor)
+    with database.reading() as session:
+        tables = set(sa.inspect(session.connection()).get_table_names())
+    assert "governance_identities" not in tables
+    assert [one.name for one in book.identities()] == ["model-risk"]

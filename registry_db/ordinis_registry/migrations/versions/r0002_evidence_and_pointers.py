@@ -1,4 +1,7 @@
-"""Evidence as decisions saw it, by its hash; an index over the records that moved what is active."""
+"""Evidence as decisions saw it, by its hash; an index over the records that moved what is active.
+
+The table of identities goes: the ledger has each of them, with who trusted it and when.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the table and the index."""
+    """Add the table and the index, and drop the copy of what the ledger says."""
+    op.drop_table("governance_identities")
     op.create_table(
         "governance_evidence",
         sa.Column("bundle_hash", sa.String(64), nullable=False),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 
 import pytest
 from mlflow import MlflowClient  # noqa: TID253
@@ -45,12 +44,12 @@ def test_a_stock_client_is_refused_then_allowed(server, make_desk, tmp_path, mon
     version = str(made.version)
     assert desk.reference(version).artifact_sha256 == tree_sha256(tmp_path / "logged")
 
-    began = time.monotonic()
     with pytest.raises(MlflowException) as caught:
         client.transition_model_version_stage(MODEL, version, "shadow")
     assert caught.value.error_code == "PERMISSION_DENIED"
     assert "E_LEARN_ROLLOUT_DENIED" in caught.value.message
-    assert time.monotonic() - began < 5  # a 5xx would be retried for minutes
+    # Asked once: a client repeats what it gets a 5xx for.
+    assert [record.action for record in desk.ledger.history(MODEL)].count("rollout.denied") == 1
     with pytest.raises(MlflowException, match="E_LEARN_ROLLOUT_DENIED"):
         client.set_registered_model_alias(MODEL, "ACTIVE", version)
 

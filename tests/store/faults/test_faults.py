@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections import Counter
 from contextlib import contextmanager
 from datetime import timedelta
@@ -108,13 +107,11 @@ def held(database, statement):
         connection.close()
 
 
-def refused_in_time(desk):
-    began = time.monotonic()
+def refused_while_locked(desk):
     with pytest.raises(MlflowException, match="lock") as caught:
         desk.store.roll_back(MODEL, reason="drill")
     assert caught.value.error_code == "TEMPORARILY_UNAVAILABLE"
     assert "nothing was changed; try again" in caught.value.message
-    assert 10 < time.monotonic() - began < 40
 
 
 @pytest.mark.slow
@@ -122,7 +119,7 @@ def test_locked_by_another_writer_on_sqlite(desk, disagreements):
     desk.promote(desk.register())
     with held(desk.database, ""):
         assert desk.active() == "1"  # readers go on
-        refused_in_time(desk)
+        refused_while_locked(desk)
     assert disagreements(desk.database) == []
     assert desk.store.roll_back(MODEL, reason="drill") is None
 
@@ -133,7 +130,7 @@ def test_locked_by_another_writer_on_postgresql(postgres, make_desk, disagreemen
     desk.promote(desk.register())
     with held(desk.database, "SELECT * FROM governance_heads FOR UPDATE"):
         assert desk.active() == "1"
-        refused_in_time(desk)
+        refused_while_locked(desk)
     assert disagreements(desk.database) == []
     assert desk.store.roll_back(MODEL, reason="drill") is None
 

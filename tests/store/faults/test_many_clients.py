@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import random
 import threading
-import time
 from collections import Counter
 
 import pytest
@@ -20,7 +19,6 @@ ANSWERS = {
     "INVALID_PARAMETER_VALUE",
     "TEMPORARILY_UNAVAILABLE",
 }
-LONGEST_WAIT_SECONDS = 60
 
 
 class Client:
@@ -36,7 +34,6 @@ class Client:
         self.models = models
         self.start = start
         self.answers = Counter()
-        self.longest = 0.0
         self.crash = None
 
     def run(self, rounds):
@@ -71,14 +68,13 @@ class Client:
         return str(self.desk.store.create_model_version(name, str(folder)).version)
 
     def call(self, what, work):
-        began, outcome, value = time.monotonic(), "ok", None
+        outcome, value = "ok", None
         try:
             value = work()
         except MlflowException as error:
             outcome = error.error_code
         if what == "roll_back" and outcome == "ok":
             outcome = "flat" if value is None else "ok"
-        self.longest = max(self.longest, time.monotonic() - began)
         self.answers[what, outcome] += 1
         return value
 
@@ -113,7 +109,6 @@ def crowd(desk, *, clients, rounds, models):
     assert {answer for person in people for _, answer in person.answers} <= ANSWERS
     crashes = [person.crash for person in people if person.crash is not None]
     assert not crashes, crashes
-    assert max(person.longest for person in people) < LONGEST_WAIT_SECONDS
     return sum((person.answers for person in people), Counter()), doubles
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from ordinis_learn.errors import DataCorrupt
 from ordinis_learn.rollout.bundle import EvidenceBundle
 from ordinis_registry.models import EvidenceRow
+from ordinis_registry.once import insert_once
 
 __all__ = ["evidence_bundle", "keep_evidence"]
 
@@ -17,8 +18,8 @@ def keep_evidence(session: Session, bundle: EvidenceBundle, *, at: datetime) -> 
     """Store a bundle under its hash, the first time it is seen; return the hash."""
     digest = bundle.content_hash()
     if session.get(EvidenceRow, digest) is None:
-        session.add(EvidenceRow(bundle_hash=digest, first_used_at=at, record=bundle.canonical().decode()))
-        session.flush()
+        text = bundle.canonical().decode()
+        insert_once(session, EvidenceRow, bundle_hash=digest, first_used_at=at, record=text)
     return digest
 
 

@@ -17,13 +17,13 @@ from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from ordinis_learn.errors import AuditWriteFailed
 from ordinis_learn.records import Actor, AuditRecord, canonical_json
 from ordinis_registry.models import MOVED_POINTERS, Base, HeadRow, LedgerRow
+from ordinis_registry.once import insert_once
 from ordinis_registry.pointers import Pointers
 
 __all__ = [
@@ -62,14 +62,12 @@ def lock(session: Session, subject: str) -> HeadRow:
     AuditWriteFailed
         The head cannot be written; then no record could be either.
     """
-    dialect: Any = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     query = sa.select(HeadRow).where(HeadRow.subject == subject).with_for_update()
     fetch: dict[str, Any] = {"populate_existing": True}
     try:
         head = session.execute(query, execution_options=fetch).scalar_one_or_none()
         if head is None:
-            fresh = dialect.insert(HeadRow).values(subject=subject, sequence=0, hash=GENESIS)
-            session.execute(fresh.on_conflict_do_nothing())
+            insert_once(session, HeadRow, subject=subject, sequence=0, hash=GENESIS)
             head = session.execute(query, execution_options=fetch).scalar_one()
     except SQLAlchemyError as error:
         raise _write_failed(f"take the head of the chain {subject!r}", error) from error

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from ordinis_learn.errors import ConfigInvalid
 from ordinis_learn.records import canonical_json
 from ordinis_registry.models import PolicyRow
+from ordinis_registry.once import insert_once
 
 __all__ = ["keep_policy", "policy_document", "refuse_changed"]
 
@@ -24,8 +25,9 @@ def keep_policy(
     known = sa.select(PolicyRow.policy_hash).where(PolicyRow.policy_hash == policy_hash)
     if session.scalar(known) is None:
         text = canonical_json(dict(document)).decode()
-        session.add(PolicyRow(policy_hash=policy_hash, policy_id=policy_id, first_used_at=at, record=text))
-        session.flush()
+        insert_once(
+            session, PolicyRow, policy_hash=policy_hash, policy_id=policy_id, first_used_at=at, record=text
+        )
 
 
 def refuse_changed(session: Session, *, policy_id: str, source_sha256: str) -> None:

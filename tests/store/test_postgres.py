@@ -6,6 +6,10 @@ import threading
 
 import pytest
 from mlflow.exceptions import MlflowException  # noqa: TID253
+from sqlalchemy.exc import SQLAlchemyError
+
+from ordinis_learn.errors import LearnError
+from ordinis_registry.policies import keep_policy, policy_document
 
 MODEL = "sp500_signal"
 
@@ -48,3 +52,35 @@ def test_promotion_rollback_and_ledger(postgres, make_desk):
     stages = [desk.store.get_model_version(MODEL, v).current_stage for v in (first, third, fourth)]
     assert stages.count("Production") == 1
     assert desk.ledger.verify() == []
+
+
+def test_two_who_use_a_policy_for_the_first_time_at_once_both_may(postgres, make_desk):
+    desk = make_desk(url=postgres)
+    row = {"policy_id": "gov_x", "policy_hash": "a" * 64, "at": desk.clock()}
+    reached, go_on, failures = threading.Event(), threading.Event(), []
+
+    def first():
+        with desk.database.session() as session:
+            keep_policy(session, {"policy_id": "gov_x"}, **row)
+            reached.set()
+            go_on.wait(timeout=30)
+
+    def second():
+        reached.wait(timeout=30)
+        try:
+            with desk.database.session() as session:
+                threading.Timer(0.5, go_on.set).start()
+                keep_policy(session, {"policy_id": "gov_x"}, **row)
+        except LearnError as error:
+            failures.append(error)
+        except SQLAlchemyError as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=first), threading.Thread(target=second)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    with desk.database.reading() as session:
+        assert policy_document(session, "a" * 64) == '{"policy_id":"gov_x"}'

@@ -34,6 +34,7 @@ class Client:
         self.models = models
         self.start = start
         self.answers = Counter()
+        self.unexpected = []
         self.crash = None
 
     def run(self, rounds):
@@ -73,6 +74,8 @@ class Client:
             value = work()
         except MlflowException as error:
             outcome = error.error_code
+            if outcome not in ANSWERS:
+                self.unexpected.append(f"{what}: {error.message}")
         if what == "roll_back" and outcome == "ok":
             outcome = "flat" if value is None else "ok"
         self.answers[what, outcome] += 1
@@ -106,7 +109,7 @@ def crowd(desk, *, clients, rounds, models):
     done.set()
     watcher.join()
     assert not any(thread.is_alive() for thread in threads), "a client waits without an end"
-    assert {answer for person in people for _, answer in person.answers} <= ANSWERS
+    assert [message for person in people for message in person.unexpected] == []
     crashes = [person.crash for person in people if person.crash is not None]
     assert not crashes, crashes
     return sum((person.answers for person in people), Counter()), doubles

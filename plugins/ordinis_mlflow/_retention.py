@@ -135,24 +135,28 @@ def _prune(change: Change, version: str, *, artifacts: ArtifactReader, settings:
         )
     address = change.plain.get_model_version_download_uri(change.name, version)
     folder = _removable(address, asked=asked, artifacts=artifacts, settings=settings)
-    if folder is None or pruned(change.session, change.name, version) is not None:
-        return folder
+    if folder is not None and pruned(change.session, change.name, version) is None:
+        digest = _intact(folder, expected=change.reference(version).artifact_sha256, asked=asked)
+        sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+        body = {"version": version, "artifact_sha256": digest, "address": address, "keep": keep}
+        change.record(PRUNED, {**body, "files": len(sizes), "bytes": sum(sizes)})
+    return folder
+
+
+def _intact(folder: Path, *, expected: str, asked: str) -> str:
+    """Return the digest of a model folder, which must be the one it was registered with."""
     if not (folder / "MLmodel").is_file():
         raise RolloutDenied(
             asked, found=f"{folder} holds no model", next_step="ordinis-learn ledger reconcile"
         )
-    digest, expected = tree_sha256(folder), change.reference(version, stored_sha256=None).artifact_sha256
+    digest = tree_sha256(folder)
     if digest != expected:
         raise RolloutDenied(
             asked,
             found=f"its bytes have the digest {digest[:12]}…, registered is {expected[:12]}…",
             next_step="ordinis-learn ledger reconcile; find who changed them before they are removed",
         )
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    size = sum(path.stat().st_size for path in files)
-    body = {"version": version, "artifact_sha256": digest, "address": address}
-    change.record(PRUNED, {**body, "files": len(files), "bytes": size, "keep": keep})
-    return folder
+    return digest
 
 
 def _removable(address: str, *, asked: str, artifacts: ArtifactReader, settings: Settings) -> Path | None:

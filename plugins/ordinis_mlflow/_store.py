@@ -72,7 +72,6 @@ from ordinis_mlflow.preflight import open_preflight
 from ordinis_registry.database import GovernanceDatabase
 from ordinis_registry.pointers import Pointers
 from ordinis_registry.reconciliation import Disagreement
-from ordinis_registry.retention import pruned
 from ordinis_registry.triggers import guard
 
 __all__ = ["GovernedStoreMixin", "OrdinisSqlAlchemyStore"]
@@ -158,8 +157,6 @@ class GovernedStoreMixin:
         denied: MlflowException | None = None
         with self._change(name) as change:
             rollout.adopt(change, artifacts=self._artifacts)
-            if pruned(change.session, name, version) is not None:
-                stored = None  # what was given up does not come back, whatever is left of it
             denied = self._decide(
                 change, version, state, stored=stored, outside=outside, alone=archive_existing_versions
             )

@@ -241,6 +241,37 @@ def test_a_crash_after_the_record_is_finished_by_the_next_prune(keep_one, regist
         remove(folder)
 
 
+def test_on_both_databases(any_desk):
+    any_desk.store._settings = any_desk.settings.model_copy(update={"learn_retired_models_kept": 1})
+    versions = []
+    for label in ("old", "held", "new"):
+        folder = any_desk.settings.models_dir / label
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(any_desk.write_model(label), folder)
+        if label == "old":
+            any_desk.store.create_registered_model(MODEL)
+        versions.append(str(any_desk.store.create_model_version(MODEL, str(folder)).version))
+        any_desk.move(versions[-1], "retired")
+    ask(any_desk, versions[1], "hold", "inquiry")
+    assert "legal hold" in refused(any_desk, versions[1])
+    ask(any_desk, versions[0])
+    assert [any_desk.address(version).exists() for version in versions] == [False, True, True]
+
+
+def test_a_folder_that_is_no_model_stays(keep_one):
+    desk = keep_one
+    folder = desk.settings.models_dir / "notes"
+    folder.mkdir(parents=True)
+    (folder / "letter.txt").write_text("not a model")
+    desk.store.create_registered_model(MODEL)
+    version = str(desk.store.create_model_version(MODEL, str(folder)).version)
+    desk.move(version, "retired")
+    other = desk.register()
+    desk.move(other, "retired")
+    assert "holds no model" in refused(desk, version)
+    assert (folder / "letter.txt").is_file()
+
+
 def typed(desk, *words):
     done = CliRunner().invoke(main, ["--home", str(desk.home), "models", *words])
     return done.exit_code, done.output

@@ -28,6 +28,7 @@ from ordinis_learn.records import (
     Identity,
     ModelArtifact,
     PreflightAnswer,
+    Retention,
     Scorecard,
     ShadowReport,
     State,
@@ -202,6 +203,22 @@ class ModelRegistry(Protocol):
 
     def roll_back(self, name: str, *, reason: str) -> str | None:
         """Swap the active pointer to the last known good version (re-verified); None means flat now."""
+        ...
+
+    def retired(self, *, keep: int) -> Sequence[Retention]:
+        """Return every retired version whose bytes are there, newest first, and why they stay or go."""
+        ...
+
+    def prune(self, name: str, version: str) -> AuditRecord | None:
+        """Record that a version's bytes go, and remove them; RolloutDenied when they are to be kept."""
+        ...
+
+    def hold(self, name: str, version: str, *, reason: str) -> None:
+        """Place a legal hold: the version's bytes stay until it is released."""
+        ...
+
+    def release(self, name: str, version: str, *, reason: str) -> None:
+        """Release a legal hold; ConfigInvalid where there is none."""
         ...
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "GateDecision",
     "Identity",
     "PreflightAnswer",
+    "Retention",
     "Role",
     "RuleVerdict",
     "State",
@@ -93,6 +94,19 @@ class PreflightAnswer(Record):
     answer: Literal["allow", "warn", "modify", "defer", "deny", "unreachable"]
     reason: str
     source: str
+
+
+class Retention(Record):
+    """A retired version and why its bytes are kept; ``kept`` is empty where they may be pruned."""
+
+    name: str
+    version: str
+    kept: str
+
+    @property
+    def goes(self) -> bool:
+        """Whether the bytes may be pruned."""
+        return not self.kept
 
 
 class WaiverGrant(Record):

@@ -36,6 +36,7 @@ from ordinis_mlflow._artifacts import ArtifactReader, logged_model_id
 from ordinis_mlflow._change import DECISION_TAG, DIGEST_TAG, EVIDENCE_HASH_TAG
 from ordinis_mlflow._failures import translated
 from ordinis_mlflow._refusals import as_learn_error
+from ordinis_mlflow._retention_client import RetentionClient
 from ordinis_mlflow.guards import (
     EVIDENCE_HASH_REQUEST,
     ROLLBACK_REQUEST,
@@ -52,7 +53,7 @@ __all__ = ["MlflowModelRegistry"]
 _GONE: Final = frozenset({"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND", "ENDPOINT_NOT_FOUND"})
 
 
-class MlflowModelRegistry:
+class MlflowModelRegistry(RetentionClient):
     """Governed model versions in MLflow; see :class:`ordinis_learn.ports.ModelRegistry` for the contract.
 
     Parameters

@@ -20,6 +20,7 @@ from ordinis_registry.catalogue import find_dataset, is_drift_breached, trials_b
 from ordinis_registry.evidence import keep_evidence
 from ordinis_registry.identities import known_identities
 from ordinis_registry.policies import keep_policy, refuse_changed
+from ordinis_registry.retention import pruned
 
 _TOLD: Final = {
     "from_state",
@@ -106,6 +107,8 @@ def judge(
     if to_state is not State.RETIRED:
         change.check_agreement(version)
         refuse_changed(change.session, policy_id=policy.policy_id, source_sha256=policy.source_sha256)
+    if pruned(change.session, change.name, version) is not None:
+        stored_sha256 = None  # what was given up does not come back, whatever is left of it
     found = gather(change, version, stored_sha256=stored_sha256, runs=runs)
     evidence = replace(found, preflight=preflight)
     decision = decide(evidence, to_state=to_state, requester=change.actor, policy=policy, now=change.at)

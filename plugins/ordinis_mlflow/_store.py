@@ -28,7 +28,14 @@ from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore  # noqa
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
-from ordinis_learn.errors import AuditWriteFailed, ConfigInvalid, EvidenceInvalid, LearnError, RolloutDenied
+from ordinis_learn.errors import (
+    AuditWriteFailed,
+    ConfigInvalid,
+    EvidenceInvalid,
+    LearnError,
+    RolloutDenied,
+    StoreUnavailable,
+)
 from ordinis_learn.ports import Clock
 from ordinis_learn.records import PreflightAnswer, State
 from ordinis_learn.rollout.evidence import evidence_hash
@@ -42,6 +49,7 @@ from ordinis_mlflow._artifacts import ArtifactReader, logged_model_id
 from ordinis_mlflow._change import DIGEST_TAG, EVIDENCE_HASH_TAG, STATE_TAG, Change
 from ordinis_mlflow._evidence import accept_statement
 from ordinis_mlflow._reconcile import reconcile
+from ordinis_mlflow._retention import RETENTION_REQUESTS, answer, deletion_held, remove
 from ordinis_mlflow._runs import NO_RUN_METRICS, RunFacts, read_runs, run_metrics_named
 from ordinis_mlflow._transactions import Transactions, refusal
 from ordinis_mlflow._witness import Witness
@@ -351,6 +359,8 @@ class GovernedStoreMixin:
             self._plain.set_model_version_tag(name, version, tag)
         elif tag.key == EVIDENCE_HASH_REQUEST:
             self._tell_evidence_hash(name, str(version))
+        elif tag.key in RETENTION_REQUESTS:
+            self._retain(name, str(version), tag)
         else:
             self._submit(name, str(version), tag)
 
@@ -387,7 +397,9 @@ class GovernedStoreMixin:
         with self._change(name) as change:
             change.state(str(version))
             pointers = change.pointers
-            refused = deletion_refused(name, pointers, version=str(version))
+            refused = deletion_refused(name, pointers, version=str(version)) or deletion_held(
+                change, str(version)
+            )
             if refused is None:
                 self._plain.delete_model_version(name, version)
                 change.record(
@@ -406,7 +418,7 @@ class GovernedStoreMixin:
         self._plain.get_registered_model(name)
         refused: LearnError | None = None
         with self._change(name) as change:
-            refused = deletion_refused(name, change.pointers)
+            refused = deletion_refused(name, change.pointers) or deletion_held(change)
             if refused is None:
                 self._plain.delete_registered_model(name)
                 change.record("model.deleted", {}, pointers=Pointers())
@@ -475,6 +487,21 @@ class GovernedStoreMixin:
         if refused is not None:
             raise refusal(refused)
 
+    def _retain(self, name: str, version: str, tag: ModelVersionTag) -> None:
+        with self._change(name) as change:
+            folder, refused = answer(
+                change,
+                version,
+                request=tag.key,
+                reason=tag.value or "",
+                artifacts=self._artifacts,
+                settings=self._settings,
+            )
+        if refused is not None:
+            raise refusal(refused)
+        if folder is not None:
+            _translated(remove, folder)
+
     def _tell_evidence_hash(self, name: str, version: str) -> None:
         stored = self._artifacts.digest(self._plain.get_model_version_download_uri(name, version))
         with self._change(name) as change:
@@ -518,11 +545,11 @@ class OrdinisSqlAlchemyStore(GovernedStoreMixin, SqlAlchemyStore):  # type: igno
     """MLflow's SQL registry store with the gate in front."""
 
 
-def _translated(read: Callable[..., _T], *arguments: str) -> _T:
+def _translated(read: Callable[..., _T], *arguments: Any) -> _T:
     """Do something small, e.g. read a text; raise MLflow's error where it fails."""
     try:
         return read(*arguments)
-    except (ConfigInvalid, AuditWriteFailed) as error:
+    except (ConfigInvalid, AuditWriteFailed, StoreUnavailable) as error:
         raise refusal(error) from error
 
 

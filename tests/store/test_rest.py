@@ -85,5 +85,9 @@ def adapter_over_rest(server, desk, first):
     assert denied.value.data["decision"].from_state is State.ACTIVE
     with pytest.raises(EvidenceInvalid):
         registry.submit_evidence(MODEL, first, key="ordinis.evidence.shadow", envelope="{}")
+    registry.hold(MODEL, first, reason="inquiry")
+    with pytest.raises(RolloutDenied, match="not RETIRED"):
+        registry.prune(MODEL, first)
+    registry.release(MODEL, first, reason="closed")
     assert registry.roll_back(MODEL, reason="drill") is None
     assert registry.active_version(MODEL) is None

@@ -50,6 +50,8 @@ def prune(ctx: click.Context, *, dry_run: bool) -> None:
     failed = False
     with opened(ctx) as engine:
         found = retention.plan(engine.workbench)
+        if not found:
+            click.echo("no version is retired: there is nothing to prune")
         for one in found:
             if not one.goes:
                 click.echo(f"{one.name} v{one.version}  stays: {one.kept}")

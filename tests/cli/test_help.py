@@ -75,3 +75,20 @@ def test_a_pack_id_that_leads_out_of_its_folder_is_a_message_not_a_traceback(tmp
     done = CliRunner().invoke(main, ["--home", str(tmp_path), "packs", "generate", "--pack", "../evil"])
     assert done.exit_code == 1
     assert "E_CFG_INVALID" in done.output
+
+
+def test_sigterm_unwinds_what_a_command_has_open():
+    code = (
+        "import os, signal\n"
+        "from ordinis_learn.cli.command import learn_command\n"
+        "@learn_command('wait', example='ordinis-learn wait')\n"
+        "def wait():\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        signal.pause()\n"
+        "    finally:\n"
+        "        print('closed', flush=True)\n"
+        "wait([])\n"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (143, "closed\n")

@@ -163,3 +163,9 @@ def test_the_command_line_records_a_file_and_quarantines_its_bad_lines(desk, tmp
     done = CliRunner().invoke(main, ["--home", str(desk), "events", "record", str(lines)])
     assert done.exit_code == 0, done.output
     assert "1 stored, 1 seen before, 2 quarantined" in done.output
+
+
+def test_pruning_where_nothing_is_retired_says_so(desk):
+    done = CliRunner().invoke(main, ["--home", str(desk), "models", "prune", "--dry-run"])
+    assert done.exit_code == 0, done.output
+    assert "nothing to prune" in done.output

@@ -259,9 +259,8 @@ def test_a_target_that_nothing_was_written_to_promises_nothing(desk):
     assert desk.faults() == []
 
 
+@pytest.mark.parametrize("target", ["git"], indirect=True)
 def test_a_git_note_is_a_commit_a_line(desk, target):
-    if not isinstance(target, GitNoteTarget):
-        pytest.skip("the other target")
     for _ in range(2):
         desk.fill(records=1)
         desk.checkpoint()

@@ -2,6 +2,8 @@ import os
 import stat
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from ordinis_learn.errors import ConfigInvalid, StoreUnavailable
 from ordinis_learn.records import Role
@@ -83,12 +85,22 @@ def test_a_bad_name_touches_no_file(tmp_path, name):
     assert list(tmp_path.iterdir()) == []
 
 
+def _pem(key):
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
 @pytest.mark.parametrize(
-    "content", [b"", b"-----BEGIN PRIVATE KEY-----\nnonsense\n-----END PRIVATE KEY-----\n"]
+    "content",
+    [
+        lambda: b"",
+        lambda: _pem(ec.generate_private_key(ec.SECP256R1())),
+        lambda: _pem(ed25519.Ed25519PrivateKey.generate())[:60],
+    ],
+    ids=["empty", "another kind of key", "damaged"],
 )
 def test_a_file_that_is_no_key_is_refused(tmp_path, content):
     path = tmp_path / "alice.pem"
-    path.write_bytes(content)
+    path.write_bytes(content())
     path.chmod(0o600)
     with pytest.raises(ConfigInvalid, match="holds no Ed25519 private key"):
         KeyStore(tmp_path).signer("alice")

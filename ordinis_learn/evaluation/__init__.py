@@ -28,11 +28,18 @@ from ordinis_learn.evaluation.metrics import (
     sharpe_ratio,
     sortino_ratio,
 )
+from ordinis_learn.evaluation.multiplicity import holm
+from ordinis_learn.evaluation.overfitting import Overfitting, probability_of_overfitting
 from ordinis_learn.evaluation.paired_moments import MIN_SESSIONS
 from ordinis_learn.evaluation.plots import write_plots
 from ordinis_learn.evaluation.power import sessions_for_power
 from ordinis_learn.evaluation.predictions import PredictionGrid, predict_grid
 from ordinis_learn.evaluation.purging import split_windows
+from ordinis_learn.evaluation.revised_sharpe import (
+    autocorrelation,
+    minimum_track_record_revised,
+    probabilistic_sharpe_revised,
+)
 from ordinis_learn.evaluation.scorecard import DECISION_CADENCE_SESSIONS, Evaluation, evaluate_model
 from ordinis_learn.evaluation.sharpe_tests import (
     compare_sharpe,
@@ -48,9 +55,11 @@ __all__ = [
     "ConfidenceSequence",
     "Evaluation",
     "MetricSet",
+    "Overfitting",
     "PredictionGrid",
     "annual_turnover",
     "annual_volatility",
+    "autocorrelation",
     "cagr",
     "calmar_ratio",
     "compare_drawdown",
@@ -65,11 +74,15 @@ __all__ = [
     "evaluate_model",
     "expected_maximum_sharpe",
     "hit_rate",
+    "holm",
     "max_drawdown",
     "minimum_track_record",
+    "minimum_track_record_revised",
     "observations_for_margin",
     "predict_grid",
     "probabilistic_sharpe",
+    "probabilistic_sharpe_revised",
+    "probability_of_overfitting",
     "profit_factor",
     "return_shape",
     "sessions_for_power",

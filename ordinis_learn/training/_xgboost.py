@@ -78,13 +78,13 @@ class WalkForward:
     def __len__(self) -> int:
         return len(self._data)
 
-    def fit(self, number: int, *, booster: BoosterParameters) -> FoldFit:
+    def fit(self, number: int, *, parameters: BoosterParameters) -> FoldFit:
         """Fit one fold; raise TrainFailed with xgboost's message."""
         data, config = self._data[number], self._config
         curves: dict[str, dict[str, list[float]]] = {}
         with _translated(config):
             fitted = xgb.train(
-                _parameters(booster, config=config),
+                _parameters(parameters, config=config),
                 data.train,
                 num_boost_round=config.rounds,
                 evals=[(data.train, "train"), (data.test, "valid")],
@@ -112,9 +112,9 @@ class WalkForward:
             ),
         )
 
-    def fit_every_fold(self, *, booster: BoosterParameters) -> tuple[FoldFit, ...]:
+    def fit_every_fold(self, *, parameters: BoosterParameters) -> tuple[FoldFit, ...]:
         """Fit the folds in order of time."""
-        return tuple(self.fit(number, booster=booster) for number in range(len(self)))
+        return tuple(self.fit(number, parameters=parameters) for number in range(len(self)))
 
 
 def fit_all_rows(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from ordinis_learn.training.folds import (
     walk_forward_sharpe,
 )
 from ordinis_learn.training.matrix import TrainingMatrix
+from ordinis_learn.training.plots import Explanation, TrainingPictures, write_training_plots
 from ordinis_learn.training.walk import Walk
 
 __all__ = ["Fitted", "declare_rule", "fit_network", "fit_trees"]
@@ -69,7 +71,12 @@ def fit_trees(
         Too few sessions for so many folds.
     """
     from ordinis_learn.models._xgboost import XGBoostParameters, XGBoostSignalModel  # noqa: PLC0415  heavy
-    from ordinis_learn.training._xgboost import WalkForward, fit_all_rows, forecast_sample  # noqa: PLC0415
+    from ordinis_learn.training._xgboost import (  # noqa: PLC0415  heavy
+        WalkForward,
+        explain,
+        fit_all_rows,
+        forecast_sample,
+    )
 
     walk = WalkForward(matrix, config=config) if config.folds else None
     chosen = _choose(config, given=config.booster, walk=walk, tracker=tracker, run=run, journal=journal)
@@ -78,7 +85,12 @@ def fit_trees(
     seen = [fold.forecast for fold in chosen.folds] or [forecast_sample(final, matrix=matrix)]
     metrics = _summary(chosen.folds, matrix=matrix) | {"rounds": float(rounds)}
     _log(run, chosen=chosen, train_rmse=final.train_rmse, metrics=metrics)
-    _log_importance(run, final.gain, measure="gain")
+    explanation = explain(final, matrix=matrix)
+    shap = dict(zip(matrix.feature_names, explanation.mean_size.tolist(), strict=True))
+    _log_importance(run, {"gain": final.gain, "mean_abs_shap": shap})
+    _log_plots(
+        run, config=config, unit="boosting round", chosen=chosen, matrix=matrix, explanation=explanation
+    )
     model = XGBoostSignalModel(
         final.booster,
         feature_names=matrix.feature_names,
@@ -123,7 +135,8 @@ def fit_network(
     seen = [fold.forecast for fold in chosen.folds] or [final.forecast]
     metrics = _summary(chosen.folds, matrix=matrix) | {"epochs": float(epochs)}
     _log(run, chosen=chosen, train_rmse=final.train_rmse, metrics=metrics)
-    _log_importance(run, final.sensitivity, measure="sensitivity")
+    _log_importance(run, {"sensitivity": final.sensitivity})
+    _log_plots(run, config=config, unit="epoch", chosen=chosen, matrix=matrix)
     model = final.model(
         config=config,
         network=chosen.parameters,
@@ -195,9 +208,29 @@ def _log(run: Run, *, chosen: _Chosen[P], train_rmse: Sequence[float], metrics: 
     run.log_params({f"fitted.{name}": value for name, value in chosen.parameters.to_json().items()})
 
 
-def _log_importance(run: Run, importance: dict[str, float], *, measure: str) -> None:
-    """Record what the model uses, the most important feature first."""
-    ranked = sorted(importance.items(), key=lambda item: (-item[1], item[0]))
-    run.log_json(
-        [{"feature": name, measure: value} for name, value in ranked], path="feature_importance.json"
+def _log_importance(run: Run, measures: dict[str, dict[str, float]]) -> None:
+    """Record what the model uses, the feature that is largest by the first measure first."""
+    by = next(iter(measures.values()))
+    ranked = sorted(by, key=lambda name: (-by[name], name))
+    rows = [
+        {"feature": name, **{measure: values[name] for measure, values in measures.items()}}
+        for name in ranked
+    ]
+    run.log_json(rows, path="feature_importance.json")
+
+
+def _log_plots(
+    run: Run,
+    *,
+    config: TrainConfig,
+    unit: str,
+    chosen: _Chosen[P],
+    matrix: TrainingMatrix,
+    explanation: Explanation | None = None,
+) -> None:
+    pictures = TrainingPictures(
+        name=config.name, unit=unit, folds=chosen.folds, matrix=matrix, explanation=explanation
     )
+    with tempfile.TemporaryDirectory(prefix="ordinis-plots-") as folder:
+        for path in write_training_plots(pictures, Path(folder)):
+            run.log_file(path, folder="plots")

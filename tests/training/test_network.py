@@ -1,5 +1,4 @@
 import json
-from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -7,33 +6,12 @@ import pytest
 from ordinis_learn.errors import ConfigInvalid, TrainFailed
 from ordinis_learn.models import load_bundle
 from ordinis_learn.records import tree_sha256
-from ordinis_learn.training import NetworkParameters, TrainConfig, train_model
+from ordinis_learn.training import NetworkParameters, TrainConfig
 
 torch = pytest.importorskip("torch", reason="pip install 'ordinis-learn[torch]'")
 
 SMALL = NetworkParameters(hidden=(8,), learning_rate=5e-3, batch_rows=256, epochs=8, patience=3, dropout=0.0)
 QUICK = {"name": "sp500_signal", "dataset": "core", "model": "torch", "folds": 2, "network": SMALL}
-
-
-@pytest.fixture
-def train(tracker, provenance, manifest_of, tmp_path):
-    def call(config, table, *, name="scratch"):
-        scratch = tmp_path / name
-        scratch.mkdir()
-        return train_model(
-            config,
-            manifest=manifest_of(table),
-            table=table,
-            tracker=tracker,
-            provenance=provenance,
-            datasets_root=tmp_path / "datasets",
-            scratch=scratch,
-            min_samples=100,
-            trainer="ada",
-            clock=lambda: datetime(2026, 5, 4, tzinfo=UTC),
-        )
-
-    return call
 
 
 def test_a_planted_edge_is_found_and_served_without_torch(train, tracker, planted):

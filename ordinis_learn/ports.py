@@ -157,6 +157,10 @@ class Tracker(Protocol):
         """Open a run, as a child of ``parent`` where given."""
         ...
 
+    def read_json(self, run_id: str, *, path: str) -> Any:
+        """Return a JSON artifact of a run; ArtifactMissing where there is none."""
+        ...
+
 
 class ModelRegistry(Protocol):
     """Governed model versions. Every change of state passes the gate behind this port."""

@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "packs": "Generate benchmark packs from captured bars.",
     "policy": "Show the policy, check another one, try it on past decisions.",
     "promote": "Ask for a stage: shadow, active, retired.",
+    "reproduce": "Train a version again and compare the bytes.",
     "rollback": "Swap the active model for the last known good.",
     "schema": "Export the JSON Schemas of records, events and settings.",
     "shadow": "Run a candidate beside the active model.",

@@ -12,7 +12,9 @@ from ordinis_learn.cli.command import learn_command, opened
     example="ordinis-learn train --name sp500_signal --dataset sp500_core --until 2006-12-29",
 )
 @click.option("--name", default="sp500_signal", show_default=True, help="The registered model.")
-@click.option("--model", type=click.Choice(["xgboost", "rule"]), default="xgboost", show_default=True)
+@click.option(
+    "--model", type=click.Choice(["xgboost", "torch", "rule"]), default="xgboost", show_default=True
+)
 @click.option("--dataset", help="dataset_id or dataset_id@version; not for a rule.")
 @click.option(
     "--horizon", default=5, show_default=True, type=click.IntRange(1), help="Forecast horizon in sessions."

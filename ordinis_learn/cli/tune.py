@@ -9,6 +9,7 @@ from ordinis_learn.cli.command import learn_command, opened
 
 @learn_command("tune", example="ordinis-learn tune --dataset sp500_core --trials 8 --until 2006-12-29")
 @click.option("--name", default="sp500_signal", show_default=True, help="The registered model.")
+@click.option("--model", type=click.Choice(["xgboost", "torch"]), default="xgboost", show_default=True)
 @click.option("--dataset", required=True, help="dataset_id or dataset_id@version.")
 @click.option("--until", help="Use only labels that end on or before this session.")
 @click.option(
@@ -22,7 +23,15 @@ from ordinis_learn.cli.command import learn_command, opened
 @click.option("--seed", default=7, show_default=True, type=click.IntRange(0))
 @click.pass_context
 def command(
-    ctx: click.Context, *, name: str, dataset: str, until: str | None, trials: int, rounds: int, seed: int
+    ctx: click.Context,
+    *,
+    name: str,
+    model: str,
+    dataset: str,
+    until: str | None,
+    trials: int,
+    rounds: int,
+    seed: int,
 ) -> None:
     """Search training parameters, then train the best.
 
@@ -31,6 +40,7 @@ def command(
     """
     config = {
         "name": name,
+        "model": model,
         "dataset": dataset,
         "train_until": until,
         "trials": trials,

@@ -28,11 +28,25 @@ from ordinis_learn.evaluation.metrics import (
     sharpe_ratio,
     sortino_ratio,
 )
+from ordinis_learn.evaluation.multiplicity import holm
+from ordinis_learn.evaluation.overfitting import Overfitting, probability_of_overfitting
 from ordinis_learn.evaluation.paired_moments import MIN_SESSIONS
+from ordinis_learn.evaluation.paired_rates import (
+    RateDifference,
+    compare_rates,
+    detectable_rate_difference,
+    mcnemar_power,
+)
 from ordinis_learn.evaluation.plots import write_plots
 from ordinis_learn.evaluation.power import sessions_for_power
 from ordinis_learn.evaluation.predictions import PredictionGrid, predict_grid
 from ordinis_learn.evaluation.purging import split_windows
+from ordinis_learn.evaluation.refusal import OFF_TOPIC_BELOW, Refusal, RefusalDetector, Similarity
+from ordinis_learn.evaluation.revised_sharpe import (
+    autocorrelation,
+    minimum_track_record_revised,
+    probabilistic_sharpe_revised,
+)
 from ordinis_learn.evaluation.scorecard import DECISION_CADENCE_SESSIONS, Evaluation, evaluate_model
 from ordinis_learn.evaluation.sharpe_tests import (
     compare_sharpe,
@@ -44,16 +58,24 @@ from ordinis_learn.evaluation.sharpe_tests import (
 __all__ = [
     "DECISION_CADENCE_SESSIONS",
     "MIN_SESSIONS",
+    "OFF_TOPIC_BELOW",
     "SESSIONS_PER_YEAR",
     "ConfidenceSequence",
     "Evaluation",
     "MetricSet",
+    "Overfitting",
     "PredictionGrid",
+    "RateDifference",
+    "Refusal",
+    "RefusalDetector",
+    "Similarity",
     "annual_turnover",
     "annual_volatility",
+    "autocorrelation",
     "cagr",
     "calmar_ratio",
     "compare_drawdown",
+    "compare_rates",
     "compare_sharpe",
     "compare_sharpe_hac",
     "compare_sharpe_jkm",
@@ -62,14 +84,20 @@ __all__ = [
     "cvar",
     "default_block_length",
     "deflated_sharpe",
+    "detectable_rate_difference",
     "evaluate_model",
     "expected_maximum_sharpe",
     "hit_rate",
+    "holm",
     "max_drawdown",
+    "mcnemar_power",
     "minimum_track_record",
+    "minimum_track_record_revised",
     "observations_for_margin",
     "predict_grid",
     "probabilistic_sharpe",
+    "probabilistic_sharpe_revised",
+    "probability_of_overfitting",
     "profit_factor",
     "return_shape",
     "sessions_for_power",

@@ -40,6 +40,12 @@ def _load_xgboost(folder: Path, header: BundleHeader) -> SignalModel:
     return XGBoostSignalModel.load(folder, header)
 
 
+def _load_network(folder: Path, header: BundleHeader) -> SignalModel:
+    from ordinis_learn.models.network import NetworkModel  # noqa: PLC0415  not every desk has one
+
+    return NetworkModel.load(folder, header)
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Kind:
     load: Callable[[Path, BundleHeader], SignalModel]
@@ -49,6 +55,7 @@ class _Kind:
 _KINDS: Final = MappingProxyType(
     {
         "rule": _Kind(load=_load_rule),
+        "mlp": _Kind(load=_load_network, files=frozenset({"weights.safetensors"})),
         "xgboost": _Kind(load=_load_xgboost, files=frozenset({"booster.ubj"})),
     }
 )

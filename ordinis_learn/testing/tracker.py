@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ordinis_learn.errors import ConfigInvalid, StoreUnavailable
+from ordinis_learn.errors import ArtifactMissing, ConfigInvalid, StoreUnavailable
 from ordinis_learn.ports import Run
 from ordinis_learn.records import DatasetManifest
 
@@ -135,3 +135,12 @@ class InMemoryTracker:
             status = "FINISHED"
         finally:
             run.status = status
+
+    def read_json(self, run_id: str, *, path: str) -> Any:
+        """Return a JSON artifact of a run."""
+        for run in self.runs:
+            if run.run_id == run_id and path in run.files:
+                return json.loads(run.files[path])
+        raise ArtifactMissing(
+            f"read {path} of run {run_id}", found="no such run or artifact", next_step="ordinis-learn models"
+        )

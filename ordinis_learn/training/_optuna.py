@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import optuna  # noqa: TID253  the leaf that needs it
 from optuna.trial import TrialState  # noqa: TID253
 
 from ordinis_learn.errors import StoreUnavailable, TrainFailed
 from ordinis_learn.ports import Run, Tracker
-from ordinis_learn.training._xgboost import WalkForward
-from ordinis_learn.training.config import BoosterParameters, TrainConfig
+from ordinis_learn.records import Record
+from ordinis_learn.training.config import TrainConfig
 from ordinis_learn.training.folds import FoldFit, mean_metrics, mean_rounds, walk_forward_sharpe
 from ordinis_learn.training.search import SearchResult, sharpe_variance
+from ordinis_learn.training.walk import Walk
 
-__all__ = ["search_booster"]
+__all__ = ["search_parameters"]
+
+P = TypeVar("P", bound=Record)
+_Space = Callable[[optuna.Trial], Mapping[str, Any]]
 
 _RANDOM_TRIALS: Final = 4
 _SHARPE: Final = "sharpe_per_session"
 
 
-def search_booster(
-    walk: WalkForward, *, config: TrainConfig, tracker: Tracker, parent: Run, journal: Path | None = None
-) -> SearchResult:
+def search_parameters(
+    walk: Walk[P],
+    *,
+    first: P,
+    config: TrainConfig,
+    tracker: Tracker,
+    parent: Run,
+    journal: Path | None = None,
+) -> SearchResult[P]:
     """Try ``config.trials`` parameter sets, the configured one first, and return the best.
 
     Sampled by a seeded tree-structured Parzen estimator; a trial whose running mean error is above the median
@@ -34,7 +44,9 @@ def search_booster(
 
     Parameters
     ----------
-    walk : WalkForward
+    walk : Walk
+    first : BoosterParameters or NetworkParameters
+        What is tried first; what the space of its kind does not name stays as it is here.
     config : TrainConfig
     tracker, parent
         Where each trial is recorded as a child run.
@@ -49,21 +61,23 @@ def search_booster(
         The journal cannot be read or written.
     """
     with _quiet(), _journal_errors(journal):
-        study = _open_study(config, journal=journal)
+        study = _open_study(config, first=first, journal=journal)
         kept: dict[int, tuple[FoldFit, ...]] = {}
         while len(study.get_trials(deepcopy=False, states=_TRIED)) < config.trials:
             trial = study.ask()
             try:
-                kept[trial.number] = _run_trial(study, trial, walk=walk, tracker=tracker, parent=parent)
+                kept[trial.number] = _run_trial(
+                    study, trial, first=first, config=config, walk=walk, tracker=tracker, parent=parent
+                )
             except TrainFailed:
                 study.tell(trial, state=TrialState.FAIL)
-        return _result(study, walk=walk, kept=kept, config=config)
+        return _result(study, first=first, walk=walk, kept=kept, config=config)
 
 
 _TRIED: Final = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
-def _open_study(config: TrainConfig, *, journal: Path | None) -> optuna.Study:
+def _open_study(config: TrainConfig, *, first: Record, journal: Path | None) -> optuna.Study:
     storage = None
     if journal is not None:
         backend = optuna.storages.journal.JournalFileBackend(str(journal))
@@ -76,32 +90,61 @@ def _open_study(config: TrainConfig, *, journal: Path | None) -> optuna.Study:
         sampler=optuna.samplers.TPESampler(seed=config.seed, n_startup_trials=_RANDOM_TRIALS),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=_RANDOM_TRIALS, n_warmup_steps=1),
     )
-    study.enqueue_trial(config.booster.to_json(), skip_if_exists=True)
+    study.enqueue_trial(
+        {name: value for name, value in first.to_json().items() if name in _SEARCHED[config.model]},
+        skip_if_exists=True,
+    )
     return study
 
 
-def _suggest(trial: optuna.Trial) -> BoosterParameters:
-    return BoosterParameters(
-        max_depth=trial.suggest_int("max_depth", 1, 6),
-        eta=trial.suggest_float("eta", 0.01, 0.3, log=True),
-        subsample=trial.suggest_float("subsample", 0.5, 1.0),
-        colsample_bytree=trial.suggest_float("colsample_bytree", 0.3, 1.0),
-        min_child_weight=trial.suggest_float("min_child_weight", 1.0, 500.0, log=True),
-        reg_lambda=trial.suggest_float("reg_lambda", 0.1, 100.0, log=True),
-    )
+def _suggest_booster(trial: optuna.Trial) -> Mapping[str, Any]:
+    return {
+        "max_depth": trial.suggest_int("max_depth", 1, 6),
+        "eta": trial.suggest_float("eta", 0.01, 0.3, log=True),
+        "subsample": trial.suggest_float("subsample", 0.5, 1.0),
+        "colsample_bytree": trial.suggest_float("colsample_bytree", 0.3, 1.0),
+        "min_child_weight": trial.suggest_float("min_child_weight", 1.0, 500.0, log=True),
+        "reg_lambda": trial.suggest_float("reg_lambda", 0.1, 100.0, log=True),
+    }
+
+
+def _suggest_network(trial: optuna.Trial) -> Mapping[str, Any]:
+    return {
+        "learning_rate": trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True),
+        "weight_decay": trial.suggest_float("weight_decay", 1e-4, 1.0, log=True),
+        "dropout": trial.suggest_float("dropout", 0.0, 0.5),
+    }
+
+
+_SPACES: Final[Mapping[str, _Space]] = {"xgboost": _suggest_booster, "torch": _suggest_network}
+_SEARCHED: Final = {
+    "xgboost": ("max_depth", "eta", "subsample", "colsample_bytree", "min_child_weight", "reg_lambda"),
+    "torch": ("learning_rate", "weight_decay", "dropout"),
+}
+
+
+def _with(first: P, changes: Mapping[str, Any]) -> P:
+    return type(first).model_validate(first.to_json() | dict(changes))
 
 
 def _run_trial(
-    study: optuna.Study, trial: optuna.Trial, *, walk: WalkForward, tracker: Tracker, parent: Run
+    study: optuna.Study,
+    trial: optuna.Trial,
+    *,
+    first: P,
+    config: TrainConfig,
+    walk: Walk[P],
+    tracker: Tracker,
+    parent: Run,
 ) -> tuple[FoldFit, ...]:
     """Fit the folds of one parameter set until it is done or pruned; tell the study which."""
-    booster = _suggest(trial)
+    parameters = _with(first, _SPACES[config.model](trial))
     folds: list[FoldFit] = []
     with tracker.start_run(f"trial {trial.number}", parent=parent) as run:
-        run.log_params({f"booster.{name}": value for name, value in booster.to_json().items()})
+        run.log_params({f"{config.inner}.{name}": value for name, value in parameters.to_json().items()})
         state = TrialState.COMPLETE
         for number in range(len(walk)):
-            folds.append(walk.fit(number, booster=booster))
+            folds.append(walk.fit(number, parameters=parameters))
             run.log_metrics(folds[-1].metrics | {"valid_rmse": folds[-1].best_valid_rmse}, step=number)
             trial.report(_mean_error(folds), step=number)
             if number + 1 < len(walk) and trial.should_prune():
@@ -113,7 +156,7 @@ def _run_trial(
 
 
 def _conclude(
-    run: Run, trial: optuna.Trial, *, folds: list[FoldFit], walk: WalkForward, state: TrialState
+    run: Run, trial: optuna.Trial, *, folds: list[FoldFit], walk: Walk[P], state: TrialState
 ) -> None:
     sharpe = walk_forward_sharpe(folds, matrix=walk.matrix)
     trial.set_user_attr(_SHARPE, sharpe)
@@ -134,8 +177,13 @@ def _mean_error(folds: list[FoldFit]) -> float:
 
 
 def _result(
-    study: optuna.Study, *, walk: WalkForward, kept: dict[int, tuple[FoldFit, ...]], config: TrainConfig
-) -> SearchResult:
+    study: optuna.Study,
+    *,
+    first: P,
+    walk: Walk[P],
+    kept: dict[int, tuple[FoldFit, ...]],
+    config: TrainConfig,
+) -> SearchResult[P]:
     trials = study.get_trials(deepcopy=False)
     states = [trial.state for trial in trials]
     if TrialState.COMPLETE not in states:
@@ -145,10 +193,10 @@ def _result(
             next_step="open the nested runs for their errors, correct the configuration and train again",
         )
     best = study.best_trial
-    booster = BoosterParameters.model_validate(best.params)
+    parameters = _with(first, best.params)
     return SearchResult(
-        booster=booster,
-        folds=kept.get(best.number) or walk.fit_every_fold(booster=booster),
+        parameters=parameters,
+        folds=kept.get(best.number) or walk.fit_every_fold(parameters=parameters),
         trials=sum(state in _TRIED for state in states),
         pruned=states.count(TrialState.PRUNED),
         failed=states.count(TrialState.FAIL),

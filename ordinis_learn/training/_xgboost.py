@@ -22,10 +22,12 @@ from ordinis_learn.training.config import BoosterParameters, TrainConfig
 from ordinis_learn.training.fold_metrics import fold_metrics
 from ordinis_learn.training.folds import FoldFit
 from ordinis_learn.training.matrix import TrainingMatrix
+from ordinis_learn.training.plots import Explanation
 
-__all__ = ["FinalFit", "WalkForward", "fit_all_rows", "forecast_sample"]
+__all__ = ["FinalFit", "WalkForward", "explain", "fit_all_rows", "forecast_sample"]
 
 _SAMPLE_ROWS: Final = 20_000
+_EXPLAINED_ROWS: Final = 2_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -78,13 +80,13 @@ class WalkForward:
     def __len__(self) -> int:
         return len(self._data)
 
-    def fit(self, number: int, *, booster: BoosterParameters) -> FoldFit:
+    def fit(self, number: int, *, parameters: BoosterParameters) -> FoldFit:
         """Fit one fold; raise TrainFailed with xgboost's message."""
         data, config = self._data[number], self._config
         curves: dict[str, dict[str, list[float]]] = {}
         with _translated(config):
             fitted = xgb.train(
-                _parameters(booster, config=config),
+                _parameters(parameters, config=config),
                 data.train,
                 num_boost_round=config.rounds,
                 evals=[(data.train, "train"), (data.test, "valid")],
@@ -112,9 +114,9 @@ class WalkForward:
             ),
         )
 
-    def fit_every_fold(self, *, booster: BoosterParameters) -> tuple[FoldFit, ...]:
+    def fit_every_fold(self, *, parameters: BoosterParameters) -> tuple[FoldFit, ...]:
         """Fit the folds in order of time."""
-        return tuple(self.fit(number, booster=booster) for number in range(len(self)))
+        return tuple(self.fit(number, parameters=parameters) for number in range(len(self)))
 
 
 def fit_all_rows(
@@ -144,6 +146,15 @@ def forecast_sample(final: FinalFit, *, matrix: TrainingMatrix) -> npt.NDArray[n
     """Forecast at most 20,000 of the training rows, evenly spread over time; in-sample, so only for scale."""
     step = -(-len(matrix) // _SAMPLE_ROWS)
     return np.asarray(final.booster.inplace_predict(matrix.features[::step]), dtype=np.float64)
+
+
+def explain(final: FinalFit, *, matrix: TrainingMatrix) -> Explanation:
+    """Return the SHAP values of at most 2,000 of the training rows, evenly spread over time."""
+    step = -(-len(matrix) // _EXPLAINED_ROWS)
+    rows = matrix.features[::step]
+    data = xgb.DMatrix(rows, feature_names=list(matrix.feature_names), nthread=1)
+    contributions = final.booster.predict(data, pred_contribs=True)
+    return Explanation(values=rows.astype(np.float64), contributions=contributions[:, :-1].astype(np.float64))
 
 
 def _fold_data(

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
 from ordinis_learn.market.rules import RuleParameters
 from ordinis_learn.records import Record
 
-__all__ = ["ROUND_TRIP_COST_BPS", "BoosterParameters", "TrainConfig"]
+__all__ = ["ROUND_TRIP_COST_BPS", "BoosterParameters", "NetworkParameters", "TrainConfig"]
 
 ROUND_TRIP_COST_BPS: Final = 12.0
 """In and out at 1 bp of fees and 5 bp of slippage a side, as the simulated desk pays."""
+
+
+_INNER: Final = {"xgboost": "booster", "torch": "network", "rule": "rule"}
+"""The field that shapes each kind of model."""
 
 
 class BoosterParameters(Record):
@@ -30,6 +34,22 @@ class BoosterParameters(Record):
     reg_lambda: float = Field(1.0, ge=0.0)
 
 
+class NetworkParameters(Record):
+    """What shapes a network; small and regularised, for the same reason.
+
+    ``hidden`` are the widths of its ReLU layers. ``epochs`` is the most a fold runs; it stops when its test error has
+    not improved for ``patience`` of them, and the final fit runs the mean of the folds' best.
+    """
+
+    hidden: tuple[Annotated[int, Field(ge=1, le=1024)], ...] = Field((32, 16), min_length=1, max_length=6)
+    learning_rate: float = Field(1e-3, gt=0.0, le=1.0)
+    weight_decay: float = Field(1e-2, ge=0.0)
+    dropout: float = Field(0.1, ge=0.0, lt=1.0)
+    batch_rows: int = Field(1024, ge=1)
+    epochs: int = Field(30, ge=1)
+    patience: int = Field(5, ge=1)
+
+
 class TrainConfig(Record):
     """One training run, of whichever kind.
 
@@ -37,8 +57,8 @@ class TrainConfig(Record):
     ----------
     name : str
         The registered model.
-    model : {"xgboost", "rule"}
-        A rule is declared: it takes ``rule`` and no dataset.
+    model : {"xgboost", "torch", "rule"}
+        A rule is declared: it takes ``rule`` and no dataset. ``torch`` fits the ``network`` (extra ``torch``).
     dataset : str or None
         ``dataset_id@version``, or a bare id for its newest version.
     horizon_sessions : int
@@ -58,12 +78,14 @@ class TrainConfig(Record):
     threads : int
         Of the fit; the fitted bytes do not depend on it. One is fastest up to about 10⁵ rows, and wherever
         other work shares the cores (40 rounds on 60,000 rows: 0.1 s with one thread, 2–4 s with two while
-        both cores were taken). More pays on millions of rows.
+        both cores were taken). More pays on millions of rows. A network's bytes do depend on it.
+    device : {"cpu", "cuda"}
+        Where a network is fitted. Each gives bytes of its own.
     """
 
     schema_version: Literal["1.0.0"] = "1.0.0"
     model_type: Literal["signal_model"] = "signal_model"
-    model: Literal["xgboost", "rule"] = "xgboost"
+    model: Literal["xgboost", "torch", "rule"] = "xgboost"
     name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}$")
     dataset: str | None = None
     horizon_sessions: int = Field(5, ge=1)
@@ -74,16 +96,20 @@ class TrainConfig(Record):
     rounds: int = Field(300, ge=1)
     early_stopping_rounds: int = Field(30, ge=1)
     booster: BoosterParameters = BoosterParameters()
+    network: NetworkParameters = NetworkParameters()
     rule: RuleParameters = RuleParameters()
     min_edge_bps: float = Field(ROUND_TRIP_COST_BPS, ge=0.0)
     trials: int = Field(0, ge=0)
     seed: int = Field(7, ge=0, le=2**31 - 1)
     threads: int = Field(1, ge=1)
+    device: Literal["cpu", "cuda"] = "cpu"
 
     @model_validator(mode="after")
     def _fits_together(self) -> TrainConfig:
-        if self.model == "xgboost" and self.dataset is None:
-            raise ValueError("an xgboost model needs a dataset, e.g. dataset='sp500_core'")
+        if self.model != "rule" and self.dataset is None:
+            raise ValueError(f"a model of kind {self.model} needs a dataset, e.g. dataset='sp500_core'")
+        if self.device != "cpu" and self.model != "torch":
+            raise ValueError(f"device {self.device} is for model='torch'; {self.model} runs on the CPU")
         if self.model == "rule" and (self.dataset is not None or self.trials):
             raise ValueError("a rule is declared: give it neither a dataset nor trials")
         if self.trials and not self.folds:
@@ -92,12 +118,16 @@ class TrainConfig(Record):
             raise ValueError(f"train_until {self.train_until} is before train_start {self.train_start}")
         return self
 
+    @property
+    def inner(self) -> str:
+        """The name of the field that shapes this kind of model."""
+        return _INNER[self.model]
+
     def run_params(self) -> dict[str, Any]:
         """Return the configuration flat, as a tracker shows it; what does not apply is left out."""
-        left_out = {"schema_version", "booster", "rule"}
+        left_out = {"schema_version", *_INNER.values()}
         flat = {
             key: value for key, value in self.to_json().items() if key not in left_out and value is not None
         }
-        inner = self.booster if self.model == "xgboost" else self.rule
-        prefix = "booster" if self.model == "xgboost" else "rule"
-        return flat | {f"{prefix}.{key}": value for key, value in inner.to_json().items()}
+        inner: Record = getattr(self, self.inner)
+        return flat | {f"{self.inner}.{key}": value for key, value in inner.to_json().items()}

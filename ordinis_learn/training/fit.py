@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Generic, TypeVar
 
 import numpy as np
 
+from ordinis_learn.errors import ConfigInvalid
 from ordinis_learn.market.features import FEATURE_NAMES
 from ordinis_learn.models import RuleModel, SignalModel
 from ordinis_learn.ports import Run, Tracker
-from ordinis_learn.training.config import BoosterParameters, TrainConfig
+from ordinis_learn.records import Record
+from ordinis_learn.training.config import TrainConfig
 from ordinis_learn.training.folds import (
     FoldFit,
     confidence_scale,
@@ -21,11 +24,12 @@ from ordinis_learn.training.folds import (
     walk_forward_sharpe,
 )
 from ordinis_learn.training.matrix import TrainingMatrix
+from ordinis_learn.training.plots import Explanation, TrainingPictures, write_training_plots
+from ordinis_learn.training.walk import Walk
 
-if TYPE_CHECKING:
-    from ordinis_learn.training._xgboost import FinalFit
+__all__ = ["Fitted", "declare_rule", "fit_network", "fit_trees"]
 
-__all__ = ["Fitted", "declare_rule", "fit_xgboost"]
+P = TypeVar("P", bound=Record)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,8 +43,8 @@ class Fitted:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Chosen:
-    booster: BoosterParameters
+class _Chosen(Generic[P]):
+    parameters: P
     folds: tuple[FoldFit, ...]
     trials: int = 1
     trial_sharpe_variance: float | None = None
@@ -54,7 +58,7 @@ def declare_rule(config: TrainConfig) -> Fitted:
     return Fitted(model=model)
 
 
-def fit_xgboost(
+def fit_trees(
     config: TrainConfig, *, matrix: TrainingMatrix, tracker: Tracker, run: Run, journal: Path | None = None
 ) -> Fitted:
     """Search where asked, walk forward, then fit every row with the mean of the folds' best rounds.
@@ -67,22 +71,84 @@ def fit_xgboost(
         Too few sessions for so many folds.
     """
     from ordinis_learn.models._xgboost import XGBoostParameters, XGBoostSignalModel  # noqa: PLC0415  heavy
-    from ordinis_learn.training._xgboost import fit_all_rows, forecast_sample  # noqa: PLC0415  heavy
+    from ordinis_learn.training._xgboost import (  # noqa: PLC0415  heavy
+        WalkForward,
+        explain,
+        fit_all_rows,
+        forecast_sample,
+    )
 
-    chosen = _choose(config, matrix=matrix, tracker=tracker, run=run, journal=journal)
+    walk = WalkForward(matrix, config=config) if config.folds else None
+    chosen = _choose(config, given=config.booster, walk=walk, tracker=tracker, run=run, journal=journal)
     rounds = mean_rounds(chosen.folds) if chosen.folds else config.rounds
-    final = fit_all_rows(matrix, config=config, booster=chosen.booster, rounds=rounds)
+    final = fit_all_rows(matrix, config=config, booster=chosen.parameters, rounds=rounds)
     seen = [fold.forecast for fold in chosen.folds] or [forecast_sample(final, matrix=matrix)]
-    scale = confidence_scale(np.concatenate(seen))
     metrics = _summary(chosen.folds, matrix=matrix) | {"rounds": float(rounds)}
-    _log(run, chosen=chosen, final=final, metrics=metrics)
-    return Fitted(
-        model=XGBoostSignalModel(
-            final.booster,
-            feature_names=matrix.feature_names,
-            horizon_sessions=config.horizon_sessions,
-            parameters=XGBoostParameters(min_edge_bps=config.min_edge_bps, scale=scale),
+    _log(run, chosen=chosen, train_rmse=final.train_rmse, metrics=metrics)
+    explanation = explain(final, matrix=matrix)
+    shap = dict(zip(matrix.feature_names, explanation.mean_size.tolist(), strict=True))
+    _log_importance(run, {"gain": final.gain, "mean_abs_shap": shap})
+    _log_plots(
+        run, config=config, unit="boosting round", chosen=chosen, matrix=matrix, explanation=explanation
+    )
+    model = XGBoostSignalModel(
+        final.booster,
+        feature_names=matrix.feature_names,
+        horizon_sessions=config.horizon_sessions,
+        parameters=XGBoostParameters(
+            min_edge_bps=config.min_edge_bps, scale=confidence_scale(np.concatenate(seen))
         ),
+    )
+    return _fitted(model, chosen=chosen, metrics=metrics)
+
+
+def fit_network(
+    config: TrainConfig, *, matrix: TrainingMatrix, tracker: Tracker, run: Run, journal: Path | None = None
+) -> Fitted:
+    """As :func:`fit_trees`, with epochs for rounds.
+
+    Raises
+    ------
+    ConfigInvalid
+        torch is not installed, or there is no such device.
+    TrainFailed
+        The fit diverged, or no trial finished.
+    DataMissing
+        Too few sessions for so many folds.
+    """
+    try:
+        from ordinis_learn.training._torch import (  # noqa: PLC0415  heavy
+            NetworkWalkForward,
+            fit_network_on_all_rows,
+        )
+    except ImportError as error:
+        raise ConfigInvalid(
+            f"train {config.name} with model=torch",
+            found="the package torch is not installed",
+            next_step="pip install 'ordinis-learn[torch]'",
+        ) from error
+
+    walk = NetworkWalkForward(matrix, config=config) if config.folds else None
+    chosen = _choose(config, given=config.network, walk=walk, tracker=tracker, run=run, journal=journal)
+    epochs = mean_rounds(chosen.folds) if chosen.folds else config.network.epochs
+    final = fit_network_on_all_rows(matrix, config=config, parameters=chosen.parameters, epochs=epochs)
+    seen = [fold.forecast for fold in chosen.folds] or [final.forecast]
+    metrics = _summary(chosen.folds, matrix=matrix) | {"epochs": float(epochs)}
+    _log(run, chosen=chosen, train_rmse=final.train_rmse, metrics=metrics)
+    _log_importance(run, {"sensitivity": final.sensitivity})
+    _log_plots(run, config=config, unit="epoch", chosen=chosen, matrix=matrix)
+    model = final.model(
+        config=config,
+        network=chosen.parameters,
+        names=matrix.feature_names,
+        scale=confidence_scale(np.concatenate(seen)),
+    )
+    return _fitted(model, chosen=chosen, metrics=metrics)
+
+
+def _fitted(model: SignalModel, *, chosen: _Chosen[P], metrics: dict[str, float]) -> Fitted:
+    return Fitted(
+        model=model,
         metrics=metrics,
         trials=chosen.trials,
         trial_sharpe_variance=chosen.trial_sharpe_variance,
@@ -90,19 +156,22 @@ def fit_xgboost(
 
 
 def _choose(
-    config: TrainConfig, *, matrix: TrainingMatrix, tracker: Tracker, run: Run, journal: Path | None
-) -> _Chosen:
+    config: TrainConfig,
+    *,
+    given: P,
+    walk: Walk[P] | None,
+    tracker: Tracker,
+    run: Run,
+    journal: Path | None,
+) -> _Chosen[P]:
     """Return the parameters to use with their walk-forward fits; no folds when none are asked for."""
-    if not config.folds:
-        return _Chosen(booster=config.booster, folds=())
-    from ordinis_learn.training._xgboost import WalkForward  # noqa: PLC0415  heavy
-
-    walk = WalkForward(matrix, config=config)
+    if walk is None:
+        return _Chosen(parameters=given, folds=())
     if not config.trials:
-        return _Chosen(booster=config.booster, folds=walk.fit_every_fold(booster=config.booster))
-    from ordinis_learn.training._optuna import search_booster  # noqa: PLC0415  heavy
+        return _Chosen(parameters=given, folds=walk.fit_every_fold(parameters=given))
+    from ordinis_learn.training._optuna import search_parameters  # noqa: PLC0415  heavy
 
-    found = search_booster(walk, config=config, tracker=tracker, parent=run, journal=journal)
+    found = search_parameters(walk, first=given, config=config, tracker=tracker, parent=run, journal=journal)
     run.set_tags(
         {
             "ordinis.trials": str(found.trials),
@@ -111,7 +180,7 @@ def _choose(
         }
     )
     return _Chosen(
-        booster=found.booster,
+        parameters=found.parameters,
         folds=found.folds,
         trials=found.trials,
         trial_sharpe_variance=found.trial_sharpe_variance,
@@ -127,15 +196,41 @@ def _summary(folds: Sequence[FoldFit], *, matrix: TrainingMatrix) -> dict[str, f
     return means | {"mean_valid_rmse": error, "walk_forward_sharpe_per_session": sharpe}
 
 
-def _log(run: Run, *, chosen: _Chosen, final: FinalFit, metrics: dict[str, float]) -> None:
-    """Record curves per round, metrics per fold, the summary, and what the trees used."""
-    curves: dict[str, Sequence[float]] = {"train_rmse": final.train_rmse}
+def _log(run: Run, *, chosen: _Chosen[P], train_rmse: Sequence[float], metrics: dict[str, float]) -> None:
+    """Record curves per round, metrics per fold, and the summary."""
+    curves: dict[str, Sequence[float]] = {"train_rmse": train_rmse}
     for number, fold in enumerate(chosen.folds):
         curves[f"fold_{number}/train_rmse"] = fold.train_rmse
         curves[f"fold_{number}/valid_rmse"] = fold.valid_rmse
         run.log_metrics({f"fold/{name}": value for name, value in fold.metrics.items()}, step=number)
     run.log_series(curves)
     run.log_metrics(metrics)
-    run.log_params({f"fitted.{name}": value for name, value in chosen.booster.to_json().items()})
-    ranked = sorted(final.gain.items(), key=lambda item: (-item[1], item[0]))
-    run.log_json([{"feature": name, "gain": gain} for name, gain in ranked], path="feature_importance.json")
+    run.log_params({f"fitted.{name}": value for name, value in chosen.parameters.to_json().items()})
+
+
+def _log_importance(run: Run, measures: dict[str, dict[str, float]]) -> None:
+    """Record what the model uses, the feature that is largest by the first measure first."""
+    by = next(iter(measures.values()))
+    ranked = sorted(by, key=lambda name: (-by[name], name))
+    rows = [
+        {"feature": name, **{measure: values[name] for measure, values in measures.items()}}
+        for name in ranked
+    ]
+    run.log_json(rows, path="feature_importance.json")
+
+
+def _log_plots(
+    run: Run,
+    *,
+    config: TrainConfig,
+    unit: str,
+    chosen: _Chosen[P],
+    matrix: TrainingMatrix,
+    explanation: Explanation | None = None,
+) -> None:
+    pictures = TrainingPictures(
+        name=config.name, unit=unit, folds=chosen.folds, matrix=matrix, explanation=explanation
+    )
+    with tempfile.TemporaryDirectory(prefix="ordinis-plots-") as folder:
+        for path in write_training_plots(pictures, Path(folder)):
+            run.log_file(path, folder="plots")

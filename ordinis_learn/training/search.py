@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 
-from ordinis_learn.training.config import BoosterParameters
+from ordinis_learn.records import Record
 from ordinis_learn.training.folds import FoldFit
 
 __all__ = ["SearchResult", "sharpe_variance"]
 
 
+P = TypeVar("P", bound=Record)
+
+
 @dataclass(frozen=True, kw_only=True)
-class SearchResult:
+class SearchResult(Generic[P]):
     """The best parameters and everything that was tried on the way.
 
     Attributes
     ----------
-    booster : BoosterParameters
+    parameters : BoosterParameters or NetworkParameters
         Of the trial with the lowest mean validation error.
     folds : tuple of FoldFit
         The walk-forward fits of those parameters.
@@ -32,7 +36,7 @@ class SearchResult:
         trials with a defined ratio. A pruned trial counts with the folds that it finished.
     """
 
-    booster: BoosterParameters
+    parameters: P
     folds: tuple[FoldFit, ...]
     trials: int
     pruned: int

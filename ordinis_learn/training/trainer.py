@@ -19,7 +19,7 @@ from ordinis_learn.records import (
     tree_sha256,
 )
 from ordinis_learn.training.config import TrainConfig
-from ordinis_learn.training.fit import Fitted, declare_rule, fit_xgboost
+from ordinis_learn.training.fit import Fitted, declare_rule, fit_network, fit_trees
 from ordinis_learn.training.matrix import TrainingMatrix, training_matrix
 from ordinis_learn.training.provenance import Provenance
 
@@ -124,7 +124,8 @@ def _fit(
     if matrix is None:
         return declare_rule(config)
     run.log_metrics({"rows": float(len(matrix)), "effective_samples": matrix.effective_samples})
-    return fit_xgboost(config, matrix=matrix, tracker=tracker, run=run, journal=journal)
+    fit = fit_network if config.model == "torch" else fit_trees
+    return fit(config, matrix=matrix, tracker=tracker, run=run, journal=journal)
 
 
 def _matrix(

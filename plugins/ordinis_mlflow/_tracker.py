@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import math
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final, TypeVar
 
 import mlflow.artifacts  # noqa: TID253  a leaf of the plugin
@@ -18,7 +19,7 @@ from mlflow.exceptions import MlflowException  # noqa: TID253
 from mlflow.tracking.context.registry import resolve_tags  # noqa: TID253
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID  # noqa: TID253
 
-from ordinis_learn.errors import StoreUnavailable
+from ordinis_learn.errors import ArtifactMissing, StoreUnavailable
 from ordinis_learn.records import DatasetManifest
 from ordinis_learn.training.provenance import UNKNOWN_COMMIT
 from ordinis_mlflow._dataset import DIGEST_LENGTH, dataset_input
@@ -34,6 +35,7 @@ _METRICS_PER_CALL: Final = 1000
 _PARAMS_PER_CALL: Final = 100
 _TAGS_PER_CALL: Final = 100
 _TAG_CHARACTERS: Final = 5000
+_NOT_THERE: Final = frozenset({"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"})
 
 _SKIPPED_TAG: Final = "ordinis.metrics_undefined"
 _ERROR_TAG: Final = "ordinis.error"
@@ -193,6 +195,26 @@ class RunStore:
             )
         return MlflowRun(
             self._client, uri=self._uri, run_id=created.info.run_id, experiment_id=self._experiment_id
+        )
+
+    def read_json(self, run_id: str, *, path: str) -> Any:
+        """Return a JSON artifact of a run."""
+        asked = f"read {path} of run {run_id}"
+        with translated(asked, uri=self._uri):
+            try:
+                folder = str(PurePosixPath(path).parent)
+                listed = self._client.list_artifacts(run_id, None if folder == "." else folder)
+                known = path in {entry.path for entry in listed}
+            except MlflowException as error:
+                if error.error_code not in _NOT_THERE:
+                    raise
+                known = False
+            if known:
+                with tempfile.TemporaryDirectory(prefix="ordinis-read-") as scratch:
+                    local = Path(self._client.download_artifacts(run_id, path, scratch))
+                    return json.loads(local.read_bytes())
+        raise ArtifactMissing(
+            asked, found="no such run or artifact", next_step="look at the run in the MLflow UI"
         )
 
     def _experiment(self, name: str, *, artifact_root: Path | None) -> str:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ordinis_learn.ports import Run
 
@@ -81,3 +81,7 @@ class MlflowTracker:
             status = "FINISHED"
         finally:
             run.close(status)
+
+    def read_json(self, run_id: str, *, path: str) -> Any:
+        """Return a JSON artifact of a run; ArtifactMissing where there is none."""
+        return self._store.read_json(run_id, path=path)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ordinis_learn.errors import ConfigInvalid, StoreUnavailable
+from ordinis_learn.errors import ArtifactMissing, ConfigInvalid, StoreUnavailable
 from ordinis_learn.market.features import FEATURE_NAMES
 from ordinis_learn.models import load_bundle
 from ordinis_learn.records import tree_sha256
@@ -100,6 +100,23 @@ def test_files_and_json_are_kept(book):
     files = book.runs()[0].files
     assert files["provenance/dirty.patch"] == files["dirty.patch"] == b"+1\n"
     assert json.loads(files["report/scores.json"]) == {"a": [1, None], "b": None}
+
+
+def test_json_is_read_back(book):
+    with book.tracker.start_run("files") as run:
+        run.log_json({"a": [1, None, "é"]}, path="report/scores.json")
+        run.log_json({"seed": 7}, path="config.json")
+    assert book.tracker.read_json(run.run_id, path="report/scores.json") == {"a": [1, None, "é"]}
+    assert book.tracker.read_json(run.run_id, path="config.json") == {"seed": 7}
+
+
+@pytest.mark.parametrize("path", ["nowhere.json", "no/where.json"])
+def test_json_that_is_not_there_is_missing(book, path):
+    with book.tracker.start_run("files") as run:
+        run.log_json({}, path="config.json")
+    for run_id in (run.run_id, "0" * 32, "not a run"):
+        with pytest.raises(ArtifactMissing):
+            book.tracker.read_json(run_id, path=path)
 
 
 def test_a_file_that_is_not_there_is_named(book):

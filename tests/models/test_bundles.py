@@ -1,5 +1,8 @@
 import json
 import pickle
+import subprocess
+import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from ordinis_learn.market.features import FEATURE_NAMES
 from ordinis_learn.market.rules import RuleParameters, rule_signals
 from ordinis_learn.models import RuleModel, load_bundle
 from ordinis_learn.models._xgboost import XGBoostParameters, XGBoostSignalModel
+from ordinis_learn.models.network import NetworkModel, ServedNetwork
 
 NAMES = ("a", "b", "c")
 
@@ -34,9 +38,34 @@ def make_rule(**parameters):
     return RuleModel(feature_names=FEATURE_NAMES, horizon_sessions=5, parameters=RuleParameters(**parameters))
 
 
-@pytest.fixture(params=["rule", "xgboost"])
+def make_network(*, hidden=(4, 2), **declared):
+    rng = np.random.default_rng(2)
+    widths = (3, *hidden, 1)
+    weights = {}
+    for n, (before, after) in enumerate(pairwise(widths)):
+        weights[f"weight_{n}"] = rng.normal(size=(after, before)).astype(np.float32)
+        weights[f"bias_{n}"] = rng.normal(size=after).astype(np.float32)
+    parameters = ServedNetwork(
+        **{
+            "hidden": hidden,
+            "center": (0.1, 0.0, -0.1),
+            "spread": (0.3, 1.0, 0.2),
+            "clip": 8.0,
+            "unit": 0.02,
+            "min_edge_bps": 12.0,
+            "scale": 0.02,
+        }
+        | declared
+    )
+    return NetworkModel(weights, feature_names=NAMES, horizon_sessions=5, parameters=parameters)
+
+
+MODELS = {"rule": make_rule, "xgboost": make_xgboost, "network": make_network}
+
+
+@pytest.fixture(params=MODELS)
 def model(request):
-    return make_rule() if request.param == "rule" else make_xgboost()
+    return MODELS[request.param]()
 
 
 def rows_for(model, count=50):
@@ -78,14 +107,15 @@ def test_rows_are_answered_one_by_one_as_together(model):
         assert alone.confidence[0] == together.confidence[n]
 
 
+@pytest.mark.parametrize("make", [make_xgboost, make_network])
 @settings(max_examples=30)
 @given(
-    arrays(np.float64, (6, 3), elements=st.floats(allow_nan=True, allow_infinity=True)),
-    st.floats(0, 1000),
-    st.floats(1e-6, 1.0),
+    rows=arrays(np.float64, (6, 3), elements=st.floats(allow_nan=True, allow_infinity=True)),
+    min_edge_bps=st.floats(0, 1000),
+    scale=st.floats(1e-6, 1.0),
 )
-def test_a_trained_model_keeps_its_promises_on_any_rows(rows, min_edge_bps, scale):
-    answer = make_xgboost(min_edge_bps=min_edge_bps, scale=scale).predict(rows)
+def test_a_trained_model_keeps_its_promises_on_any_rows(make, rows, min_edge_bps, scale):
+    answer = make(min_edge_bps=min_edge_bps, scale=scale).predict(rows)
     incomplete = ~np.isfinite(rows).all(axis=1)
     assert (answer.direction[incomplete] == 0).all()
     assert (answer.confidence[incomplete] == 0.0).all()
@@ -215,3 +245,35 @@ def test_a_rule_bundle_with_unknown_parameters_is_corrupt(tmp_path):
     (folder / "model.json").write_text(json.dumps(header | {"parameters": {"leverage": 3}}))
     with pytest.raises(DataCorrupt, match="rule"):
         load_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"hidden": [4]},
+        {"hidden": [4, 3]},
+        {"center": [0.0, 0.0]},
+        {"spread": [1.0, 0.0, 1.0]},
+        {"unit": 0.0},
+        {"layers": 3},
+    ],
+)
+def test_weights_that_are_not_what_the_header_declares_are_refused(tmp_path, change):
+    folder = tmp_path / "bundle"
+    make_network().save(folder)
+    header = json.loads((folder / "model.json").read_text())
+    header["parameters"] |= change
+    (folder / "model.json").write_text(json.dumps(header))
+    with pytest.raises(DataCorrupt):
+        load_bundle(folder)
+
+
+def test_a_network_is_served_without_torch(tmp_path):
+    make_network().save(tmp_path / "bundle")
+    code = (
+        "import pathlib, sys; from ordinis_learn.models import load_bundle; "
+        f"load_bundle(pathlib.Path({str(tmp_path / 'bundle')!r})).predict([[0, 0, 0]]); "
+        "print(sorted({'torch', 'xgboost'} & set(sys.modules)))"
+    )
+    told = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"

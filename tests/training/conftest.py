@@ -13,7 +13,9 @@ from ordinis_learn.records import (
     JoinQuality,
 )
 from ordinis_learn.testing.tracker import InMemoryTracker
-from ordinis_learn.training import Provenance
+from ordinis_learn.training import Provenance, train_model
+
+NOW = datetime(2026, 5, 4, tzinfo=UTC)
 
 FEATURES = ("ret_5", "vol_20", "z_20")
 
@@ -96,3 +98,25 @@ def tracker(tmp_path: Path):
 @pytest.fixture
 def provenance():
     return Provenance(code_commit="c0ffee", code_dirty=True, dirty_patch="--- a\n+++ b\n", env_hash="11" * 32)
+
+
+@pytest.fixture
+def train(tracker, provenance, manifest_of, tmp_path):
+    def call(config, table=None, *, min_samples=100, manifest=None, name="scratch", journal=None):
+        scratch = tmp_path / name
+        scratch.mkdir()
+        return train_model(
+            config,
+            manifest=manifest or (None if table is None else manifest_of(table)),
+            table=table,
+            tracker=tracker,
+            provenance=provenance,
+            datasets_root=tmp_path / "datasets",
+            scratch=scratch,
+            min_samples=min_samples,
+            trainer="ada",
+            clock=lambda: NOW,
+            journal=journal,
+        )
+
+    return call

@@ -8,32 +8,10 @@ import pytest
 from ordinis_learn.errors import ConfigInvalid, DataMissing, DatasetRejected, TrainFailed
 from ordinis_learn.models import load_bundle
 from ordinis_learn.records import DECLARED, tree_sha256
-from ordinis_learn.training import BoosterParameters, TrainConfig, train_model
+from ordinis_learn.training import BoosterParameters, TrainConfig
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
 QUICK = {"name": "sp500_signal", "dataset": "core", "rounds": 20, "early_stopping_rounds": 5, "folds": 2}
-
-
-@pytest.fixture
-def train(tracker, provenance, manifest_of, tmp_path):
-    def call(config, table=None, *, min_samples=100, manifest=None, name="scratch", journal=None):
-        scratch = tmp_path / name
-        scratch.mkdir()
-        return train_model(
-            config,
-            manifest=manifest or (None if table is None else manifest_of(table)),
-            table=table,
-            tracker=tracker,
-            provenance=provenance,
-            datasets_root=tmp_path / "datasets",
-            scratch=scratch,
-            min_samples=min_samples,
-            trainer="ada",
-            clock=lambda: NOW,
-            journal=journal,
-        )
-
-    return call
 
 
 def test_an_xgboost_run_records_what_an_auditor_needs(train, tracker, planted):

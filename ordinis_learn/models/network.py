@@ -1,0 +1,180 @@
+"""A small feed-forward network that forecasts the forward return; asked without torch.
+
+The weights lie in ``weights.safetensors``, the architecture is declared in the header: nothing in the bundle
+is code. The forward pass is NumPy in float64, so a desk that serves a network needs no torch and gets the same
+answer to a row alone as to a thousand rows, to within rounding of the sixteenth digit.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from ordinis_learn.errors import DataCorrupt
+from ordinis_learn.models.base import Predictions
+from ordinis_learn.models.edge import worthwhile_direction
+from ordinis_learn.models.header import BundleHeader, write_bundle
+from ordinis_learn.models.rows import checked_rows
+from ordinis_learn.records import Record
+
+__all__ = ["WEIGHTS_FILE", "NetworkModel", "NetworkWeights", "ServedNetwork"]
+
+WEIGHTS_FILE: Final = "weights.safetensors"
+
+Float2D = npt.NDArray[np.float64]
+NetworkWeights = dict[str, npt.NDArray[np.float32]]
+"""``weight_0`` of shape (hidden, F), ``bias_0`` of shape (hidden,), ``weight_1``, …; the last has one row."""
+
+
+class ServedNetwork(Record):
+    """What the header declares beside the weights.
+
+    ``hidden`` are the widths of the ReLU layers. Features are standardised by ``center`` and ``spread`` (one per
+    feature, of the training rows) and clipped at ``clip`` spreads; the output is a multiple of ``unit``, the
+    standard deviation of the training returns. ``min_edge_bps`` and ``scale`` are those of
+    :class:`ordinis_learn.models._xgboost.XGBoostParameters`.
+    """
+
+    hidden: tuple[int, ...] = Field(min_length=1)
+    center: tuple[float, ...]
+    spread: tuple[float, ...]
+    clip: float = Field(gt=0.0, allow_inf_nan=False)
+    unit: float = Field(gt=0.0, allow_inf_nan=False)
+    min_edge_bps: float = Field(ge=0.0, allow_inf_nan=False)
+    scale: float = Field(gt=0.0, allow_inf_nan=False)
+
+
+class NetworkModel:
+    """A regression of the unsigned forward return over ``horizon_sessions``; see the xgboost model for the rest.
+
+    Parameters
+    ----------
+    weights : dict of float32 arrays
+        As :data:`NetworkWeights` says.
+    feature_names : tuple of str
+    horizon_sessions : int
+    parameters : ServedNetwork
+
+    """
+
+    kind = "mlp"
+
+    def __init__(
+        self,
+        weights: NetworkWeights,
+        *,
+        feature_names: tuple[str, ...],
+        horizon_sessions: int,
+        parameters: ServedNetwork,
+    ) -> None:
+        self._weights = weights
+        self._feature_names = feature_names
+        self._horizon_sessions = horizon_sessions
+        self._parameters = parameters
+        layers = range(len(parameters.hidden) + 1)
+        self._layers = [
+            (weights[f"weight_{n}"].astype(np.float64).T, weights[f"bias_{n}"].astype(np.float64))
+            for n in layers
+        ]
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Return the columns of ``predict``'s argument, in order."""
+        return self._feature_names
+
+    @property
+    def horizon_sessions(self) -> int:
+        """Return the horizon of the forecast."""
+        return self._horizon_sessions
+
+    @property
+    def parameters(self) -> ServedNetwork:
+        """Return what the header declares."""
+        return self._parameters
+
+    def predict(self, features: npt.NDArray[np.float64]) -> Predictions:
+        """Answer for an (n, F) matrix; a row with a non-finite feature is flat with confidence 0."""
+        rows, complete = checked_rows(features, names=self._feature_names)
+        forecast = np.full(len(rows), np.nan)
+        forecast[complete] = self._forecast(rows[complete])
+        size = np.where(np.isnan(forecast), 0.0, np.abs(forecast))
+        return Predictions(
+            direction=worthwhile_direction(forecast, min_edge_bps=self._parameters.min_edge_bps),
+            confidence=np.minimum(size / self._parameters.scale, 1.0),
+            expected_return=forecast,
+        )
+
+    def _forecast(self, rows: Float2D) -> npt.NDArray[np.float64]:
+        declared = self._parameters
+        center, reach = np.array(declared.center), declared.clip * np.array(declared.spread)
+        # Clipped before it is divided: a feature of 1e307 is out of reach, not an overflow.
+        signal = (np.clip(rows, center - reach, center + reach) - center) / np.array(declared.spread)
+        for weight, bias in self._layers[:-1]:
+            # einsum without optimisation adds in one order, whatever the number of rows; a BLAS product does not.
+            signal = np.maximum(np.einsum("nf,fh->nh", signal, weight) + bias, 0.0)
+        weight, bias = self._layers[-1]
+        forecast: npt.NDArray[np.float64] = (np.einsum("nf,fh->nh", signal, weight) + bias)[:, 0]
+        return forecast * declared.unit
+
+    def save(self, folder: Path) -> None:
+        """Write ``model.json`` and ``weights.safetensors`` into a new folder."""
+        header = BundleHeader(
+            kind=self.kind,
+            feature_names=self._feature_names,
+            horizon_sessions=self._horizon_sessions,
+            parameters=self._parameters.to_json(),
+        )
+        write_bundle(folder, header, files={WEIGHTS_FILE: save(self._weights)})
+
+    @classmethod
+    def load(cls, folder: Path, header: BundleHeader) -> NetworkModel:
+        """Read the weights beside a header; raise DataCorrupt where the two do not fit."""
+        try:
+            parameters = ServedNetwork.model_validate(header.parameters)
+            weights = load((folder / WEIGHTS_FILE).read_bytes())
+        except (SafetensorError, ValidationError) as error:
+            raise _corrupt(folder, found=str(error).splitlines()[0]) from error
+        if found := _misfit(weights, parameters=parameters, features=len(header.feature_names)):
+            raise _corrupt(folder, found=found)
+        return cls(
+            weights,
+            feature_names=header.feature_names,
+            horizon_sessions=header.horizon_sessions,
+            parameters=parameters,
+        )
+
+
+def _misfit(weights: NetworkWeights, *, parameters: ServedNetwork, features: int) -> str:
+    """Return how the weights differ from the declared architecture, empty where they do not."""
+    if len(parameters.center) != features or len(parameters.spread) != features:
+        return (
+            f"{len(parameters.center)} centers and {len(parameters.spread)} spreads for {features} features"
+        )
+    if not all(np.isfinite([*parameters.center, *parameters.spread])) or min(parameters.spread) <= 0.0:
+        return "a center that is not finite, or a spread that is not positive"
+    widths = (features, *parameters.hidden, 1)
+    wanted: dict[str, tuple[int, ...]] = {}
+    for n, (before, after) in enumerate(pairwise(widths)):
+        wanted |= {f"weight_{n}": (after, before), f"bias_{n}": (after,)}
+    found = {name: array.shape for name, array in weights.items()}
+    if found != wanted:
+        return f"weights of shapes {found}, the header declares {wanted}"
+    if any(array.dtype != np.float32 or not np.isfinite(array).all() for array in weights.values()):
+        return "a weight that is not a finite float32"
+    return ""
+
+
+def _corrupt(folder: Path, *, found: str) -> DataCorrupt:
+    return DataCorrupt(
+        f"load the network in {folder}",
+        found=found,
+        next_step="restore the folder from the run's artifacts, or train again with ordinis-learn train",
+        folder=str(folder),
+    )

@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session
 
 from ordinis_learn.errors import ConfigInvalid, LearnError, StoreUnavailable
 from ordinis_registry import permits
-from ordinis_registry.database import begin_writing
+from ordinis_registry.database import begin_writing, prepare_connections
 
 __all__ = ["Transactions", "refusal"]
 
@@ -76,6 +76,7 @@ class Transactions:
     def __init__(self, engine: Engine, plain: _SessionMaker) -> None:
         self._engine = engine
         self._plain = plain
+        prepare_connections(engine)
         self._current: ContextVar[Session | None] = ContextVar(f"ordinis_session_{id(self)}", default=None)
 
     def join(self, read_only: bool = True) -> AbstractContextManager[Session]:  # noqa: FBT001, FBT002  MLflow's signature

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -30,6 +31,7 @@ __all__ = [
     "DOMAIN",
     "EVERYTHING",
     "GENESIS",
+    "Head",
     "active_at",
     "append",
     "hash_text",
@@ -44,7 +46,16 @@ EVERYTHING: Final = "*"
 GENESIS: Final = "0" * 64
 """The ``previous_hash`` of a chain's first record."""
 _BATCH: Final = 2
-_INSERT: Final = sa.insert(Base.metadata.tables[LedgerRow.__tablename__])
+_LEDGER: Final = Base.metadata.tables[LedgerRow.__tablename__]
+_HEADS: Final = Base.metadata.tables[HeadRow.__tablename__]
+_INSERT: Final = sa.insert(_LEDGER)
+_OF_SUBJECT: Final = _HEADS.c.subject == sa.bindparam("of_subject")
+_LOCK: Final = sa.select(_HEADS.c.sequence, _HEADS.c.hash).where(_OF_SUBJECT).with_for_update()
+_ADVANCE: Final = (
+    sa.update(_HEADS)
+    .where(_OF_SUBJECT)
+    .values(sequence=sa.bindparam("new_sequence"), hash=sa.bindparam("new_hash"))
+)
 
 
 def hash_text(text: str) -> str:
@@ -52,7 +63,16 @@ def hash_text(text: str) -> str:
     return hashlib.sha256(DOMAIN.encode("ascii") + b"\x00" + text.encode()).hexdigest()
 
 
-def lock(session: Session, subject: str) -> HeadRow:
+@dataclass(kw_only=True)
+class Head:
+    """Where a chain ends, as the transaction that holds it sees it."""
+
+    subject: str
+    sequence: int
+    hash: str
+
+
+def lock(session: Session, subject: str) -> Head:
     """Take the chain's head row for this transaction, creating it for a new chain.
 
     Whoever decides from what a chain says must hold its head first, or two of them decide alike.
@@ -62,16 +82,14 @@ def lock(session: Session, subject: str) -> HeadRow:
     AuditWriteFailed
         The head cannot be written; then no record could be either.
     """
-    query = sa.select(HeadRow).where(HeadRow.subject == subject).with_for_update()
-    fetch: dict[str, Any] = {"populate_existing": True}
     try:
-        head = session.execute(query, execution_options=fetch).scalar_one_or_none()
-        if head is None:
+        found = session.execute(_LOCK, {"of_subject": subject}).one_or_none()
+        if found is None:
             insert_once(session, HeadRow, subject=subject, sequence=0, hash=GENESIS)
-            head = session.execute(query, execution_options=fetch).scalar_one()
+            found = session.execute(_LOCK, {"of_subject": subject}).one()
     except SQLAlchemyError as error:
         raise _write_failed(f"take the head of the chain {subject!r}", error) from error
-    return head
+    return Head(subject=subject, sequence=found.sequence, hash=found.hash)
 
 
 def append(
@@ -82,14 +100,14 @@ def append(
     actor: Actor,
     at: datetime,
     body: Mapping[str, Any],
-    head: HeadRow | None = None,
+    head: Head | None = None,
 ) -> AuditRecord:
     """Add one record to a chain, within the caller's transaction.
 
     Parameters
     ----------
     session : Session
-        An open, writing transaction; the record is flushed, the caller commits.
+        An open, writing transaction; the record is written, the caller commits.
     subject : str
         The chain: a model's name, or ``*``.
     action : str
@@ -121,8 +139,10 @@ def append(
             "hashed_text": text,
         }
         session.execute(_INSERT, values)
+        session.execute(
+            _ADVANCE, {"of_subject": subject, "new_sequence": record.sequence, "new_hash": record.hash}
+        )
         head.sequence, head.hash = record.sequence, record.hash
-        session.flush()
     except (SQLAlchemyError, ValueError) as error:  # ValueError: a body that is no canonical JSON
         raise _write_failed(f"record {action} of {subject!r}", error) from error
     return record
@@ -197,7 +217,7 @@ def _pointers_of(row: LedgerRow) -> Pointers | None:
 
 
 def _next_record(
-    head: HeadRow, *, subject: str, action: str, actor: Actor, at: datetime, body: dict[str, Any]
+    head: Head, *, subject: str, action: str, actor: Actor, at: datetime, body: dict[str, Any]
 ) -> tuple[AuditRecord, str]:
     draft = AuditRecord(
         subject=subject,

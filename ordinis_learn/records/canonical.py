@@ -41,7 +41,7 @@ def canonical_json(value: Any) -> bytes:
         return rfc8785.dumps(value)
 
 
-class _NotPlain(Exception):  # noqa: N818  never leaves this file
+class _NotPlain(Exception):
     """The standard library would not write a value as RFC 8785 asks."""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Final
 
 from mlflow.entities.model_registry import ModelVersion  # noqa: TID253  a leaf, loaded by name
@@ -72,7 +73,11 @@ class Change:
         self._began_ms = get_current_time_millis()
         self._rows = ModelRows(session, plain=plain, name=name)
         self._references: dict[str, str | None] = {}
-        self.recorded_pointers = ledger.pointers(session, name)
+
+    @cached_property
+    def recorded_pointers(self) -> Pointers | None:
+        """What the ledger says is active, in shadow and last known good; None where it never said."""
+        return ledger.pointers(self.session, self.name)
 
     @property
     def pointers(self) -> Pointers:
@@ -152,9 +157,9 @@ class Change:
         """Return a version as MLflow's clients see it, with what this change did to it."""
         return self._rows.entity(version)
 
-    def keep_source(self, version: str, source: str) -> None:
-        """Show the address a version was registered from, where it lies at another one."""
-        self._rows.set_source(version, source)
+    def create(self, *, source: str, address: str, tags: Mapping[str, str], **columns: Any) -> str:
+        """Add a version, registered from ``source``, whose bytes lie at ``address``; return its number."""
+        return self._rows.create(source=source, storage_location=address, tags=tags, **columns)
 
     def point(self, pointers: Pointers) -> None:
         """Put the governed aliases where the pointers say."""

@@ -19,6 +19,7 @@ from mlflow.store.model_registry.dbmodels.models import (  # noqa: TID253
     SqlRegisteredModel,
     SqlRegisteredModelAlias,
 )
+from mlflow.utils.time import get_current_time_millis  # noqa: TID253
 from mlflow.utils.validation import _validate_model_version, _validate_model_version_tag  # noqa: TID253
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
@@ -50,13 +51,13 @@ _READ_STAGE: Final = (
     .where(_of_model(_VERSIONS), _VERSIONS.c.current_stage == sa.bindparam("of_stage"))
     .order_by(_VERSIONS.c.version)
 )
+_READ_HIGHEST: Final = sa.select(sa.func.max(_VERSIONS.c.version)).where(_of_model(_VERSIONS))
+_INSERT_VERSION: Final = sa.insert(_VERSIONS)
+_INSERT_TAGS: Final = sa.insert(_TAGS)
 _WRITE_VERSION: Final = (
     sa.update(_VERSIONS)
     .where(_of_version(_VERSIONS), _STANDING)
     .values(current_stage=sa.bindparam("stage"), last_updated_time=sa.bindparam("at_ms"))
-)
-_WRITE_SOURCE: Final = (
-    sa.update(_VERSIONS).where(_of_version(_VERSIONS)).values(source=sa.bindparam("new_source"))
 )
 _TOUCH_MODEL: Final = (
     sa.update(_MODELS).where(_of_model(_MODELS)).values(last_updated_time=sa.bindparam("at_ms"))
@@ -130,6 +131,26 @@ class ModelRows:
         found = self._session.scalars(_READ_STAGE, {**self._model, "of_stage": stage})
         return [str(version) for version in found]
 
+    def create(self, *, tags: Mapping[str, str], **columns: Any) -> str:
+        """Add the next version and return its number; MLflow's error when there is no such model.
+
+        MLflow's method reads the highest number before it holds anything, and where somebody else took the next one it
+        rolls the transaction back and tries again, which would let go of the chain's head. Here the model's row
+        is written first, and whoever adds a version waits for it.
+        """
+        for key, value in tags.items():
+            _validate_model_version_tag(key, value)
+        at_ms = get_current_time_millis()
+        if not self._session.connection().execute(_TOUCH_MODEL, {**self._model, "at_ms": at_ms}).rowcount:
+            self._plain._get_registered_model(self._session, self._name)  # noqa: SLF001  raises MLflow's error
+        number = (self._session.scalar(_READ_HIGHEST, self._model) or 0) + 1
+        row = {"workspace": self._workspace, "name": self._name, "version": number}
+        times = {"creation_time": at_ms, "last_updated_time": at_ms}
+        self._session.execute(_INSERT_VERSION, {**row, **times, **columns})
+        self._session.execute(_INSERT_TAGS, [{**row, "key": key, "value": tags[key]} for key in tags])
+        self._tags[str(number)] = dict(tags)
+        return str(number)
+
     def set_stage(self, version: str, stage: str, *, at_ms: int) -> None:
         """Move a version; MLflow's error when there is none."""
         values = {**self._place(version), "stage": stage, "at_ms": at_ms}
@@ -140,11 +161,6 @@ class ModelRows:
             self._touched = True
         if version in self._versions:
             self._versions[version].update(current_stage=stage, last_updated_time=at_ms)
-
-    def set_source(self, version: str, source: str) -> None:
-        """Write where a version was registered from."""
-        self._session.execute(_WRITE_SOURCE, {**self._place(version), "new_source": source})
-        self._versions.pop(version, None)
 
     def set_tag(self, version: str, key: str, value: str) -> None:
         """Write a tag of a version."""

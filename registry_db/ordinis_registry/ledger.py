@@ -15,6 +15,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -23,7 +24,7 @@ from sqlalchemy.orm import Session
 
 from ordinis_learn.errors import AuditWriteFailed
 from ordinis_learn.records import Actor, AuditRecord, canonical_json
-from ordinis_registry.models import MOVED_POINTERS, Base, HeadRow, LedgerRow
+from ordinis_registry.models import MOVED_POINTERS, Base, HeadRow, LedgerRow, UtcMoment
 from ordinis_registry.once import insert_once
 from ordinis_registry.pointers import Pointers
 
@@ -46,6 +47,8 @@ EVERYTHING: Final = "*"
 GENESIS: Final = "0" * 64
 """The ``previous_hash`` of a chain's first record."""
 _BATCH: Final = 2
+_LARGEST_BATCH: Final = 256
+_LARGEST_SEQUENCE: Final = 2**31 - 1
 _LEDGER: Final = Base.metadata.tables[LedgerRow.__tablename__]
 _HEADS: Final = Base.metadata.tables[HeadRow.__tablename__]
 _INSERT: Final = sa.insert(_LEDGER)
@@ -56,6 +59,14 @@ _ADVANCE: Final = (
     .where(_OF_SUBJECT)
     .values(sequence=sa.bindparam("new_sequence"), hash=sa.bindparam("new_hash"))
 )
+_RECORDS: Final = (
+    sa.select(_LEDGER.c.sequence, _LEDGER.c.hash, _LEDGER.c.hashed_text)
+    .where(_LEDGER.c.subject == sa.bindparam("of_subject"), _LEDGER.c.sequence < sa.bindparam("below"))
+    .order_by(_LEDGER.c.sequence.desc())
+    .limit(sa.bindparam("count", type_=sa.Integer()))
+)
+_NEWEST: Final = _RECORDS.where(_LEDGER.c.action == sa.bindparam("of_action"))
+_NEWEST_HOLDING: Final = _NEWEST.where(_LEDGER.c.hashed_text.like(sa.bindparam("holding"), escape="/"))
 
 
 def hash_text(text: str) -> str:
@@ -179,13 +190,13 @@ def active_at(session: Session, name: str, moment: datetime) -> str | None:
 
 def newest(session: Session, subject: str, *, action: str, holding: str = "") -> Iterator[AuditRecord]:
     """Return a chain's records of one action, newest first; only those with ``holding`` in their text."""
-    query = sa.select(LedgerRow).where(LedgerRow.subject == subject, LedgerRow.action == action)
-    query = query.where(LedgerRow.hashed_text.contains(holding, autoescape=True))
-    for row in session.scalars(query.order_by(LedgerRow.sequence.desc())):
+    query = _NEWEST_HOLDING if holding else _NEWEST
+    asked = {"of_subject": subject, "of_action": action, "holding": f"%{_escaped(holding)}%"}
+    for row in _in_batches(session, query, asked):
         yield to_record(row)
 
 
-def to_record(row: LedgerRow) -> AuditRecord:
+def to_record(row: LedgerRow | sa.Row[Any]) -> AuditRecord:
     """Return a row as the record that was hashed."""
     return AuditRecord.model_validate({**json.loads(row.hashed_text), "hash": row.hash})
 
@@ -198,20 +209,34 @@ def _write_failed(asked: str, error: Exception) -> AuditWriteFailed:
     )
 
 
-def _moves(session: Session, subject: str, *, until: datetime | None = None) -> Iterator[LedgerRow]:
+def _moves(session: Session, subject: str, *, until: datetime | None = None) -> Iterator[sa.Row[Any]]:
     """Read the records that may have moved the pointers, newest first, a few at a time."""
-    moved = sa.text(MOVED_POINTERS[session.get_bind().dialect.name])
-    query = sa.select(LedgerRow).where(LedgerRow.subject == subject, moved)
-    if until is not None:
-        query = query.where(LedgerRow.at <= until)
-    query = query.order_by(LedgerRow.sequence.desc()).limit(_BATCH)
-    rows = session.scalars(query).all()
-    while rows:
+    query = _moved(session.get_bind().dialect.name, timed=until is not None)
+    return _in_batches(session, query, {"of_subject": subject, "until": until})
+
+
+def _in_batches(session: Session, query: sa.Select[Any], asked: Mapping[str, Any]) -> Iterator[sa.Row[Any]]:
+    """Read newest first, a few rows at first and more each time: most readers stop at the first."""
+    below, count = _LARGEST_SEQUENCE, _BATCH
+    while True:
+        rows = session.execute(query, {**asked, "below": below, "count": count}).all()
         yield from rows
-        rows = session.scalars(query.where(LedgerRow.sequence < rows[-1].sequence)).all()
+        if len(rows) < count:
+            return
+        below, count = rows[-1].sequence, min(count * _BATCH, _LARGEST_BATCH)
 
 
-def _pointers_of(row: LedgerRow) -> Pointers | None:
+@cache
+def _moved(dialect: str, *, timed: bool) -> sa.Select[Any]:
+    query = _RECORDS.where(sa.text(MOVED_POINTERS[dialect]))
+    return query.where(_LEDGER.c.at <= sa.bindparam("until", type_=UtcMoment())) if timed else query
+
+
+def _escaped(text: str) -> str:
+    return text.replace("/", "//").replace("%", "/%").replace("_", "/_")
+
+
+def _pointers_of(row: sa.Row[Any]) -> Pointers | None:
     body = json.loads(row.hashed_text)["body"]
     return Pointers.model_validate(body["pointers"]) if "pointers" in body else None
 

@@ -24,6 +24,7 @@ from sqlalchemy.orm import Session
 
 from ordinis_learn.errors import AuditWriteFailed
 from ordinis_learn.records import Actor, AuditRecord, canonical_json
+from ordinis_registry._stretch import DOMAIN, GENESIS
 from ordinis_registry.models import MOVED_POINTERS, Base, HeadRow, LedgerRow, UtcMoment
 from ordinis_registry.once import insert_once
 from ordinis_registry.pointers import Pointers
@@ -41,11 +42,8 @@ __all__ = [
     "pointers",
 ]
 
-DOMAIN: Final = "ordinis.ledger.v1"
 EVERYTHING: Final = "*"
 """The chain of what concerns no single model: identities and policies."""
-GENESIS: Final = "0" * 64
-"""The ``previous_hash`` of a chain's first record."""
 _BATCH: Final = 2
 _LARGEST_BATCH: Final = 256
 _LARGEST_SEQUENCE: Final = 2**31 - 1

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
-from ordinis_learn.records.canonical import canonical_json, hash_of
+from ordinis_learn.records.canonical import canonical_json, hash_of_bytes
 
 __all__ = ["Fraction", "NullableFloat", "Record", "Sha256", "UtcDatetime"]
 
@@ -52,4 +52,9 @@ class Record(BaseModel):
 
     def content_hash(self) -> str:
         """Return the record's hash, in a domain named after its class."""
-        return hash_of(self.to_json(), domain=f"ordinis.{type(self).__name__}")
+        return self.hashed()[1]
+
+    def hashed(self) -> tuple[bytes, str]:
+        """Return the record's RFC 8785 bytes and its hash, for whoever needs both."""
+        canonical = self.canonical()
+        return canonical, hash_of_bytes(canonical, domain=f"ordinis.{type(self).__name__}")

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any, Final
 
 import rfc8785
 
-__all__ = ["canonical_json", "file_sha256", "hash_of", "tree_sha256"]
+__all__ = ["canonical_json", "file_sha256", "hash_of", "hash_of_bytes", "tree_sha256"]
 
 _ENCODER: Final = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, check_circular=False
 )
 _LARGEST: Final = 2**53 - 1
+_SHORT_FROM: Final = 1e-4
+"""From here on Python writes a float without an exponent, as RFC 8785 does from 1e-6 on."""
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _CHUNK_BYTES: Final = 1 << 20
 _NOT_CONTENT: Final = frozenset({"registered_model_meta"})
 
@@ -31,25 +35,41 @@ def canonical_json(value: Any) -> bytes:
     >>> canonical_json({"b": 1.0, "a": [True, None]})
     b'{"a":[true,null],"b":1}'
     """
-    if _is_plain(value):
-        return _ENCODER.encode(value).encode()
-    return rfc8785.dumps(value)
+    try:
+        return _ENCODER.encode(_plain(value)).encode()
+    except _NotPlain:
+        return rfc8785.dumps(value)
 
 
-def _is_plain(value: Any) -> bool:
-    """Tell whether the standard library writes a value as RFC 8785 asks: ten times as fast as our library.
+class _NotPlain(Exception):
+    """The standard library would not write a value as RFC 8785 asks."""
 
-    They differ in floats, in integers beyond 2^53, and in keys or texts outside the Basic Multilingual Plane or with lone
-    surrogates; those, and types that are no JSON, take the long way. ASCII has none of them.
+
+def _plain(value: Any) -> Any:
+    """Return an equal value that the standard library writes as RFC 8785 asks: ten times as fast as our library.
+
+    They differ in how they write whole, tiny and huge floats, in integers beyond 2^53, and in texts with lone
+    surrogates and keys beyond ASCII, which are sorted by UTF-16. A whole float becomes an integer; the rest, and
+    types that are no JSON, take the long way.
     """
     kind = type(value)
     if kind is str:
-        return bool(value.isascii())
-    if kind is dict:
-        return all(type(key) is str and key.isascii() and _is_plain(one) for key, one in value.items())
-    if kind is list or kind is tuple:
-        return all(_is_plain(one) for one in value)
-    return value is None or kind is bool or (kind is int and -_LARGEST <= value <= _LARGEST)
+        if value.isascii() or not _SURROGATE.search(value):
+            return value
+    elif kind is dict:
+        if all(type(key) is str and key.isascii() for key in value):
+            return {key: _plain(one) for key, one in value.items()}
+    elif kind is list or kind is tuple:
+        return [_plain(one) for one in value]
+    elif value is None or kind is bool or (kind is int and -_LARGEST <= value <= _LARGEST):
+        return value
+    elif kind is float:
+        size = abs(value)
+        if size <= _LARGEST and value == int(value):
+            return int(value)
+        if _SHORT_FROM <= size < _LARGEST:
+            return value
+    raise _NotPlain
 
 
 def hash_of(value: Any, *, domain: str) -> str:
@@ -62,7 +82,12 @@ def hash_of(value: Any, *, domain: str) -> str:
     >>> hash_of({"a": 1}, domain="config") == hash_of({"a": 1}, domain="ledger")
     False
     """
-    return hashlib.sha256(domain.encode("ascii") + b"\x00" + canonical_json(value)).hexdigest()
+    return hash_of_bytes(canonical_json(value), domain=domain)
+
+
+def hash_of_bytes(canonical: bytes, *, domain: str) -> str:
+    """Return the hex SHA-256 of canonical bytes, in a domain."""
+    return hashlib.sha256(domain.encode("ascii") + b"\x00" + canonical).hexdigest()
 
 
 def file_sha256(path: Path) -> str:

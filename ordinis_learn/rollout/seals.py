@@ -15,7 +15,7 @@ from securesystemslib.dsse import Envelope
 from securesystemslib.signer import CryptoSigner
 
 from ordinis_learn.records import Identity
-from ordinis_learn.rollout.statements import PAYLOAD_TYPE, _check_signature, _read_envelope, _trusted
+from ordinis_learn.rollout.statements import PAYLOAD_TYPE, _read_envelope, _trusted, check_envelope
 
 __all__ = ["seal", "signers_of", "unseal"]
 
@@ -39,6 +39,6 @@ def signers_of(
 def unseal(envelope: Mapping[str, Any], *, signer: Identity) -> bytes:
     """Return the signed bytes; EvidenceInvalid where the signature is not one of the signer's key."""
     read = _read_envelope(json.dumps(dict(envelope)))
-    _check_signature(read, signer)
+    check_envelope(read, key_id=signer.key_id, public_key=signer.public_key, name=signer.name)
     payload: bytes = read.payload
     return payload

@@ -14,6 +14,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, cast, get_args
 
@@ -44,6 +45,7 @@ __all__ = [
     "PREDICATE_TYPES",
     "ROLES",
     "VerifiedStatement",
+    "check_envelope",
     "sign",
     "verify",
 ]
@@ -52,6 +54,9 @@ MAX_CHARACTERS: Final = 100_000
 """The longest value of a model-version tag that MLflow stores."""
 
 PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
+_REMEMBERED: Final = 128
+"""How many texts this process remembers having read and verified. Only what depends on nothing but the text and the
+key is: whether the key is trusted, revoked or retired, and in which role, is asked anew every time."""
 _STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
 
 PREDICATE_TYPES: Final = MappingProxyType(
@@ -202,7 +207,7 @@ def verify(
     envelope = _read_envelope(text)
     (key_id,) = envelope.signatures
     trusted = _trusted(key_id, identities=identities, now=now, seen_at=accepted_at or now)
-    _check_signature(envelope, trusted[0])
+    _check_signature(text, key_id=key_id, public_key=trusted[0].public_key, name=trusted[0].name)
     kind, subject, record = _read_payload(envelope.payload)
     signer = _in_role(trusted, kind)
     named = getattr(record, {"approval": "approver", "waiver": "granted_by"}.get(kind, ""), signer.name)
@@ -217,6 +222,7 @@ def _known_kind(kind: str) -> StatementKind:
     return cast("StatementKind", kind)
 
 
+@lru_cache(_REMEMBERED)
 def _read_envelope(text: str) -> Envelope:
     if len(text) > MAX_CHARACTERS:
         raise _invalid(f"{len(text)} characters, at most {MAX_CHARACTERS} are read")
@@ -254,15 +260,18 @@ def _trusted(
     return valid
 
 
-def _check_signature(envelope: Envelope, identity: Identity) -> None:
-    scheme = {"keytype": "ed25519", "scheme": "ed25519", "keyval": {"public": identity.public_key}}
+@lru_cache(_REMEMBERED)
+def _check_signature(text: str, *, key_id: str, public_key: str, name: str) -> None:
+    check_envelope(_read_envelope(text), key_id=key_id, public_key=public_key, name=name)
+
+
+def check_envelope(envelope: Envelope, *, key_id: str, public_key: str, name: str) -> None:
+    """See that an envelope is signed with a key; EvidenceInvalid where it is not. ``name`` is the key's owner."""
+    scheme = {"keytype": "ed25519", "scheme": "ed25519", "keyval": {"public": public_key}}
     try:
-        key = SSlibKey.from_dict(identity.key_id, scheme)
-        envelope.verify([key], 1)
+        envelope.verify([SSlibKey.from_dict(key_id, scheme)], 1)
     except (SigningError, ValueError, KeyError, TypeError) as error:
-        raise _invalid(
-            f"the signature is not one of {identity.name}'s key {identity.key_id[:16]}…"
-        ) from error
+        raise _invalid(f"the signature is not one of {name}'s key {key_id[:16]}…") from error
 
 
 def _in_role(rows: Sequence[Identity], kind: StatementKind) -> Identity:
@@ -275,6 +284,7 @@ def _in_role(rows: Sequence[Identity], kind: StatementKind) -> Identity:
     )
 
 
+@lru_cache(_REMEMBERED)
 def _read_payload(payload: bytes) -> tuple[StatementKind, ModelRef, Record]:
     try:
         statement = _Statement.model_validate_json(payload)

@@ -2,26 +2,17 @@
 
 It holds the head of the model's chain from the start, so that two changes of one model never decide from
 the same past. Everything it writes is committed with its ledger record or not at all.
-
-Each version's row is read once per change, after the head is held, and written through SQLAlchemy:
-MLflow's own methods would read it again for every stage, tag and alias, which made up half of a transition.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Final
 
-import sqlalchemy as sa
 from mlflow.entities.model_registry import ModelVersion  # noqa: TID253  a leaf, loaded by name
-from mlflow.store.model_registry.dbmodels.models import (  # noqa: TID253
-    SqlModelVersion,
-    SqlModelVersionTag,
-    SqlRegisteredModelAlias,
-)
 from mlflow.utils.time import get_current_time_millis  # noqa: TID253
-from mlflow.utils.validation import _validate_model_version_tag  # noqa: TID253
 from sqlalchemy.orm import Session
 
 from ordinis_learn.errors import AuditChainBroken
@@ -35,6 +26,7 @@ from ordinis_learn.records import (
     learn_event,
 )
 from ordinis_learn.rollout.states import MLFLOW_STAGES, mlflow_stage, parse_stage
+from ordinis_mlflow._rows import ModelRows
 from ordinis_registry import ledger, outbox, permits
 from ordinis_registry.pointers import Pointers
 
@@ -79,9 +71,13 @@ class Change:
         self._head = ledger.lock(session, name)
         permits.grant(session, name)
         self._began_ms = get_current_time_millis()
-        self._rows: dict[str, SqlModelVersion] = {}
+        self._rows = ModelRows(session, plain=plain, name=name)
         self._references: dict[str, str | None] = {}
-        self.recorded_pointers = ledger.pointers(session, name)
+
+    @cached_property
+    def recorded_pointers(self) -> Pointers | None:
+        """What the ledger says is active, in shadow and last known good; None where it never said."""
+        return ledger.pointers(self.session, self.name)
 
     @property
     def pointers(self) -> Pointers:
@@ -97,24 +93,15 @@ class Change:
 
     def versions_in(self, state: State) -> list[str]:
         """Return the versions whose MLflow stage is that of a state, in order of number."""
-        query = (
-            sa.select(SqlModelVersion.version)
-            .where(SqlModelVersion.name == self.name, SqlModelVersion.current_stage == mlflow_stage(state))
-            .order_by(SqlModelVersion.version)
-        )
-        return [str(version) for version in self.session.scalars(query)]
+        return self._rows.versions_in(mlflow_stage(state))
 
     def has_versions(self) -> bool:
         """Tell whether the model has any version that is not deleted."""
-        query = sa.select(SqlModelVersion.version).where(
-            SqlModelVersion.name == self.name,
-            SqlModelVersion.current_stage.in_(list(MLFLOW_STAGES.values())),
-        )
-        return self.session.scalars(query.limit(1)).first() is not None
+        return any(self._rows.versions_in(stage) for stage in MLFLOW_STAGES.values())
 
     def state(self, version: str) -> State:
         """Return the state of a version by its stage; MLflow's error when there is none."""
-        return parse_stage(self._row(version).current_stage)
+        return parse_stage(self._rows.version(version)["current_stage"])
 
     def check_agreement(self, version: str) -> None:
         """See that stage and ledger say the same of a version.
@@ -141,7 +128,7 @@ class Change:
 
     def tags(self, version: str) -> dict[str, str]:
         """Return all tags of a version."""
-        return {tag.key: tag.value for tag in self._row(version).model_version_tags}
+        return self._rows.tags(version)
 
     def reference(self, version: str, *, stored_sha256: str | None = None) -> ModelRef:
         """Return a version pinned by the digest it was registered with.
@@ -159,50 +146,25 @@ class Change:
 
     def put(self, version: str, state: State) -> None:
         """Move a version to a state, without asking anybody."""
-        row = self._row(version)
-        row.current_stage = mlflow_stage(state)
-        row.last_updated_time = row.registered_model.last_updated_time = self._began_ms
+        self._rows.set_stage(version, mlflow_stage(state), at_ms=self._began_ms)
         self.tag(version, STATE_TAG, state.value)
 
     def tag(self, version: str, key: str, value: str) -> None:
         """Set a tag of the governed namespace."""
-        _validate_model_version_tag(key, value)
-        row = self._row(version)
-        for tag in row.model_version_tags:
-            if tag.key == key:
-                tag.value = value
-                return
-        row.model_version_tags.append(
-            SqlModelVersionTag(
-                workspace=row.workspace, name=self.name, version=row.version, key=key, value=value
-            )
-        )
+        self._rows.set_tag(version, key, value)
 
     def entity(self, version: str) -> ModelVersion:
         """Return a version as MLflow's clients see it, with what this change did to it."""
-        found: ModelVersion = self._row(version).to_mlflow_entity()
-        found.aliases = [alias for alias, row in self._aliases().items() if str(row.version) == version]
-        return found
+        return self._rows.entity(version)
 
-    def keep_source(self, version: str, source: str) -> None:
-        """Show the address a version was registered from, where it lies at another one."""
-        self._row(version).source = source
+    def create(self, *, source: str, address: str, tags: Mapping[str, str], **columns: Any) -> str:
+        """Add a version, registered from ``source``, whose bytes lie at ``address``; return its number."""
+        return self._rows.create(source=source, storage_location=address, tags=tags, **columns)
 
     def point(self, pointers: Pointers) -> None:
         """Put the governed aliases where the pointers say."""
-        standing = self._aliases()
         for alias, version in pointers.aliases.items():
-            if version is None:
-                if alias in standing:
-                    self.session.delete(standing[alias])
-            elif alias in standing:
-                standing[alias].version = int(version)
-            else:
-                workspace = self.plain._get_active_workspace()  # noqa: SLF001
-                row = SqlRegisteredModelAlias(
-                    workspace=workspace, name=self.name, alias=alias, version=int(version)
-                )
-                self.session.add(row)
+            self._rows.set_alias(alias, version)
 
     def record(
         self, action: str, body: Mapping[str, Any], *, pointers: Pointers | None = None
@@ -231,15 +193,6 @@ class Change:
             env=self._env,
         )
         outbox.enqueue(self.session, event, at=self.at)
-
-    def _row(self, version: str) -> SqlModelVersion:
-        if version not in self._rows:
-            self._rows[version] = self.plain._get_sql_model_version(self.session, self.name, version)  # noqa: SLF001
-        return self._rows[version]
-
-    def _aliases(self) -> dict[str, SqlRegisteredModelAlias]:
-        query = self.plain._get_query(self.session, SqlRegisteredModelAlias)  # noqa: SLF001  by workspace
-        return {row.alias: row for row in query.filter(SqlRegisteredModelAlias.name == self.name)}
 
     def _recorded_sha256(self, version: str) -> str | None:
         holding = f'"version":{canonical_json(version).decode()}'

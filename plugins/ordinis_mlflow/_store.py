@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, NoReturn, TypeVar
+from urllib.parse import urlsplit
 
 from mlflow.entities.model_registry import (  # noqa: TID253  a leaf, loaded by name
     ModelVersion,
@@ -24,6 +25,7 @@ from mlflow.entities.model_registry import (  # noqa: TID253  a leaf, loaded by 
 from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES  # noqa: TID253
 from mlflow.exceptions import MlflowException  # noqa: TID253
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, PERMISSION_DENIED  # noqa: TID253
+from mlflow.store.artifact.utils.models import ParsedModelUri, _parse_model_uri  # noqa: TID253
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore  # noqa: TID253
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
@@ -45,13 +47,13 @@ from ordinis_learn.rollout.states import is_governed_alias, mlflow_stage, parse_
 from ordinis_learn.rollout.tags import is_governed_tag
 from ordinis_learn.settings import Settings, load_settings
 from ordinis_mlflow import _rollout as rollout
-from ordinis_mlflow._artifacts import ArtifactReader, logged_model_id
+from ordinis_mlflow._artifacts import ArtifactReader
 from ordinis_mlflow._change import DIGEST_TAG, EVIDENCE_HASH_TAG, STATE_TAG, Change
 from ordinis_mlflow._evidence import accept_statement
 from ordinis_mlflow._reconcile import reconcile
 from ordinis_mlflow._retention import RETENTION_REQUESTS, answer, deletion_held, remove
 from ordinis_mlflow._runs import NO_RUN_METRICS, RunFacts, read_runs, run_metrics_named
-from ordinis_mlflow._transactions import Transactions, refusal
+from ordinis_mlflow._transactions import Transactions, prepared_sessions, refusal
 from ordinis_mlflow._witness import Witness
 from ordinis_mlflow.actors import current_actor
 from ordinis_mlflow.guards import (
@@ -126,7 +128,7 @@ class GovernedStoreMixin:
         guard(database, self._scope(), actor=current_actor(), at=self._clock())
         database.close()
         self._witness = Witness(db_uri, settings=self._settings, clock=self._clock)
-        self._transactions = Transactions(self.engine, self.ManagedSessionMaker)
+        self._transactions = Transactions(self.engine, prepared_sessions(self))
         self.ManagedSessionMaker = self._transactions.join
 
     # ---- states -------------------------------------------------------------------------------
@@ -303,41 +305,49 @@ class GovernedStoreMixin:
         governed = governed_keys(given)
         if governed and not is_copy(source):
             raise refusal(tags_at_creation_refused(name, governed))
-        kept = [tag for tag in given if not is_governed_tag(tag.key)]
+        kept = {tag.key: tag.value for tag in given if not is_governed_tag(tag.key)}
         address, found_run_id = self._resolve(source, model_id=model_id)
+        digest = self._artifacts.local_digest(address)
+        made = {STATE_TAG: State.CANDIDATE.value} | ({} if digest is None else {DIGEST_TAG: digest})
         with self._change(name) as change:
-            made = self._plain.create_model_version(
-                name, address, run_id or found_run_id, kept, run_link, description, local_model_path
+            version = change.create(
+                source=source,
+                address=address,
+                tags={**kept, **made},
+                run_id=run_id or found_run_id,
+                run_link=run_link,
+                description=description,
             )
-            change.keep_source(str(made.version), source)
-            self._register(change, str(made.version), source=source, dropped=governed)
-            return change.entity(str(made.version))
+            body = {
+                "version": version,
+                "source": source,
+                "address": address,
+                "artifact_sha256": digest,
+                "tags_left_behind": governed,
+            }
+            change.record("version.registered", body)
+            return change.entity(version)
 
     def _resolve(self, source: str, *, model_id: str | None) -> tuple[str, str | None]:
-        """Return where a source lies and its run; logged models are looked up at this store's tracker.
+        """Return where the bytes behind a source lie, and its run; logged models are looked up at this store's tracker.
 
         MLflow's SQL store asks its global tracker instead, which may know nothing of them.
         """
-        named = logged_model_id(source)
-        if not (named or model_id):
-            return source, None
-        model = self._artifacts.logged_model(named or str(model_id))
-        return model.artifact_location if named else source, model.source_run_id
-
-    def _register(self, change: Change, version: str, *, source: str, dropped: list[str]) -> None:
-        address = self._plain.get_model_version_download_uri(change.name, version)
-        digest = self._artifacts.local_digest(address)
-        change.tag(version, STATE_TAG, State.CANDIDATE.value)
-        if digest is not None:
-            change.tag(version, DIGEST_TAG, digest)
-        body = {
-            "version": version,
-            "source": source,
-            "address": address,
-            "artifact_sha256": digest,
-            "tags_left_behind": dropped,
-        }
-        change.record("version.registered", body)
+        parsed = _parse_model_uri(source) if urlsplit(source).scheme == "models" else ParsedModelUri()
+        run_id = None
+        if parsed.model_id or model_id:
+            model = self._artifacts.logged_model(parsed.model_id or str(model_id))
+            run_id = model.source_run_id
+            if parsed.model_id:
+                return model.artifact_location, run_id
+        if parsed == ParsedModelUri():
+            return source, run_id
+        try:
+            return self._plain.get_model_version_download_uri(parsed.name, parsed.version), run_id
+        except MlflowException as error:
+            raise MlflowException(
+                f"Unable to fetch model from model URI source artifact location '{source}'.Error: {error}"
+            ) from error
 
     # ---- the ways round the stage call -----------------------------------------------------------
 

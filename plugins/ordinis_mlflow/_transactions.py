@@ -19,16 +19,17 @@ from mlflow.protos.databricks_pb2 import (  # noqa: TID253
     PERMISSION_DENIED,
     TEMPORARILY_UNAVAILABLE,
 )
+from mlflow.store.db.utils import _get_managed_session_maker  # noqa: TID253
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, sessionmaker
 
 from ordinis_learn.errors import ConfigInvalid, LearnError, StoreUnavailable
 from ordinis_registry import permits
-from ordinis_registry.database import begin_writing
+from ordinis_registry.database import begin_writing, prepare_connections
 
-__all__ = ["Transactions", "refusal"]
+__all__ = ["Transactions", "prepared_sessions", "refusal"]
 
 # A lock that is held, a disk that is full, a server that restarts, a pool that is empty: the same request
 # may succeed later, so it is answered with 503, which clients try again.
@@ -60,6 +61,18 @@ def _not_now(error: SQLAlchemyError) -> MlflowException:
     return MlflowException(str(unavailable), error_code=TEMPORARILY_UNAVAILABLE)
 
 
+def prepared_sessions(store: Any) -> _SessionMaker:
+    """Return MLflow's session maker, on SQLite without the three settings that it repeats in every session.
+
+    :func:`~ordinis_registry.database.prepare_connections` makes them once per connection. A store that reads from a
+    replica keeps MLflow's own maker, which knows the way.
+    """
+    maker: _SessionMaker = store.ManagedSessionMaker
+    if store.engine.dialect.name == "sqlite" and getattr(store, "read_engine", None) is None:
+        maker = _get_managed_session_maker(sessionmaker(bind=store.engine), db_type="")
+    return maker
+
+
 class Transactions:
     """Sessions of one store.
 
@@ -76,6 +89,7 @@ class Transactions:
     def __init__(self, engine: Engine, plain: _SessionMaker) -> None:
         self._engine = engine
         self._plain = plain
+        prepare_connections(engine)
         self._current: ContextVar[Session | None] = ContextVar(f"ordinis_session_{id(self)}", default=None)
 
     def join(self, read_only: bool = True) -> AbstractContextManager[Session]:  # noqa: FBT001, FBT002  MLflow's signature

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from functools import lru_cache
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -41,6 +42,16 @@ from ordinis_registry.models import (
 __all__ = ["SqlCatalogue", "find_dataset", "is_drift_breached"]
 
 _R = TypeVar("_R", bound=Record)
+_DRIFT: Final = Base.metadata.tables[DriftReportRow.__tablename__]
+_ARTIFACTS: Final = Base.metadata.tables[ArtifactRow.__tablename__]
+_DRIFT_OF: Final = (
+    sa.select(_DRIFT.c.record)
+    .where(_DRIFT.c.model == sa.bindparam("of_model"), _DRIFT.c.version == sa.bindparam("of_version"))
+    .order_by(_DRIFT.c.position)
+)
+_FITTED_FOR: Final = sa.select(_ARTIFACTS.c.version, _ARTIFACTS.c.record).where(
+    _ARTIFACTS.c.name == sa.bindparam("of_name")
+)
 
 
 class SqlCatalogue:
@@ -250,11 +261,8 @@ def is_drift_breached(session: Session, model: str, version: str) -> bool:
     A breach is cleared by a later check of the same version against the same data, over sessions that reach at
     least as far: looking at another year, another version or another reference clears nothing.
     """
-    query = sa.select(DriftReportRow.record).where(
-        DriftReportRow.model == model, DriftReportRow.version == version
-    )
     open_until: dict[str, datetime] = {}
-    for text in session.scalars(query.order_by(DriftReportRow.position)):
+    for text in session.scalars(_DRIFT_OF, {"of_model": model, "of_version": version}):
         report = DriftReport.model_validate_json(text)
         standing = open_until.get(report.dataset_ref)
         if any(finding.severity == "critical" for finding in report.findings):
@@ -266,12 +274,16 @@ def is_drift_breached(session: Session, model: str, version: str) -> bool:
 
 def trials_before(session: Session, name: str, version: str) -> int:
     """Return how many models were fitted for earlier versions of a name; the next one is picked from them all."""
-    query = sa.select(ArtifactRow.version, ArtifactRow.record).where(ArtifactRow.name == name)
     return sum(
-        ModelArtifact.model_validate_json(text).trials
-        for other, text in session.execute(query)
+        _trials_in(text)
+        for other, text in session.execute(_FITTED_FOR, {"of_name": name})
         if int(other) < int(version)
     )
+
+
+@lru_cache(4096)
+def _trials_in(text: str) -> int:
+    return ModelArtifact.model_validate_json(text).trials
 
 
 def _text(record: Record) -> str:

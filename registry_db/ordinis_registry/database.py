@@ -24,10 +24,11 @@ from sqlalchemy.orm import Session
 from ordinis_learn.errors import DataCorrupt, StoreUnavailable
 from ordinis_registry.models import TABLES, Base
 
-__all__ = ["UPGRADE_LOCK", "VERSION_TABLE", "GovernanceDatabase", "begin_writing"]
+__all__ = ["UPGRADE_LOCK", "VERSION_TABLE", "GovernanceDatabase", "begin_writing", "prepare_connections"]
 
 VERSION_TABLE: Final = "ordinis_alembic_version"
 _BUSY_MS: Final = 20_000
+_PREPARED: Final = "ordinis_prepared"
 UPGRADE_LOCK: Final = 0x6F7264696E6973  # "ordinis" in ASCII: the key of PostgreSQL's advisory lock
 
 
@@ -40,11 +41,19 @@ def begin_writing(session: Session) -> None:
     """
     connection = session.connection()
     if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(f"PRAGMA busy_timeout = {_BUSY_MS}")
-        connection.exec_driver_sql("PRAGMA foreign_keys = ON")  # inside a transaction it would do nothing
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     elif connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_BUSY_MS}")
+
+
+def prepare_connections(engine: sa.Engine) -> None:
+    """Let every SQLite connection of an engine wait for locks, keep foreign keys and sync each commit.
+
+    It is done when a connection is first lent, not for each transaction: MLflow sets three of these again in every
+    session. Other databases need nothing.
+    """
+    if engine.dialect.name == "sqlite" and not event.contains(engine, "checkout", _prepare_sqlite):
+        event.listen(engine, "checkout", _prepare_sqlite)
 
 
 class GovernanceDatabase:
@@ -72,8 +81,7 @@ class GovernanceDatabase:
         if parsed.get_backend_name() == "sqlite":
             _make_folder(parsed.database)
         self.engine = sa.create_engine(parsed, pool_pre_ping=True)
-        if self.engine.dialect.name == "sqlite":
-            event.listen(self.engine, "connect", _prepare_sqlite)
+        prepare_connections(self.engine)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -164,10 +172,14 @@ def _make_folder(path: str | None) -> None:
         ) from error
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
+def _prepare_sqlite(connection: Any, record: Any, _proxy: Any) -> None:
+    if _PREPARED in record.info:
+        return
+    record.info[_PREPARED] = True
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
     cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute("PRAGMA case_sensitive_like = ON")
     # WAL lets readers go on beside the one writer; FULL syncs each commit (NORMAL would not).
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")

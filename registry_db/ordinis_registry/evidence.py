@@ -16,10 +16,8 @@ __all__ = ["evidence_bundle", "keep_evidence"]
 
 def keep_evidence(session: Session, bundle: EvidenceBundle, *, at: datetime) -> str:
     """Store a bundle under its hash, the first time it is seen; return the hash."""
-    digest = bundle.content_hash()
-    if session.get(EvidenceRow, digest) is None:
-        text = bundle.canonical().decode()
-        insert_once(session, EvidenceRow, bundle_hash=digest, first_used_at=at, record=text)
+    canonical, digest = bundle.hashed()
+    insert_once(session, EvidenceRow, bundle_hash=digest, first_used_at=at, record=canonical.decode())
     return digest
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 import sqlalchemy as sa
@@ -15,11 +16,19 @@ from ordinis_learn.ports import Clock
 from ordinis_learn.records import Actor, Identity
 from ordinis_registry import ledger
 from ordinis_registry.database import GovernanceDatabase
-from ordinis_registry.models import LedgerRow
+from ordinis_registry.models import Base, LedgerRow
 
 __all__ = ["SqlIdentityBook", "known_identities"]
 
-_ACTIONS: Final = ("identity.trusted", "identity.retired", "identity.revoked")
+_LEDGER: Final = Base.metadata.tables[LedgerRow.__tablename__]
+_QUERY: Final = (
+    sa.select(_LEDGER.c.hashed_text)
+    .where(
+        _LEDGER.c.subject == ledger.EVERYTHING,
+        _LEDGER.c.action.in_(("identity.trusted", "identity.retired", "identity.revoked")),
+    )
+    .order_by(_LEDGER.c.sequence)
+)
 
 
 class SqlIdentityBook:
@@ -120,14 +129,16 @@ def known_identities(session: Session) -> list[Identity]:
 
     They are read from the ledger and nowhere else: a table of keys beside it could be edited without a trace.
     """
-    query = sa.select(LedgerRow.hashed_text).where(
-        LedgerRow.subject == ledger.EVERYTHING, LedgerRow.action.in_(_ACTIONS)
-    )
     newest: dict[str, Identity] = {}
-    for text in session.scalars(query.order_by(LedgerRow.sequence)):
-        identity = Identity.model_validate(json.loads(text)["body"]["identity"])
+    for text in session.scalars(_QUERY):
+        identity = _identity_in(text)
         newest[identity.key_id] = identity
     return sorted(newest.values(), key=lambda one: (one.name, one.key_id))
+
+
+@lru_cache(1024)
+def _identity_in(text: str) -> Identity:
+    return Identity.model_validate(json.loads(text)["body"]["identity"])
 
 
 def _is_new(identity: Identity, known: Sequence[Identity]) -> bool:

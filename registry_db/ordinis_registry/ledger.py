@@ -13,7 +13,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -22,7 +24,8 @@ from sqlalchemy.orm import Session
 
 from ordinis_learn.errors import AuditWriteFailed
 from ordinis_learn.records import Actor, AuditRecord, canonical_json
-from ordinis_registry.models import MOVED_POINTERS, Base, HeadRow, LedgerRow
+from ordinis_registry._stretch import DOMAIN, GENESIS
+from ordinis_registry.models import MOVED_POINTERS, Base, HeadRow, LedgerRow, UtcMoment
 from ordinis_registry.once import insert_once
 from ordinis_registry.pointers import Pointers
 
@@ -30,6 +33,7 @@ __all__ = [
     "DOMAIN",
     "EVERYTHING",
     "GENESIS",
+    "Head",
     "active_at",
     "append",
     "hash_text",
@@ -38,13 +42,29 @@ __all__ = [
     "pointers",
 ]
 
-DOMAIN: Final = "ordinis.ledger.v1"
 EVERYTHING: Final = "*"
 """The chain of what concerns no single model: identities and policies."""
-GENESIS: Final = "0" * 64
-"""The ``previous_hash`` of a chain's first record."""
 _BATCH: Final = 2
-_INSERT: Final = sa.insert(Base.metadata.tables[LedgerRow.__tablename__])
+_LARGEST_BATCH: Final = 256
+_LARGEST_SEQUENCE: Final = 2**31 - 1
+_LEDGER: Final = Base.metadata.tables[LedgerRow.__tablename__]
+_HEADS: Final = Base.metadata.tables[HeadRow.__tablename__]
+_INSERT: Final = sa.insert(_LEDGER)
+_OF_SUBJECT: Final = _HEADS.c.subject == sa.bindparam("of_subject")
+_LOCK: Final = sa.select(_HEADS.c.sequence, _HEADS.c.hash).where(_OF_SUBJECT).with_for_update()
+_ADVANCE: Final = (
+    sa.update(_HEADS)
+    .where(_OF_SUBJECT)
+    .values(sequence=sa.bindparam("new_sequence"), hash=sa.bindparam("new_hash"))
+)
+_RECORDS: Final = (
+    sa.select(_LEDGER.c.sequence, _LEDGER.c.hash, _LEDGER.c.hashed_text)
+    .where(_LEDGER.c.subject == sa.bindparam("of_subject"), _LEDGER.c.sequence < sa.bindparam("below"))
+    .order_by(_LEDGER.c.sequence.desc())
+    .limit(sa.bindparam("count", type_=sa.Integer()))
+)
+_NEWEST: Final = _RECORDS.where(_LEDGER.c.action == sa.bindparam("of_action"))
+_NEWEST_HOLDING: Final = _NEWEST.where(_LEDGER.c.hashed_text.like(sa.bindparam("holding"), escape="/"))
 
 
 def hash_text(text: str) -> str:
@@ -52,7 +72,16 @@ def hash_text(text: str) -> str:
     return hashlib.sha256(DOMAIN.encode("ascii") + b"\x00" + text.encode()).hexdigest()
 
 
-def lock(session: Session, subject: str) -> HeadRow:
+@dataclass(kw_only=True)
+class Head:
+    """Where a chain ends, as the transaction that holds it sees it."""
+
+    subject: str
+    sequence: int
+    hash: str
+
+
+def lock(session: Session, subject: str) -> Head:
     """Take the chain's head row for this transaction, creating it for a new chain.
 
     Whoever decides from what a chain says must hold its head first, or two of them decide alike.
@@ -62,16 +91,14 @@ def lock(session: Session, subject: str) -> HeadRow:
     AuditWriteFailed
         The head cannot be written; then no record could be either.
     """
-    query = sa.select(HeadRow).where(HeadRow.subject == subject).with_for_update()
-    fetch: dict[str, Any] = {"populate_existing": True}
     try:
-        head = session.execute(query, execution_options=fetch).scalar_one_or_none()
-        if head is None:
+        found = session.execute(_LOCK, {"of_subject": subject}).one_or_none()
+        if found is None:
             insert_once(session, HeadRow, subject=subject, sequence=0, hash=GENESIS)
-            head = session.execute(query, execution_options=fetch).scalar_one()
+            found = session.execute(_LOCK, {"of_subject": subject}).one()
     except SQLAlchemyError as error:
         raise _write_failed(f"take the head of the chain {subject!r}", error) from error
-    return head
+    return Head(subject=subject, sequence=found.sequence, hash=found.hash)
 
 
 def append(
@@ -82,14 +109,14 @@ def append(
     actor: Actor,
     at: datetime,
     body: Mapping[str, Any],
-    head: HeadRow | None = None,
+    head: Head | None = None,
 ) -> AuditRecord:
     """Add one record to a chain, within the caller's transaction.
 
     Parameters
     ----------
     session : Session
-        An open, writing transaction; the record is flushed, the caller commits.
+        An open, writing transaction; the record is written, the caller commits.
     subject : str
         The chain: a model's name, or ``*``.
     action : str
@@ -121,8 +148,10 @@ def append(
             "hashed_text": text,
         }
         session.execute(_INSERT, values)
+        session.execute(
+            _ADVANCE, {"of_subject": subject, "new_sequence": record.sequence, "new_hash": record.hash}
+        )
         head.sequence, head.hash = record.sequence, record.hash
-        session.flush()
     except (SQLAlchemyError, ValueError) as error:  # ValueError: a body that is no canonical JSON
         raise _write_failed(f"record {action} of {subject!r}", error) from error
     return record
@@ -159,13 +188,13 @@ def active_at(session: Session, name: str, moment: datetime) -> str | None:
 
 def newest(session: Session, subject: str, *, action: str, holding: str = "") -> Iterator[AuditRecord]:
     """Return a chain's records of one action, newest first; only those with ``holding`` in their text."""
-    query = sa.select(LedgerRow).where(LedgerRow.subject == subject, LedgerRow.action == action)
-    query = query.where(LedgerRow.hashed_text.contains(holding, autoescape=True))
-    for row in session.scalars(query.order_by(LedgerRow.sequence.desc())):
+    query = _NEWEST_HOLDING if holding else _NEWEST
+    asked = {"of_subject": subject, "of_action": action, "holding": f"%{_escaped(holding)}%"}
+    for row in _in_batches(session, query, asked):
         yield to_record(row)
 
 
-def to_record(row: LedgerRow) -> AuditRecord:
+def to_record(row: LedgerRow | sa.Row[Any]) -> AuditRecord:
     """Return a row as the record that was hashed."""
     return AuditRecord.model_validate({**json.loads(row.hashed_text), "hash": row.hash})
 
@@ -178,26 +207,40 @@ def _write_failed(asked: str, error: Exception) -> AuditWriteFailed:
     )
 
 
-def _moves(session: Session, subject: str, *, until: datetime | None = None) -> Iterator[LedgerRow]:
+def _moves(session: Session, subject: str, *, until: datetime | None = None) -> Iterator[sa.Row[Any]]:
     """Read the records that may have moved the pointers, newest first, a few at a time."""
-    moved = sa.text(MOVED_POINTERS[session.get_bind().dialect.name])
-    query = sa.select(LedgerRow).where(LedgerRow.subject == subject, moved)
-    if until is not None:
-        query = query.where(LedgerRow.at <= until)
-    query = query.order_by(LedgerRow.sequence.desc()).limit(_BATCH)
-    rows = session.scalars(query).all()
-    while rows:
+    query = _moved(session.get_bind().dialect.name, timed=until is not None)
+    return _in_batches(session, query, {"of_subject": subject, "until": until})
+
+
+def _in_batches(session: Session, query: sa.Select[Any], asked: Mapping[str, Any]) -> Iterator[sa.Row[Any]]:
+    """Read newest first, a few rows at first and more each time: most readers stop at the first."""
+    below, count = _LARGEST_SEQUENCE, _BATCH
+    while True:
+        rows = session.execute(query, {**asked, "below": below, "count": count}).all()
         yield from rows
-        rows = session.scalars(query.where(LedgerRow.sequence < rows[-1].sequence)).all()
+        if len(rows) < count:
+            return
+        below, count = rows[-1].sequence, min(count * _BATCH, _LARGEST_BATCH)
 
 
-def _pointers_of(row: LedgerRow) -> Pointers | None:
+@cache
+def _moved(dialect: str, *, timed: bool) -> sa.Select[Any]:
+    query = _RECORDS.where(sa.text(MOVED_POINTERS[dialect]))
+    return query.where(_LEDGER.c.at <= sa.bindparam("until", type_=UtcMoment())) if timed else query
+
+
+def _escaped(text: str) -> str:
+    return text.replace("/", "//").replace("%", "/%").replace("_", "/_")
+
+
+def _pointers_of(row: sa.Row[Any]) -> Pointers | None:
     body = json.loads(row.hashed_text)["body"]
     return Pointers.model_validate(body["pointers"]) if "pointers" in body else None
 
 
 def _next_record(
-    head: HeadRow, *, subject: str, action: str, actor: Actor, at: datetime, body: dict[str, Any]
+    head: Head, *, subject: str, action: str, actor: Actor, at: datetime, body: dict[str, Any]
 ) -> tuple[AuditRecord, str]:
     draft = AuditRecord(
         subject=subject,

@@ -164,6 +164,7 @@ class LedgerRow(Base):
     __tablename__ = "governance_ledger"
     __table_args__ = (
         UniqueConstraint("subject", "sequence"),
+        Index(None, "subject", "action", "sequence"),
         Index(
             "ix_ordinis_governance_ledger_pointers",
             "subject",

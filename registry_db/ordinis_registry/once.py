@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -12,11 +14,18 @@ from ordinis_registry.models import Base
 __all__ = ["insert_once"]
 
 
-def insert_once(session: Session, row_type: type[Base], **values: Any) -> None:
+def insert_once(session: Session, table: type[Base] | sa.Table, **values: Any) -> None:
     """Insert a row unless one with its key is there, or about to be: then wait for that one and do nothing.
 
     Looking first and inserting after would let two transactions on PostgreSQL insert the same key, and the later
     one fail though nothing is wrong.
     """
-    dialect: Any = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    session.execute(dialect.insert(row_type).values(**values).on_conflict_do_nothing())
+    session.execute(_statement(session.get_bind().dialect.name, table), values)
+
+
+@cache
+def _statement(dialect: str, table: type[Base] | sa.Table) -> sa.Executable:
+    of_dialect: Any = postgresql if dialect == "postgresql" else sqlite
+    rows = table if isinstance(table, sa.Table) else Base.metadata.tables[table.__tablename__]
+    insert: sa.Executable = of_dialect.insert(rows).on_conflict_do_nothing()
+    return insert

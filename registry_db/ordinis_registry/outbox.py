@@ -15,16 +15,17 @@ from sqlalchemy.orm import Session
 
 from ordinis_learn.records import Envelope
 from ordinis_registry.models import OutboxRow
+from ordinis_registry.once import insert_once
 
 __all__ = ["enqueue", "forget", "pending"]
 
 
 def enqueue(session: Session, event: Envelope, *, at: datetime) -> None:
     """Add an event within the caller's transaction; one that waits already is not added again."""
-    waiting = session.scalar(sa.select(OutboxRow.id).where(OutboxRow.event_id == event.event_id))
-    if waiting is None:
-        text = event.canonical().decode()
-        session.add(OutboxRow(topic=event.event_type, event_id=event.event_id, payload=text, created_at=at))
+    text = event.canonical().decode()
+    insert_once(
+        session, OutboxRow, topic=event.event_type, event_id=event.event_id, payload=text, created_at=at
+    )
 
 
 def pending(session: Session) -> list[dict[str, Any]]:

@@ -11,6 +11,8 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from ordinis_registry.once import insert_once
+
 __all__ = ["PERMITS", "SCOPE", "grant", "withdraw"]
 
 _GUARDS: Final = sa.MetaData()
@@ -21,15 +23,15 @@ PERMITS: Final = sa.Table(
 SCOPE: Final = sa.Table("governance_scope", _GUARDS, sa.Column("pattern", sa.Text(), primary_key=True))
 """The models that triggers guard, as patterns of the database's own kind."""
 
+_WITHDRAW: Final = sa.delete(PERMITS)
+
 
 def grant(session: Session, subject: str) -> None:
     """Let this transaction change a model's governed rows; the caller holds the head of its chain."""
-    known = session.scalar(sa.select(PERMITS.c.subject).where(PERMITS.c.subject == subject))
-    if known is None:
-        session.execute(sa.insert(PERMITS).values(subject=subject))
+    insert_once(session, PERMITS, subject=subject)
 
 
 def withdraw(session: Session) -> None:
     """Take back every permit of this transaction: the last thing before its commit."""
     session.flush()
-    session.execute(sa.delete(PERMITS))
+    session.execute(_WITHDRAW)

@@ -76,8 +76,8 @@ def held(session: Session, name: str) -> dict[str, AuditRecord]:
 
 def pruned(session: Session, name: str, version: str) -> AuditRecord | None:
     """Return the record by which a version's bytes were given up, None where they were not."""
-    newest = _newest(session, PRUNED, name=name).get((name, version))
-    return None if newest is None else ledger.to_record(newest)
+    records = ledger.newest(session, name, action=PRUNED)
+    return next((record for record in records if str(record.body["version"]) == version), None)
 
 
 def _newest(session: Session, *actions: str, name: str | None = None) -> dict[_Key, LedgerRow]:

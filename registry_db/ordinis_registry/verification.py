@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterable, Iterator
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
-from json.encoder import encode_basestring
+from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from ordinis_registry.ledger import DOMAIN, GENESIS, hash_text
-from ordinis_registry.models import HeadRow
+from ordinis_registry import _stretch
+from ordinis_registry._stretch import GENESIS, QUERY, Chain, Stretch, go_through, join
+from ordinis_registry.ledger import hash_text
+from ordinis_registry.models import Base, HeadRow, LedgerRow
 
 __all__ = ["Fault", "FaultKind", "verify"]
 
@@ -35,13 +41,10 @@ FaultKind = Literal[
 
 _BATCH: Final = 1000
 _SQLITE_MOMENT: Final = len("2001-01-02 21:00:00.000000")
-_DOMAIN: Final = DOMAIN.encode("ascii") + b"\x00"
-# In order of writing, which is each chain's own order too: ordered by chain, every row costs a second look-up.
-# Without the models' types: turning a million texts into moments costs more than hashing them.
-_QUERY: Final = (
-    "SELECT subject, sequence, action, at, previous_hash, hash, hashed_text"
-    " FROM governance_ledger ORDER BY position"
-)
+_NO_RECORD: Final = (0, GENESIS)
+_PROGRAM: Final = Path(_stretch.__file__)
+_WORTH_A_PROCESS: Final = 100_000
+_MOST_PROCESSES: Final = 4
 
 
 class _Row(NamedTuple):
@@ -68,10 +71,19 @@ class Fault:
         return f"{self.subject} record {self.sequence}: {self.kind}: {self.detail}"
 
 
-def verify(session: Session) -> list[Fault]:
+def verify(session: Session, *, processes: int | None = None) -> list[Fault]:
     """Recompute every chain and compare it with its head.
 
-    Rows are read in one pass and not kept: memory grows with the number of chains, not of records.
+    Rows are read in one pass and not kept: memory grows with the number of chains, not of records. Where that pass
+    leaves any doubt, a second one looks at each row in full and names what is wrong.
+
+    Parameters
+    ----------
+    session : Session
+        A reading transaction.
+    processes : int, optional
+        Into how many stretches the first pass is cut, each with a process of its own, on an SQLite file. By
+        default up to four on a large ledger, as many as there are processors; one elsewhere.
 
     Returns
     -------
@@ -90,15 +102,27 @@ def verify(session: Session) -> list[Fault]:
             The chain ends before, after or otherwise than its head row says.
     """
     heads = {head.subject: head for head in session.scalars(sa.select(HeadRow))}
-    chains = {subject: _Chain(subject) for subject in heads}
+    ends = _ends_of(session, processes)
+    if ends is not None and ends.keys() <= heads.keys():
+        agree = ((head.sequence, head.hash) == ends.get(name, _NO_RECORD) for name, head in heads.items())
+        if all(agree):
+            return []
+    return _faults(session, heads)
+
+
+def _faults(session: Session, heads: Mapping[str, HeadRow]) -> list[Fault]:
+    """Look at every row that does not continue its chain beyond doubt."""
+    chains = {subject: Chain(subject) for subject in heads}
     faults: list[Fault] = []
-    for row in _rows(session):
-        chain = chains.get(row[0]) or chains.setdefault(row[0], _Chain(row[0]))
+    low, high = _positions(session)
+    for row in _rows(session, low, high):
+        chain = chains.get(row[0]) or chains.setdefault(row[0], Chain(row[0]))
         if chain.continues(row):
             chain.sequence, chain.hash = row[1], row[5]
         else:  # what cannot be seen at a glance is read in full; most often it is at fault
             faults.extend(_verify_row(_Row(*row), chain))
-            chain.advance(_Row(*row))
+            chain.sequence = row[1] if isinstance(row[1], int) else chain.sequence + 1
+            chain.hash = row[5]
     for subject, chain in chains.items():
         faults.extend(
             _verify_head(subject, heads.get(subject), sequence=chain.sequence, newest_hash=chain.hash)
@@ -106,67 +130,58 @@ def verify(session: Session) -> list[Fault]:
     return sorted(faults, key=lambda fault: (str(fault.subject), fault.sequence))
 
 
-def _rows(session: Session) -> Iterable[Any]:
-    """Read all records in order of writing, a batch at a time."""
+def _ends_of(session: Session, processes: int | None) -> dict[str, tuple[int, str]] | None:
+    """Return the newest record of each chain by a pass over all rows, None where it leaves a doubt."""
+    low, high = _positions(session)
+    parts = _processes(session, high - low) if processes is None else processes
+    cuts = [low + (high - low) * part // parts for part in range(parts + 1)]
+    first, *others = itertools.pairwise(cuts)
+    with ExitStack() as waited_for:
+        started = [waited_for.enter_context(_start(session, *stretch)) for stretch in others]
+        found = [go_through(_rows(session, *first)), *map(_finish, started)]
+    return join(found)
+
+
+def _processes(session: Session, records: int) -> int:
+    if session.get_bind().dialect.name != "sqlite":
+        return 1
+    able = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(able, _MOST_PROCESSES, records // _WORTH_A_PROCESS))
+
+
+def _start(session: Session, low: int, high: int) -> subprocess.Popen[bytes]:
+    path = str(session.get_bind().engine.url.database)
+    command = [sys.executable, "-I", str(_PROGRAM), path, str(low), str(high)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+
+def _finish(process: subprocess.Popen[bytes]) -> Stretch | None:
+    """Return what a process found; None where it found nothing or could not look: then this one does."""
+    answer, _ = process.communicate()
+    found = json.loads(answer) if process.returncode == 0 else None
+    return None if found is None else Stretch(*found)
+
+
+def _positions(session: Session) -> tuple[int, int]:
+    """Return the position before the first record, and that of the newest one in this transaction."""
+    table = Base.metadata.tables[LedgerRow.__tablename__]
+    low, high = session.execute(sa.select(sa.func.min(table.c.position), sa.func.max(table.c.position))).one()
+    return (0, 0) if low is None else (low - 1, high)
+
+
+def _rows(session: Session, low: int, high: int) -> Iterable[Any]:
+    """Read the records of a stretch in order of writing, a batch at a time."""
     connection = session.connection()
+    query = QUERY.format(low=low, high=high)
     if connection.dialect.name == "sqlite":  # the driver's own cursor: a tuple a row, and nothing around it
         driver: Any = connection.connection.driver_connection
-        rows: Iterable[Any] = driver.execute(_QUERY)
+        rows: Iterable[Any] = driver.execute(query)
         return rows
     options = {"stream_results": True, "yield_per": _BATCH}
-    return connection.execute(sa.text(_QUERY), execution_options=options)
+    return connection.execute(sa.text(query), execution_options=options)
 
 
-class _Chain:
-    """Where a chain stands while its records are read."""
-
-    def __init__(self, subject: str) -> None:
-        self.subject = subject
-        self.sequence = 0
-        self.hash = GENESIS
-        self._end = f',"subject":{encode_basestring(str(subject))}}}'
-        self._starts: dict[str, str] = {}
-
-    def continues(self, row: Any) -> bool:
-        """Tell whether a row is the chain's next record beyond doubt, without parsing its text.
-
-        The text is canonical: the first two members are the action and the actor, whose own members are two
-        strings; the last four are the ones compared. No JSON string contains a quote that is not escaped, so the first
-        ``},"at":"`` ends the actor, and the ending found is that of the record itself.
-        """
-        _, sequence, action, at, linked, digest, text = row
-        if sequence != self.sequence + 1 or linked != self.hash or not isinstance(text, str):
-            return False
-        start = self._starts.get(action) or self._starts.setdefault(action, _start_of(action))
-        end = f',"previous_hash":"{linked}","schema_version":"1.0.0","sequence":{sequence}{self._end}'
-        return (
-            sha256(_DOMAIN + text.encode()).hexdigest() == digest
-            and text.endswith(end)
-            and text.startswith(start)
-            and text.startswith(_moment_member(at), text.find('},"at":"', len(start)))
-        )
-
-    def advance(self, row: _Row) -> None:
-        """Go on after a row that was at fault."""
-        self.sequence = row.sequence if isinstance(row.sequence, int) else self.sequence + 1
-        self.hash = row.hash
-
-
-def _start_of(action: Any) -> str:
-    return f'{{"action":{encode_basestring(str(action))},"actor":{{'
-
-
-def _moment_member(at: Any) -> str:
-    """Return a stored moment as a record's text has it; SQLite hands over a text, PostgreSQL a moment."""
-    if isinstance(at, str):
-        fraction = "" if at.endswith(".000000") else at[19:]
-        return f'}},"at":"{at[:10]}T{at[11:19]}{fraction}Z","body":'
-    if not isinstance(at, datetime):
-        return "\x00"  # which no text contains
-    return f'}},"at":"{at.astimezone(UTC).isoformat().replace("+00:00", "Z")}","body":'
-
-
-def _verify_row(row: _Row, chain: _Chain) -> Iterator[Fault]:
+def _verify_row(row: _Row, chain: Chain) -> Iterator[Fault]:
     after = chain.sequence
     number = row.sequence if isinstance(row.sequence, int) else after + 1
 

@@ -37,6 +37,7 @@ from ordinis_learn.records import (
 from ordinis_learn.rollout.states import MLFLOW_STAGES, mlflow_stage, parse_stage
 from ordinis_registry import ledger, outbox, permits
 from ordinis_registry.pointers import Pointers
+from ordinis_registry.subjects import subject_of
 
 __all__ = ["DECISION_TAG", "DIGEST_TAG", "EVIDENCE_HASH_TAG", "STATE_TAG", "UNKNOWN_SHA256", "Change"]
 
@@ -58,7 +59,10 @@ class Change:
     plain : SqlAlchemyStore
         MLflow's own methods, without guards, joined to the same transaction.
     name : str
-        The registered model.
+        The registered model, as MLflow calls it within its workspace. ``change.name`` is what the ledger, statements and
+        messages call it, see :mod:`ordinis_registry.subjects`.
+    workspace : str
+        The workspace that ``plain`` works in.
     actor : Actor
         Who asked.
     at : datetime
@@ -68,20 +72,30 @@ class Change:
     """
 
     def __init__(
-        self, session: Session, *, plain: Any, name: str, actor: Actor, at: datetime, env: str
+        self,
+        session: Session,
+        *,
+        plain: Any,
+        name: str,
+        workspace: str,
+        actor: Actor,
+        at: datetime,
+        env: str,
     ) -> None:
         self.session = session
         self.plain = plain
-        self.name = name
+        self.bare_name = name
+        self.workspace = workspace
+        self.name = subject_of(name, workspace=workspace)
         self.actor = actor
         self.at = at
         self._env = env
-        self._head = ledger.lock(session, name)
-        permits.grant(session, name)
+        self._head = ledger.lock(session, self.name)
+        permits.grant(session, self.name)
         self._began_ms = get_current_time_millis()
         self._rows: dict[str, SqlModelVersion] = {}
         self._references: dict[str, str | None] = {}
-        self.recorded_pointers = ledger.pointers(session, name)
+        self.recorded_pointers = ledger.pointers(session, self.name)
 
     @property
     def pointers(self) -> Pointers:
@@ -99,7 +113,7 @@ class Change:
         """Return the versions whose MLflow stage is that of a state, in order of number."""
         query = (
             sa.select(SqlModelVersion.version)
-            .where(SqlModelVersion.name == self.name, SqlModelVersion.current_stage == mlflow_stage(state))
+            .where(*self._mine(), SqlModelVersion.current_stage == mlflow_stage(state))
             .order_by(SqlModelVersion.version)
         )
         return [str(version) for version in self.session.scalars(query)]
@@ -107,8 +121,7 @@ class Change:
     def has_versions(self) -> bool:
         """Tell whether the model has any version that is not deleted."""
         query = sa.select(SqlModelVersion.version).where(
-            SqlModelVersion.name == self.name,
-            SqlModelVersion.current_stage.in_(list(MLFLOW_STAGES.values())),
+            *self._mine(), SqlModelVersion.current_stage.in_(list(MLFLOW_STAGES.values()))
         )
         return self.session.scalars(query.limit(1)).first() is not None
 
@@ -154,8 +167,8 @@ class Change:
         return ModelRef(name=self.name, version=version, artifact_sha256=digest or UNKNOWN_SHA256)
 
     def permit(self, name: str) -> None:
-        """Let the change touch the rows of another name too: the one a model is renamed to."""
-        permits.grant(self.session, name)
+        """Let the change touch the rows of another name in its workspace too: the one a model is renamed to."""
+        permits.grant(self.session, subject_of(name, workspace=self.workspace))
 
     def put(self, version: str, state: State) -> None:
         """Move a version to a state, without asking anybody."""
@@ -174,7 +187,7 @@ class Change:
                 return
         row.model_version_tags.append(
             SqlModelVersionTag(
-                workspace=row.workspace, name=self.name, version=row.version, key=key, value=value
+                workspace=row.workspace, name=row.name, version=row.version, key=key, value=value
             )
         )
 
@@ -198,9 +211,8 @@ class Change:
             elif alias in standing:
                 standing[alias].version = int(version)
             else:
-                workspace = self.plain._get_active_workspace()  # noqa: SLF001
                 row = SqlRegisteredModelAlias(
-                    workspace=workspace, name=self.name, alias=alias, version=int(version)
+                    workspace=self.workspace, name=self.bare_name, alias=alias, version=int(version)
                 )
                 self.session.add(row)
 
@@ -232,14 +244,19 @@ class Change:
         )
         outbox.enqueue(self.session, event, at=self.at)
 
+    def _mine(self) -> tuple[Any, ...]:
+        return SqlModelVersion.workspace == self.workspace, SqlModelVersion.name == self.bare_name
+
     def _row(self, version: str) -> SqlModelVersion:
         if version not in self._rows:
-            self._rows[version] = self.plain._get_sql_model_version(self.session, self.name, version)  # noqa: SLF001
+            self._rows[version] = self.plain._get_sql_model_version(  # noqa: SLF001
+                self.session, self.bare_name, version
+            )
         return self._rows[version]
 
     def _aliases(self) -> dict[str, SqlRegisteredModelAlias]:
         query = self.plain._get_query(self.session, SqlRegisteredModelAlias)  # noqa: SLF001  by workspace
-        return {row.alias: row for row in query.filter(SqlRegisteredModelAlias.name == self.name)}
+        return {row.alias: row for row in query.filter(SqlRegisteredModelAlias.name == self.bare_name)}
 
     def _recorded_sha256(self, version: str) -> str | None:
         holding = f'"version":{canonical_json(version).decode()}'

@@ -115,7 +115,7 @@ class _Digest(_Strict):
 
 
 class _Subject(_Strict):
-    name: Annotated[str, Field(pattern=r"^models:/[^/]+/[^/]+$")]
+    name: Annotated[str, Field(pattern=r"^models:/([^/]+/)?[^/]+/[^/]+$")]
     digest: _Digest
 
 

@@ -220,7 +220,7 @@ class MlflowModelRegistry(RetentionClient):
         asked = f"read the model {name} {version}"
         with self._asked(asked):
             uri = self._client.get_model_version_download_uri(name, version)
-            with in_workspace_of(name):
+            with in_workspace_of(name, with_threads=True):
                 folder = self._artifacts.fetch(uri, into=self._scratch_for(name, version))
         if not folder.is_dir():
             raise ArtifactMissing(

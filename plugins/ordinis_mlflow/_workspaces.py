@@ -12,7 +12,11 @@ from typing import Any
 
 from mlflow import MlflowClient  # noqa: TID253  a leaf, loaded by name
 from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES  # noqa: TID253
-from mlflow.utils.workspace_context import ServerWorkspaceContext, get_request_workspace  # noqa: TID253
+from mlflow.utils.workspace_context import (  # noqa: TID253
+    ServerWorkspaceContext,
+    WorkspaceContext,
+    get_request_workspace,
+)
 
 from ordinis_registry.subjects import DEFAULT_WORKSPACE, split_subject
 
@@ -20,16 +24,24 @@ __all__ = ["SubjectClient", "in_workspace_of", "scoped_path"]
 
 
 @contextmanager
-def in_workspace_of(subject: str) -> Iterator[str]:
+def in_workspace_of(subject: str, *, with_threads: bool = False) -> Iterator[str]:
     """Work in a model's workspace; yield the model's name in it.
 
     Where nobody has asked for a workspace none is asked for either: a server without workspaces refuses the question.
+
+    Parameters
+    ----------
+    subject : str
+        The model.
+    with_threads : bool
+        For a client that downloads: MLflow starts threads for that, and tells them by an environment variable. A server
+        must not set it, because it would reach other requests.
     """
     workspace, name = split_subject(subject)
     if workspace == (get_request_workspace() or DEFAULT_WORKSPACE) and not MLFLOW_ENABLE_WORKSPACES.get():
         yield name
         return
-    with ServerWorkspaceContext(workspace):
+    with WorkspaceContext(workspace) if with_threads else ServerWorkspaceContext(workspace):
         yield name
 
 

@@ -154,7 +154,7 @@ def disagreements(settings: Settings) -> list[Disagreement]:
             return examine(
                 session,
                 governs=lambda name: governs(policy, name),
-                digest=ArtifactReader(tracking_uri(settings)).digest,
+                digest=ArtifactReader(tracking_uri(settings)).digest_of,
             )
     finally:
         database.close()

@@ -120,7 +120,7 @@ class _Digest(_Strict):
 
 
 class _Subject(_Strict):
-    name: Annotated[str, Field(pattern=r"^models:/[^/]+/[^/]+$")]
+    name: Annotated[str, Field(pattern=r"^models:/([^/]+/)?[^/]+/[^/]+$")]
     digest: _Digest
 
 
@@ -297,7 +297,7 @@ def _read_payload(payload: bytes) -> tuple[StatementKind, ModelRef, Record]:
     kind = _kind_of_predicate(statement.predicate_type)
     record = _read_record(kind, statement.predicate)
     (resource,) = statement.subject
-    name, version = resource.name.removeprefix("models:/").split("/")
+    name, _, version = resource.name.removeprefix("models:/").rpartition("/")
     subject = ModelRef(name=name, version=version, artifact_sha256=resource.digest.sha256)
     if _subject_of(record) != subject:
         raise _invalid(f"the {kind} record is about another version or other bytes than {resource.name}")

@@ -18,6 +18,7 @@ from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository  # n
 from mlflow.utils.file_utils import local_file_uri_to_path  # noqa: TID253
 
 from ordinis_learn.records import tree_sha256
+from ordinis_mlflow._workspaces import in_workspace_of, scoped_path
 
 __all__ = ["DESTINATION", "SERVING", "ArtifactReader", "logged_model_id"]
 
@@ -72,7 +73,7 @@ class ArtifactReader:
         """Return the folder behind a local address, None for one elsewhere.
 
         A server that proxies artifacts knows where ``mlflow-artifacts:`` lies; such an address never
-        leads out of that place.
+        leads out of that place, nor into another workspace's part of it.
         """
         if uri.startswith("runs:/"):
             uri = RunsArtifactRepository.get_underlying_uri(uri, self._tracking_uri)
@@ -85,7 +86,20 @@ class ArtifactReader:
             return None
         root = Path(local_file_uri_to_path(destination)).resolve()
         folder = (root / unquote(parts.path).lstrip("/")).resolve()
-        return folder if folder.is_relative_to(root) else None
+        if not folder.is_relative_to(root):
+            return None
+        scoped = scoped_path(folder.relative_to(root).parts)
+        return None if scoped is None else root.joinpath(*scoped)
+
+    def digest_of(self, subject: str, uri: str) -> str | None:
+        """Return the digest at an address, read as the workspace of the model reads it."""
+        with in_workspace_of(subject):
+            return self.digest(uri)
+
+    def folder_of(self, subject: str, uri: str) -> Path | None:
+        """Return the local folder behind an address, read as the workspace of the model reads it."""
+        with in_workspace_of(subject):
+            return self.local_folder(uri)
 
     def fetch(self, uri: str, *, into: Path) -> Path:
         """Return a local folder with what lies at an address, downloaded below ``into`` if it must be."""

@@ -29,6 +29,7 @@ from ordinis_learn.rollout.states import MLFLOW_STAGES, mlflow_stage, parse_stag
 from ordinis_mlflow._rows import ModelRows
 from ordinis_registry import ledger, outbox, permits
 from ordinis_registry.pointers import Pointers
+from ordinis_registry.subjects import subject_of
 
 __all__ = ["DECISION_TAG", "DIGEST_TAG", "EVIDENCE_HASH_TAG", "STATE_TAG", "UNKNOWN_SHA256", "Change"]
 
@@ -50,7 +51,10 @@ class Change:
     plain : SqlAlchemyStore
         MLflow's own methods, without guards, joined to the same transaction.
     name : str
-        The registered model.
+        The registered model, as MLflow calls it within its workspace. ``change.name`` is what the ledger, statements and
+        messages call it, see :mod:`ordinis_registry.subjects`.
+    workspace : str
+        The workspace that ``plain`` works in.
     actor : Actor
         Who asked.
     at : datetime
@@ -60,16 +64,26 @@ class Change:
     """
 
     def __init__(
-        self, session: Session, *, plain: Any, name: str, actor: Actor, at: datetime, env: str
+        self,
+        session: Session,
+        *,
+        plain: Any,
+        name: str,
+        workspace: str,
+        actor: Actor,
+        at: datetime,
+        env: str,
     ) -> None:
         self.session = session
         self.plain = plain
-        self.name = name
+        self.bare_name = name
+        self.workspace = workspace
+        self.name = subject_of(name, workspace=workspace)
         self.actor = actor
         self.at = at
         self._env = env
-        self._head = ledger.lock(session, name)
-        permits.grant(session, name)
+        self._head = ledger.lock(session, self.name)
+        permits.grant(session, self.name)
         self._began_ms = get_current_time_millis()
         self._rows = ModelRows(session, plain=plain, name=name)
         self._references: dict[str, str | None] = {}
@@ -141,8 +155,8 @@ class Change:
         return ModelRef(name=self.name, version=version, artifact_sha256=digest or UNKNOWN_SHA256)
 
     def permit(self, name: str) -> None:
-        """Let the change touch the rows of another name too: the one a model is renamed to."""
-        permits.grant(self.session, name)
+        """Let the change touch the rows of another name in its workspace too: the one a model is renamed to."""
+        permits.grant(self.session, subject_of(name, workspace=self.workspace))
 
     def put(self, version: str, state: State) -> None:
         """Move a version to a state, without asking anybody."""

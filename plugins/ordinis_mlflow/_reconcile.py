@@ -40,11 +40,11 @@ def reconcile(
     Parameters
     ----------
     change : callable
-        Opens a governed change of one model.
+        Opens a governed change of one model, given by its subject.
     reading : callable
         Opens a session.
     governs : callable
-        Tells whether a model is under the policy.
+        Tells whether a model of this name, without its workspace, is under the policy.
     artifacts : ArtifactReader
         Computes digests; they are computed before any lock is taken.
     repair : bool
@@ -56,7 +56,7 @@ def reconcile(
         As found, before any repair.
     """
     with reading() as session:
-        found = examine(session, governs=governs, digest=artifacts.digest)
+        found = examine(session, governs=governs, digest=artifacts.digest_of)
         open_ones = sa.select(LedgerRow.subject).where(LedgerRow.action == _DISAGREED)
         names = {*session.scalars(open_ones.distinct()), *(one.name for one in found)} - {ledger.EVERYTHING}
     for one in found:
@@ -118,7 +118,7 @@ def _mend(change: Change, found: Sequence[Disagreement]) -> list[str]:
     aliases = [one for one in found if one.kind == "alias"]
     if aliases and all(version in stages for version in known.aliases.values() if version is not None):
         for stray in set(shown(change.session, change.name).aliases) - set(known.aliases):
-            change.plain.delete_registered_model_alias(change.name, stray)
+            change.plain.delete_registered_model_alias(change.bare_name, stray)
         change.point(known)
         mended.extend(map(str, aliases))
     return mended

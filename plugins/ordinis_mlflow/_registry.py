@@ -37,6 +37,7 @@ from ordinis_mlflow._change import DECISION_TAG, DIGEST_TAG, EVIDENCE_HASH_TAG
 from ordinis_mlflow._failures import translated
 from ordinis_mlflow._refusals import as_learn_error
 from ordinis_mlflow._retention_client import RetentionClient
+from ordinis_mlflow._workspaces import SubjectClient, in_workspace_of
 from ordinis_mlflow.guards import (
     EVIDENCE_HASH_REQUEST,
     ROLLBACK_REQUEST,
@@ -55,6 +56,8 @@ _GONE: Final = frozenset({"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND", "ENDPOINT_NOT_
 
 class MlflowModelRegistry(RetentionClient):
     """Governed model versions in MLflow; see :class:`ordinis_learn.ports.ModelRegistry` for the contract.
+
+    A model outside MLflow's default workspace is called ``workspace/name`` here, as in the ledger.
 
     Parameters
     ----------
@@ -81,7 +84,7 @@ class MlflowModelRegistry(RetentionClient):
         self._clock: Clock = _system_clock if clock is None else clock
         self._artifacts = ArtifactReader(tracking_uri)
         with translated("open the model registry", uri=registry_uri):
-            self._client = MlflowClient(tracking_uri=tracking_uri, registry_uri=registry_uri)
+            self._client = SubjectClient(MlflowClient(tracking_uri=tracking_uri, registry_uri=registry_uri))
         self._scratch: Path | None = None
 
     def register(self, artifact: ModelArtifact, *, model_uri: str) -> ModelArtifact:
@@ -201,7 +204,8 @@ class MlflowModelRegistry(RetentionClient):
 
     def _version(self, name: str, version: str, *, asked: str) -> ModelVersion:
         with self._asked(asked):
-            return self._client.get_model_version(name, version)
+            found: ModelVersion = self._client.get_model_version(name, version)
+        return found
 
     def _recorded_digest(self, name: str, version: str) -> str | None:
         tags = self._version(name, version, asked=f"read the digest of {name} {version}").tags
@@ -216,7 +220,8 @@ class MlflowModelRegistry(RetentionClient):
         asked = f"read the model {name} {version}"
         with self._asked(asked):
             uri = self._client.get_model_version_download_uri(name, version)
-            folder = self._artifacts.fetch(uri, into=self._scratch_for(name, version))
+            with in_workspace_of(name, with_threads=True):
+                folder = self._artifacts.fetch(uri, into=self._scratch_for(name, version))
         if not folder.is_dir():
             raise ArtifactMissing(
                 asked, found=f"no folder {folder}", next_step="restore it from a backup, or train again"

@@ -125,7 +125,7 @@ def _hold(change: Change, version: str, *, request: str, reason: str) -> None:
 def _prune(change: Change, version: str, *, artifacts: ArtifactReader, settings: Settings) -> Path | None:
     asked = f"prune {change.name} {version}"
     keep = settings.learn_retired_models_kept
-    found = retained(facts(change.session, folder=artifacts.local_folder), keep=keep)
+    found = retained(facts(change.session, folder=artifacts.folder_of), keep=keep)
     why = next(
         (one.kept for one in found if (one.name, one.version) == (change.name, version)), "not RETIRED"
     )
@@ -133,7 +133,7 @@ def _prune(change: Change, version: str, *, artifacts: ArtifactReader, settings:
         raise RolloutDenied(
             asked, found=f"it is kept: {why}", next_step="ordinis-learn models prune --dry-run"
         )
-    address = change.plain.get_model_version_download_uri(change.name, version)
+    address = change.plain.get_model_version_download_uri(change.bare_name, version)
     folder = _removable(address, asked=asked, artifacts=artifacts, settings=settings)
     if folder is not None and pruned(change.session, change.name, version) is None:
         digest = _intact(folder, expected=change.reference(version).artifact_sha256, asked=asked)

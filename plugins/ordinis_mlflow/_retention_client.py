@@ -37,7 +37,7 @@ class RetentionClient:
         with self._asked("say which retired versions are kept"), self._database.reading() as session:
             if not sa.inspect(session.connection()).has_table("model_versions"):
                 return []  # nobody has opened a registry here yet
-            known = facts(session, folder=self._artifacts.local_folder)
+            known = facts(session, folder=self._artifacts.folder_of)
             gone = {
                 (one.name, one.version)
                 for one in known

@@ -44,7 +44,7 @@ def adopt(change: Change, *, artifacts: ArtifactReader) -> None:
         return
     found = change.pointers
     for version in [*found.shadow, *([found.active] if found.active else [])]:
-        address = change.plain.get_model_version_download_uri(change.name, version)
+        address = change.plain.get_model_version_download_uri(change.bare_name, version)
         digest = artifacts.digest(address)
         body = {"version": version, "address": address, "artifact_sha256": digest, "adopted": True}
         change.record("version.registered", body)
@@ -209,7 +209,7 @@ def _fit_version(
 
 def _why_unfit(change: Change, version: str, *, artifacts: ArtifactReader) -> str:
     try:
-        address = change.plain.get_model_version_download_uri(change.name, version)
+        address = change.plain.get_model_version_download_uri(change.bare_name, version)
     except MlflowException as error:
         return str(error.message)
     stored = artifacts.digest(address)

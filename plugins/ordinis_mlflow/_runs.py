@@ -58,7 +58,7 @@ def read_runs(change: Change, version: str, *, names: frozenset[str], artifacts:
 
 
 def _run(change: Change, version: str, *, artifacts: ArtifactReader) -> Run | None:
-    run_id = change.plain.get_model_version(change.name, version).run_id
+    run_id = change.plain.get_model_version(change.bare_name, version).run_id
     if not run_id:
         return None
     try:

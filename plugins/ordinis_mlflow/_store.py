@@ -27,6 +27,10 @@ from mlflow.exceptions import MlflowException  # noqa: TID253
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, PERMISSION_DENIED  # noqa: TID253
 from mlflow.store.artifact.utils.models import ParsedModelUri, _parse_model_uri  # noqa: TID253
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore  # noqa: TID253
+from mlflow.store.model_registry.sqlalchemy_workspace_store import (  # noqa: TID253
+    WorkspaceAwareSqlAlchemyStore,
+)
+from mlflow.utils.validation import _validate_model_name, _validate_model_renaming  # noqa: TID253
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
@@ -51,10 +55,12 @@ from ordinis_mlflow._artifacts import ArtifactReader
 from ordinis_mlflow._change import DIGEST_TAG, EVIDENCE_HASH_TAG, STATE_TAG, Change
 from ordinis_mlflow._evidence import accept_statement
 from ordinis_mlflow._reconcile import reconcile
+from ordinis_mlflow._replica import ReplicaReadsMixin
 from ordinis_mlflow._retention import RETENTION_REQUESTS, answer, deletion_held, remove
 from ordinis_mlflow._runs import NO_RUN_METRICS, RunFacts, read_runs, run_metrics_named
 from ordinis_mlflow._transactions import Transactions, prepared_sessions, refusal
 from ordinis_mlflow._witness import Witness
+from ordinis_mlflow._workspaces import in_workspace_of
 from ordinis_mlflow.actors import current_actor
 from ordinis_mlflow.guards import (
     EVIDENCE_HASH_REQUEST,
@@ -68,15 +74,15 @@ from ordinis_mlflow.guards import (
     rename_refused,
     tag_deletion_refused,
     tags_at_creation_refused,
-    workspaces_refused,
 )
 from ordinis_mlflow.preflight import open_preflight
 from ordinis_registry.database import GovernanceDatabase
 from ordinis_registry.pointers import Pointers
 from ordinis_registry.reconciliation import Disagreement
+from ordinis_registry.subjects import split_subject, subject_of
 from ordinis_registry.triggers import guard
 
-__all__ = ["GovernedStoreMixin", "OrdinisSqlAlchemyStore"]
+__all__ = ["GovernedStoreMixin", "OrdinisSqlAlchemyStore", "OrdinisWorkspaceSqlAlchemyStore", "store_class"]
 
 _T = TypeVar("_T")
 
@@ -89,7 +95,7 @@ class GovernedStoreMixin:
     db_uri : str
         The database, which MLflow's tables and the governance tables share.
     read_db_uri : str, optional
-        Not used: a replica that lags behind would show a model as active that no longer is.
+        A replica of it; :mod:`ordinis_mlflow._replica` says what it may answer.
     settings : Settings, optional
         Default: read once, now.
     clock : Clock, optional
@@ -101,7 +107,9 @@ class GovernedStoreMixin:
     """
 
     engine: Engine
+    read_engine: Engine | None
     ManagedSessionMaker: Any
+    _get_active_workspace: Callable[[], str]
 
     def __init__(
         self,
@@ -113,10 +121,7 @@ class GovernedStoreMixin:
         policy_id: str | None = None,
         tracking_uri: str | None = None,
     ) -> None:
-        del read_db_uri
-        if MLFLOW_ENABLE_WORKSPACES.get():
-            raise refusal(workspaces_refused())
-        super().__init__(db_uri)  # type: ignore[call-arg]  # the store class comes after this one
+        super().__init__(db_uri, read_db_uri)  # type: ignore[call-arg]  # the store class comes after this one
         self._artifacts = ArtifactReader(tracking_uri)
         self._settings = load_settings() if settings is None else settings
         self._clock: Clock = _system_clock if clock is None else clock
@@ -128,7 +133,9 @@ class GovernedStoreMixin:
         guard(database, self._scope(), actor=current_actor(), at=self._clock())
         database.close()
         self._witness = Witness(db_uri, settings=self._settings, clock=self._clock)
-        self._transactions = Transactions(self.engine, prepared_sessions(self))
+        self._transactions = Transactions(
+            self.engine, prepared_sessions(self), has_replica=self.read_engine is not None
+        )
         self.ManagedSessionMaker = self._transactions.join
 
     # ---- states -------------------------------------------------------------------------------
@@ -205,7 +212,7 @@ class GovernedStoreMixin:
         return self._preflight(
             {
                 "action": "rollout",
-                "name": name,
+                "name": subject_of(name, workspace=self._get_active_workspace()),
                 "version": version,
                 "to_state": state.value,
                 "artifact_sha256": stored,
@@ -254,7 +261,7 @@ class GovernedStoreMixin:
     def reconcile(self, *, repair: bool = False) -> list[Disagreement]:
         """Compare ledger and registry, see :func:`ordinis_mlflow._reconcile.reconcile`."""
         return reconcile(
-            self._change,
+            self._change_of,
             lambda: Session(self.engine),
             governs=self._governs,
             artifacts=self._artifacts,
@@ -442,6 +449,7 @@ class GovernedStoreMixin:
 
         A model that is not governed cannot slip under a governed name with what it has active either.
         """
+        _validate_model_renaming(new_name)
         if not self._governs(name) and not self._governs(new_name):
             return self._plain.rename_registered_model(name, new_name)
         self._plain.get_registered_model(name)
@@ -467,16 +475,25 @@ class GovernedStoreMixin:
         return super()
 
     @contextmanager
-    def _change(self, name: str) -> Iterator[Change]:
+    def _change(self, name: str, *, workspace: str | None = None) -> Iterator[Change]:
+        _validate_model_name(name)
         with self._transactions.change() as session:
             yield Change(
                 session,
                 plain=self._plain,
                 name=name,
+                workspace=workspace or self._get_active_workspace(),
                 actor=current_actor(),
                 at=self._clock(),
                 env=self._settings.profile,
             )
+
+    @contextmanager
+    def _change_of(self, subject: str) -> Iterator[Change]:
+        """Open a change of a model in its own workspace, whichever the request is in."""
+        workspace, _ = split_subject(subject)
+        with in_workspace_of(subject) as name, self._change(name, workspace=workspace) as change:
+            yield change
 
     def _deny(self, name: str, action: str, error: LearnError, **body: Any) -> NoReturn:
         """Record a refusal, then raise it; MLflow's own error comes first where there is no such model."""
@@ -532,9 +549,12 @@ class GovernedStoreMixin:
         return True
 
     def _governs(self, name: str) -> bool:
-        """Tell whether the policy is about a model; one that cannot be read is about all of them."""
+        """Tell whether the policy is about a model; one that cannot be read is about all of them.
+
+        What is no name at all is left for MLflow to refuse in its own words.
+        """
         try:
-            return governs(self._load_policy(), name)
+            return isinstance(name, str) and governs(self._load_policy(), name)
         except LearnError:
             return True
 
@@ -551,8 +571,21 @@ class GovernedStoreMixin:
         return self._policy
 
 
-class OrdinisSqlAlchemyStore(GovernedStoreMixin, SqlAlchemyStore):  # type: ignore[misc]
+class OrdinisSqlAlchemyStore(ReplicaReadsMixin, GovernedStoreMixin, SqlAlchemyStore):  # type: ignore[misc]
     """MLflow's SQL registry store with the gate in front."""
+
+
+class OrdinisWorkspaceSqlAlchemyStore(
+    ReplicaReadsMixin,
+    GovernedStoreMixin,
+    WorkspaceAwareSqlAlchemyStore,  # type: ignore[misc]
+):
+    """The same where models are kept apart by workspace: each has its own chain, state and statements."""
+
+
+def store_class() -> type[OrdinisSqlAlchemyStore | OrdinisWorkspaceSqlAlchemyStore]:
+    """Return the class that MLflow's setting asks for."""
+    return OrdinisWorkspaceSqlAlchemyStore if MLFLOW_ENABLE_WORKSPACES.get() else OrdinisSqlAlchemyStore
 
 
 def _translated(read: Callable[..., _T], *arguments: Any) -> _T:

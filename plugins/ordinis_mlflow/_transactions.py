@@ -84,18 +84,36 @@ class Transactions:
         The store's engine.
     plain : callable
         MLflow's own session maker, used while no governed change is under way.
+    has_replica : bool
+        Whether MLflow's session maker sends what only reads to a replica.
     """
 
-    def __init__(self, engine: Engine, plain: _SessionMaker) -> None:
+    def __init__(self, engine: Engine, plain: _SessionMaker, *, has_replica: bool) -> None:
         self._engine = engine
         self._plain = plain
+        self._has_replica = has_replica
         prepare_connections(engine)
         self._current: ContextVar[Session | None] = ContextVar(f"ordinis_session_{id(self)}", default=None)
+        self._may_lag: ContextVar[bool] = ContextVar(f"ordinis_may_lag_{id(self)}", default=False)
 
     def join(self, read_only: bool = True) -> AbstractContextManager[Session]:  # noqa: FBT001, FBT002  MLflow's signature
-        """Return the session of the change under way, or open one as MLflow would."""
+        """Return the session of the change under way, or open one as MLflow would.
+
+        To MLflow "read only" means that a replica may answer, so only what :meth:`reading` lets lag is called so there.
+        """
         session = self._current.get()
-        return self._plain(read_only=read_only) if session is None else _joined(session)
+        if session is not None:
+            return _joined(session)
+        return self._plain(read_only=read_only and (not self._has_replica or self._may_lag.get()))
+
+    @contextmanager
+    def reading(self, *, may_lag: bool) -> Iterator[None]:
+        """Say whether a replica, where there is one, may answer what is read inside."""
+        token = self._may_lag.set(may_lag)
+        try:
+            yield
+        finally:
+            self._may_lag.reset(token)
 
     @contextmanager
     def change(self) -> Iterator[Session]:

@@ -10,10 +10,12 @@ import os
 import threading
 from typing import Any, Final
 
-__all__ = ["REGISTRY_URI", "registry_store"]
+__all__ = ["BACKEND_URI", "REGISTRY_URI", "REPLICA_URI", "registry_store"]
 
 REGISTRY_URI: Final = "_MLFLOW_SERVER_REGISTRY_STORE"
 """Set by ``mlflow server``, as in ``mlflow.server.constants``, which would import the whole server."""
+BACKEND_URI: Final = "_MLFLOW_SERVER_FILE_STORE"
+REPLICA_URI: Final = "_MLFLOW_SERVER_READ_REPLICA_BACKEND_STORE"
 _PREFIX = "ordinis+"
 
 
@@ -36,10 +38,16 @@ def registry_store(store_uri: str | None = None, tracking_uri: str | None = None
             next_step="use ordinis+sqlite:///registry_db/ordinis.db or ordinis+postgresql://…",
         )
     from ordinis_mlflow._reconcile import look_around  # noqa: PLC0415
-    from ordinis_mlflow._store import OrdinisSqlAlchemyStore  # noqa: PLC0415  imports MLflow's SQL store
+    from ordinis_mlflow._store import store_class  # noqa: PLC0415  imports MLflow's SQL store
 
-    store = OrdinisSqlAlchemyStore(store_uri.removeprefix(_PREFIX), tracking_uri=tracking_uri)
+    database = store_uri.removeprefix(_PREFIX)
+    store = store_class()(database, _replica_of(database), tracking_uri=tracking_uri)
     if os.environ.get(REGISTRY_URI) == store_uri:
         # A server starts: it looks around beside its first requests, which do not wait for that.
         threading.Thread(target=look_around, args=(store,), name="ordinis-reconcile", daemon=True).start()
     return store
+
+
+def _replica_of(database: str) -> str | None:
+    """Return the server's read replica, if it is one of the registry's database: the option names the backend's."""
+    return os.environ.get(REPLICA_URI) if os.environ.get(BACKEND_URI) == database else None

@@ -28,7 +28,6 @@ __all__ = [
     "rename_refused",
     "tag_deletion_refused",
     "tags_at_creation_refused",
-    "workspaces_refused",
     "write_rollback_request",
 ]
 
@@ -138,15 +137,6 @@ def rename_refused(name: str, new_name: str) -> RolloutDenied:
         f"rename {name} to {new_name}",
         found="its records and signed statements are bound to the name",
         next_step=f"copy the versions to {new_name}; each begins there as a candidate",
-    )
-
-
-def workspaces_refused() -> ConfigInvalid:
-    """Refuse to open the registry where two workspaces may use one name: a chain and its statements have one."""
-    return ConfigInvalid(
-        "open the governed registry with MLFLOW_ENABLE_WORKSPACES",
-        found="the ledger and signed statements know a model by its name alone, not by workspace",
-        next_step="start without --enable-workspaces and unset MLFLOW_ENABLE_WORKSPACES, one database per workspace",
     )
 
 

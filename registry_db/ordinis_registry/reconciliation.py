@@ -19,6 +19,7 @@ from ordinis_learn.rollout.states import MLFLOW_STAGES, is_governed_alias
 from ordinis_registry import ledger
 from ordinis_registry.models import HeadRow
 from ordinis_registry.pointers import Pointers
+from ordinis_registry.subjects import split_subject, subject_column
 from ordinis_registry.triggers import missing_triggers
 
 __all__ = ["REPAIR", "Disagreement", "Shown", "compare", "examine", "expected_state", "registered", "shown"]
@@ -26,10 +27,14 @@ __all__ = ["REPAIR", "Disagreement", "Shown", "compare", "examine", "expected_st
 REPAIR: Final = "ordinis-learn ledger reconcile --repair"
 _VERSIONS: Final = sa.table(
     "model_versions",
-    *map(sa.column, ("name", "version", "current_stage", "source", "storage_location")),
+    *map(sa.column, ("workspace", "name", "version", "current_stage", "source", "storage_location")),
 )
-_ALIASES: Final = sa.table("registered_model_aliases", *map(sa.column, ("name", "alias", "version")))
-_TAGS: Final = sa.table("model_version_tags", *map(sa.column, ("name", "version", "key", "value")))
+_ALIASES: Final = sa.table(
+    "registered_model_aliases", *map(sa.column, ("workspace", "name", "alias", "version"))
+)
+_TAGS: Final = sa.table(
+    "model_version_tags", *map(sa.column, ("workspace", "name", "version", "key", "value"))
+)
 _STATES: Final = {stage: state for state, stage in MLFLOW_STAGES.items()}
 
 
@@ -61,32 +66,32 @@ class Shown:
 
 
 def examine(
-    session: Session, *, governs: Callable[[str], bool], digest: Callable[[str], str | None]
+    session: Session, *, governs: Callable[[str], bool], digest: Callable[[str, str], str | None]
 ) -> list[Disagreement]:
-    """Return every disagreement, by name of model; an empty list when all agrees.
+    """Return every disagreement, by name of model, in all workspaces; an empty list when all agrees.
 
     Parameters
     ----------
     session : Session
         Reads one snapshot of MLflow's tables and ours.
     governs : callable
-        Tells whether the policy is about a model of this name; others are left alone.
+        Tells whether the policy is about a model of this name, without its workspace; others are left alone.
     digest : callable
-        Returns the digest of the bytes at an address, None where they cannot be read.
+        Given a model's subject and an address, returns the digest of the bytes there, None where they cannot be read.
     """
     tables = set(sa.inspect(session.connection()).get_table_names())
     if not {_VERSIONS.name, HeadRow.__tablename__} <= tables:
         return []  # nobody has opened a governed store here yet
-    names = {*session.scalars(sa.select(_VERSIONS.c.name).distinct()), *_chains(session)}
+    names = {*session.scalars(sa.select(subject_column(_VERSIONS)).distinct()), *_chains(session)}
     found = list(_triggers(session))
-    for name in sorted(filter(governs, names)):
+    for name in sorted(name for name in names if governs(split_subject(name)[1])):
         now = shown(session, name)
         known = ledger.pointers(session, name)
         if known is None:
             found.extend(_unrecorded(name, now))
             continue
         digests = registered(session, name)
-        bytes_now = {one: digest(now.addresses[one]) for one in digests if one in now.addresses}
+        bytes_now = {one: digest(name, now.addresses[one]) for one in digests if one in now.addresses}
         found.extend(compare(name, known, now, registered=digests, bytes_now=bytes_now))
     return found
 
@@ -131,11 +136,11 @@ def expected_state(known: Pointers, version: str) -> State | None:
 
 
 def shown(session: Session, name: str) -> Shown:
-    """Read one model as MLflow's tables show it."""
-    versions = session.execute(sa.select(_VERSIONS).where(_VERSIONS.c.name == name)).all()
+    """Read one model, by its subject, as MLflow's tables show it."""
+    versions = session.execute(sa.select(_VERSIONS).where(*_of(_VERSIONS, name))).all()
     kept = [row for row in versions if row.current_stage in _STATES]
-    aliases = session.execute(sa.select(_ALIASES).where(_ALIASES.c.name == name)).all()
-    tags = session.execute(sa.select(_TAGS).where(_TAGS.c.name == name)).all()
+    aliases = session.execute(sa.select(_ALIASES).where(*_of(_ALIASES, name))).all()
+    tags = session.execute(sa.select(_TAGS).where(*_of(_TAGS, name))).all()
     return Shown(
         stages={str(row.version): row.current_stage for row in kept},
         addresses={str(row.version): row.storage_location or row.source or "" for row in kept},
@@ -143,6 +148,11 @@ def shown(session: Session, name: str) -> Shown:
         states={str(row.version): row.value for row in tags if row.key == "ordinis.state"},
         digests={str(row.version): row.value for row in tags if row.key == "ordinis.artifact_sha256"},
     )
+
+
+def _of(table: sa.TableClause, subject: str) -> tuple[sa.ColumnElement[bool], ...]:
+    workspace, name = split_subject(subject)
+    return table.c.workspace == workspace, table.c.name == name
 
 
 def _stages(name: str, known: Pointers, now: Shown) -> Iterator[Disagreement]:

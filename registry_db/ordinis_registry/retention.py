@@ -17,6 +17,7 @@ from ordinis_learn.rollout.states import MLFLOW_STAGES
 from ordinis_learn.rollout.tags import TRAINING_TAG
 from ordinis_registry import ledger
 from ordinis_registry.models import LedgerRow
+from ordinis_registry.subjects import subject_column
 
 __all__ = ["HOLD_PLACED", "HOLD_RELEASED", "PRUNED", "UNKNOWN_TYPE", "facts", "held", "pruned"]
 
@@ -28,14 +29,19 @@ UNKNOWN_TYPE: Final = "unknown"
 
 _Key = tuple[str, str]
 _VERSIONS: Final = sa.table(
-    "model_versions", *map(sa.column, ("name", "version", "current_stage", "source", "storage_location"))
+    "model_versions",
+    *map(sa.column, ("workspace", "name", "version", "current_stage", "source", "storage_location")),
 )
-_TAGS: Final = sa.table("model_version_tags", *map(sa.column, ("name", "version", "key", "value")))
-_ALIASES: Final = sa.table("registered_model_aliases", *map(sa.column, ("name", "alias", "version")))
+_TAGS: Final = sa.table(
+    "model_version_tags", *map(sa.column, ("workspace", "name", "version", "key", "value"))
+)
+_ALIASES: Final = sa.table(
+    "registered_model_aliases", *map(sa.column, ("workspace", "name", "alias", "version"))
+)
 _STATES: Final = {stage: state for state, stage in MLFLOW_STAGES.items()}
 
 
-def facts(session: Session, *, folder: Callable[[str], Path | None]) -> list[VersionFacts]:
+def facts(session: Session, *, folder: Callable[[str, str], Path | None]) -> list[VersionFacts]:
     """Gather what decides about the bytes of every version of every model.
 
     Parameters
@@ -43,24 +49,24 @@ def facts(session: Session, *, folder: Callable[[str], Path | None]) -> list[Ver
     session : Session
         Reads MLflow's tables and the ledger.
     folder : callable
-        Returns the local folder behind an address, None for one elsewhere.
+        Given a model's subject and an address, returns the local folder there, None for one elsewhere.
     """
     registered = {key: row.position for key, row in _newest(session, "version.registered").items()}
     types, needed = _types(session), _needed(session)
     found: list[VersionFacts] = []
-    for row in session.execute(sa.select(_VERSIONS)):
-        key = (row.name, str(row.version))
+    for row in session.execute(sa.select(_VERSIONS, subject_column(_VERSIONS).label("subject"))):
+        key = (row.subject, str(row.version))
         if row.current_stage not in _STATES:
             continue  # deleted
         known = key in registered
         found.append(
             VersionFacts(
-                name=row.name,
+                name=key[0],
                 version=key[1],
                 model_type=types.get(key, UNKNOWN_TYPE),
                 state=_STATES[row.current_stage],
                 order=registered.get(key, 0),
-                place=_place(row.storage_location or row.source or "", folder=folder),
+                place=_place(key[0], row.storage_location or row.source or "", folder=folder),
                 needed=needed.get(key, "") if known else "the ledger did not see it registered",
             )
         )
@@ -88,8 +94,8 @@ def _newest(session: Session, *actions: str, name: str | None = None) -> dict[_K
 
 def _types(session: Session) -> dict[_Key, str]:
     """Return the model types by what the training statements say; the store verified them on arrival."""
-    rows = session.execute(sa.select(_TAGS).where(_TAGS.c.key == TRAINING_TAG))
-    return {(row.name, str(row.version)): _type_in(row.value) for row in rows}
+    query = sa.select(_TAGS, subject_column(_TAGS).label("subject")).where(_TAGS.c.key == TRAINING_TAG)
+    return {(row.subject, str(row.version)): _type_in(row.value) for row in session.execute(query)}
 
 
 def _type_in(envelope: str) -> str:
@@ -100,9 +106,9 @@ def _type_in(envelope: str) -> str:
 def _needed(session: Session) -> dict[_Key, str]:
     """Say what retired versions are still for; where several things hold, the strongest."""
     needed: dict[_Key, str] = {}
-    for row in session.execute(sa.select(_ALIASES)):
-        needed[row.name, str(row.version)] = f"the alias {row.alias!r} points at it"
-    names: Sequence[str] = session.scalars(sa.select(_VERSIONS.c.name).distinct()).all()
+    for row in session.execute(sa.select(_ALIASES, subject_column(_ALIASES).label("subject"))):
+        needed[row.subject, str(row.version)] = f"the alias {row.alias!r} points at it"
+    names: Sequence[str] = session.scalars(sa.select(subject_column(_VERSIONS)).distinct()).all()
     for name in names:
         known = ledger.pointers(session, name)
         if known is None:
@@ -122,6 +128,6 @@ def _needed(session: Session) -> dict[_Key, str]:
     return needed
 
 
-def _place(address: str, *, folder: Callable[[str], Path | None]) -> tuple[str, ...]:
-    near = folder(address)
+def _place(subject: str, address: str, *, folder: Callable[[str, str], Path | None]) -> tuple[str, ...]:
+    near = folder(subject, address)
     return (address,) if near is None else near.resolve().parts

@@ -24,6 +24,7 @@ from ordinis_learn.records import Actor
 from ordinis_registry import ledger
 from ordinis_registry.database import UPGRADE_LOCK, GovernanceDatabase
 from ordinis_registry.permits import PERMITS, SCOPE
+from ordinis_registry.subjects import SUBJECT_SQL
 
 __all__ = ["TRIGGERS", "Trigger", "guard", "missing_triggers"]
 
@@ -38,7 +39,7 @@ _APPEND_ONLY: Final = (
 )
 _STATES: Final = "lower(trim({row}.alias)) IN ('active', 'shadow', 'last_known_good')"
 _NAMESPACE: Final = "substr(lower(trim({row}.key)), 1, 8) = 'ordinis.'"
-_PERMITTED: Final = "EXISTS (SELECT 1 FROM governance_permits WHERE subject = {row}.name)"
+_PERMITTED: Final = f"{SUBJECT_SQL} IN (SELECT subject FROM governance_permits)"  # noqa: S608  constants
 _SAME_KEY: Final = (
     "EXISTS (SELECT 1 FROM model_versions WHERE workspace = NEW.workspace AND name = NEW.name"
     " AND version = NEW.version)"

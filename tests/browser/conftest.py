@@ -10,6 +10,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -57,8 +59,19 @@ def desk(tmp_path_factory):
 @pytest.fixture(scope="session")
 def server(desk):
     """The URL of ``mlflow server`` over the desk's database, as the closing summary says to start it."""
+    with _serving(desk, f"sqlite:///{desk}/registry_db/ordinis.db") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def serving():
+    """A context manager that runs ``mlflow server`` on a database, given with its home, and yields the URL."""
+    return _serving
+
+
+@contextmanager
+def _serving(home: Path, database: str) -> Iterator[str]:
     port = _free_port()
-    database = f"sqlite:///{desk}/registry_db/ordinis.db"
     command = [sys.executable, "-I", "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
     command += [
         "--backend-store-uri",
@@ -68,12 +81,12 @@ def server(desk):
         "--workers",
         "1",
     ]
-    environment = os.environ | {"ORDINIS_HOME": str(desk), "MLFLOW_DISABLE_TELEMETRY": "true"}
-    log = (desk / "server.log").open("wb")
+    environment = os.environ | {"ORDINIS_HOME": str(home), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    log = (home / "server.log").open("wb")
     process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
     url = f"http://127.0.0.1:{port}"
     try:
-        _wait_for(url, process, desk / "server.log")
+        _wait_for(url, process, home / "server.log")
         yield url
     finally:
         process.terminate()

@@ -182,7 +182,7 @@ def test_what_no_tag_could_hold_is_not_signed(desk, make):
 
 
 def test_a_name_that_would_read_back_as_another_is_not_signed(desk, make):
-    odd = make.subject.model_copy(update={"name": "a/b"})
+    odd = make.subject.model_copy(update={"name": "a/b/c"})
     with pytest.raises(EvidenceInvalid):
         sign(
             "shadow",

@@ -43,6 +43,7 @@ from ordinis_learn.records import (
 from ordinis_learn.rollout import SHADOW_TAG, TRAINING_TAG, KeyStore, approval_tag, scorecard_tag, sign
 from ordinis_learn.settings import load_settings
 from ordinis_registry import GovernanceDatabase, SqlCatalogue, SqlIdentityBook, SqlLedger
+from ordinis_registry.subjects import subject_of
 
 SERVER = os.environ.get("ORDINIS_TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
 PACK = "bench_core_v1"
@@ -72,13 +73,13 @@ class Desk:
     """Everything a scenario needs: the store, the keys, and shortcuts for what people do."""
 
     def __init__(self, home, *, clock, url):
-        from ordinis_mlflow._store import OrdinisSqlAlchemyStore
+        from ordinis_mlflow._store import store_class
 
         self.home = home
         self.clock = clock
         self.url = url
         self.settings = load_settings(home=home)
-        self.store = OrdinisSqlAlchemyStore(url, settings=self.settings, clock=clock)
+        self.store = store_class()(url, settings=self.settings, clock=clock)
         self.database = GovernanceDatabase(url)
         self.ledger = SqlLedger(self.database)
         self.catalogue = SqlCatalogue(self.database, clock=clock)
@@ -117,7 +118,11 @@ class Desk:
     def reference(self, version, *, name=MODEL):
         tags = self.store.get_model_version(name, version).tags
         digest = tags.get("ordinis.artifact_sha256") or tree_sha256(self.address(version, name=name))
-        return ModelRef(name=name, version=str(version), artifact_sha256=digest)
+        return ModelRef(name=self.subject(name), version=str(version), artifact_sha256=digest)
+
+    def subject(self, name=MODEL):
+        """What ledger and statements call a model of the workspace this test is in."""
+        return subject_of(name, workspace=self.store._get_active_workspace())
 
     def address(self, version, *, name=MODEL):
         return Path(self.store.get_model_version_download_uri(name, version))
@@ -149,11 +154,11 @@ class Desk:
             "artifact_id": f"ART-{name}-{version}",
             "model_type": ModelType.SIGNAL_MODEL,
             "version": version,
-            "path_ref": f"models:/{name}/{version}",
+            "path_ref": f"models:/{subject.name}/{version}",
             "metrics": {},
             "created_at": self.clock().isoformat(),
             "data_snapshot_ref": DECLARED,
-            "name": name,
+            "name": subject.name,
             "code_commit": "c0ffee",
             "code_dirty": False,
             "config_hash": "1" * 64,
@@ -363,12 +368,15 @@ def any_desk(request, make_desk):
 
 @pytest.fixture(scope="session")
 def serving():
-    """A context manager that runs ``mlflow server`` on a home's ``ordinis.db`` and yields its address."""
+    """A context manager that runs ``mlflow server`` on a home's ``ordinis.db`` and yields its address.
+
+    More options of the command, and environment variables by name, may follow.
+    """
     return _serving
 
 
 @contextmanager
-def _serving(home):
+def _serving(home, *options, **variables):
     database = home / "ordinis.db"
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -376,10 +384,11 @@ def _serving(home):
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--backend-store-uri", f"sqlite:///{database}", "--workers", "1"]
     command += ["--registry-store-uri", f"ordinis+sqlite:///{database}"]
-    command += ["--artifacts-destination", str(home / "artifacts")]
+    command += ["--artifacts-destination", str(home / "artifacts"), *options]
     environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "ORDINIS_HOME": str(home)}
     environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # it would start more processes
     environment.pop("ORDINIS_ACTOR", None)
+    environment |= variables
     with (home / "server.log").open("wb") as log:
         process = subprocess.Popen(
             command, env=environment, cwd=home, stdout=log, stderr=log, start_new_session=True

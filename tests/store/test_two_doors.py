@@ -223,25 +223,3 @@ def test_a_source_replaced_by_a_dba_is_noticed(desk):
     with pytest.raises(MlflowException, match="artifact_intact"):
         desk.move(second, "shadow")
     assert ("2", "artifact") in {(one.version, one.kind) for one in desk.store.reconcile()}
-
-
-def test_workspaces_are_refused_with_what_to_do(desk, monkeypatch):
-    from ordinis_mlflow._store import OrdinisSqlAlchemyStore
-
-    monkeypatch.setenv("MLFLOW_ENABLE_WORKSPACES", "true")
-    with pytest.raises(MlflowException, match=r"E_CFG_INVALID.*one database per workspace"):
-        OrdinisSqlAlchemyStore(desk.url, settings=desk.settings)
-
-
-def test_a_replica_that_lags_behind_is_never_asked(desk):
-    from ordinis_mlflow._store import OrdinisSqlAlchemyStore
-
-    version = desk.register()
-    replica = desk.home / "replica.db"
-    with desk.store.engine.connect() as connection:
-        connection.exec_driver_sql(f"VACUUM INTO '{replica}'")
-    desk.promote(version)
-    store = OrdinisSqlAlchemyStore(desk.url, f"sqlite:///{replica}", settings=desk.settings)
-    assert store.get_registered_model("sp500_signal").aliases == {"active": int(version)}
-    assert store.get_model_version("sp500_signal", version).current_stage == "Production"
-    store.engine.dispose()

@@ -255,7 +255,7 @@ def test_an_attached_file_and_a_temporary_permit_do_not_help(desk):
 def test_a_trigger_disarmed_in_the_schema_itself_is_found(desk):
     desk.promote(desk.register())
     desk.register()
-    with contextlib.closing(sqlite3.connect(desk.home / "ordinis.db", autocommit=True)) as connection:
+    with contextlib.closing(sqlite3.connect(desk.home / "ordinis.db", isolation_level=None)) as connection:
         connection.execute("PRAGMA writable_schema = ON")
         name = "ordinis_registered_model_aliases_update"
         (text,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = ?", (name,)).fetchone()

@@ -20,8 +20,8 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from ordinis_learn.errors import ConfigInvalid, PolicyMissing
 from ordinis_learn.records import ModelType, Record, State, hash_of
+from ordinis_learn.rollout.names import fold_name
 from ordinis_learn.rollout.rules import RULES
-from ordinis_learn.rollout.states import fold_name
 from ordinis_learn.rollout.waivers import WaiverRules
 from ordinis_learn.settings import Settings
 

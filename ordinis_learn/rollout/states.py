@@ -8,12 +8,13 @@ has been ACTIVE before, and belongs to the registry.
 
 from __future__ import annotations
 
-import unicodedata
 from types import MappingProxyType
 from typing import Final
 
 from ordinis_learn.errors import ConfigInvalid, RolloutDenied
 from ordinis_learn.records import State
+from ordinis_learn.rollout.lookalikes import skeleton
+from ordinis_learn.rollout.names import fold_name
 
 __all__ = [
     "ALLOWED_MOVES",
@@ -50,20 +51,6 @@ _BY_NAME: Final = MappingProxyType(
     {state.value.casefold(): state for state in State}
     | {stage.casefold(): state for state, stage in MLFLOW_STAGES.items()}
 )
-
-
-def fold_name(name: str) -> str:
-    """Return the form in which names are compared: NFKC, no surrounding space, no case.
-
-    Folding again after the case fold catches letters whose folded form is not in NFKC.
-
-    Examples
-    --------
-    >>> fold_name("  Ａctive ")
-    'active'
-    """
-    folded = unicodedata.normalize("NFKC", name).casefold()
-    return unicodedata.normalize("NFKC", folded).strip()
 
 
 def parse_stage(text: str) -> State:
@@ -125,11 +112,11 @@ def check_move(from_state: State, to_state: State) -> None:
 
 
 def is_governed_alias(alias: str | None) -> bool:
-    """Tell whether an alias follows the state, so that nobody may set it by hand; no alias does not.
+    """Tell whether an alias follows the state, or looks as if: nobody may set it by hand; no alias does not.
 
     Examples
     --------
-    >>> is_governed_alias("Active "), is_governed_alias("champion")
-    (True, False)
+    >>> is_governed_alias("Active "), is_governed_alias("аctive"), is_governed_alias("champion")
+    (True, True, False)
     """
-    return alias is not None and fold_name(alias) in GOVERNED_ALIASES
+    return alias is not None and not GOVERNED_ALIASES.isdisjoint({fold_name(alias), skeleton(alias)})

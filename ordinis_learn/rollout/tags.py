@@ -12,7 +12,8 @@ import re
 from typing import Final, Literal
 
 from ordinis_learn.errors import ConfigInvalid
-from ordinis_learn.rollout.states import fold_name
+from ordinis_learn.rollout.lookalikes import skeleton
+from ordinis_learn.rollout.names import fold_name
 
 __all__ = [
     "GROUP",
@@ -118,14 +119,14 @@ def check_identity_name(name: str) -> str:
 
 
 def is_governed_tag(key: str | None) -> bool:
-    """Tell whether a tag key lies in the governed namespace, in any case or width; no key does not.
+    """Tell whether a tag key lies in the governed namespace, or looks as if; no key does not.
 
     Examples
     --------
     >>> is_governed_tag("Ordinis.Evidence.Training"), is_governed_tag("team")
     (True, False)
     """
-    return key is not None and fold_name(key).startswith(NAMESPACE)
+    return key is not None and (fold_name(key).startswith(NAMESPACE) or skeleton(key).startswith(NAMESPACE))
 
 
 def is_statement_tag(key: str) -> bool:

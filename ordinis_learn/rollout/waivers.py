@@ -16,9 +16,9 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from ordinis_learn.records import Record, RuleVerdict, Waiver, WaiverGrant
+from ordinis_learn.rollout.names import fold_name
 from ordinis_learn.rollout.rules.approvals import makers
 from ordinis_learn.rollout.rules.base import CLOCK_SKEW, Context
-from ordinis_learn.rollout.states import fold_name
 
 __all__ = ["BREAK_GLASS", "NEVER_WAIVED", "Waived", "WaiverRules", "apply_waivers"]
 

@@ -10,7 +10,7 @@ from ordinis_learn.records import Approval, Record, Scorecard, ShadowReport, Wai
 from ordinis_learn.rollout.evidence import check_statement, text_sha256
 from ordinis_learn.rollout.statements import VerifiedStatement
 from ordinis_mlflow._change import Change
-from ordinis_registry.acceptance import accepted_statements
+from ordinis_registry.acceptance import accepted_statements, submissions
 from ordinis_registry.identities import known_identities
 
 __all__ = ["accept_statement"]
@@ -36,6 +36,7 @@ def accept_statement(change: Change, version: str, *, key: str, text: str, store
         )
 
     statement = check(text)
+    _refuse_played_back(change, version, key=key, text=text, statement=statement)
     replaced = change.tags(version).get(key)
     if replaced is not None:
         try:
@@ -47,6 +48,27 @@ def accept_statement(change: Change, version: str, *, key: str, text: str, store
             _refuse_other_window(statement.record, before=before.record, key=key)
     change.tag(version, key, text)
     change.record(_action(statement.record), _body(version, key, text, statement))
+
+
+def _refuse_played_back(
+    change: Change, version: str, *, key: str, text: str, statement: VerifiedStatement
+) -> None:
+    """Ask the ledger too: a refusal that somebody took out of the tags is still known there."""
+    earlier = submissions(change.session, change.name, version).get(key, ())
+    if not earlier or earlier[-1]["envelope_sha256"] == text_sha256(text):
+        return
+    known = {body["envelope_sha256"] for body in earlier}
+    last = (earlier[-1].get("approval") or {}).get("given_at") or (earlier[-1].get("waiver") or {}).get(
+        "granted_at"
+    )
+    said = _said_at(statement.record)
+    older = last is not None and said is not None and said < datetime.fromisoformat(last)
+    if text_sha256(text) in known or older:
+        raise EvidenceInvalid(
+            f"attach a statement under {key!r}",
+            found="it is older than the one that was accepted last",
+            next_step="make a new statement: what was replaced does not come back",
+        )
 
 
 def _refuse_older(statement: VerifiedStatement, *, before: VerifiedStatement, key: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from mlflow.exceptions import MlflowException  # noqa: TID253  a leaf, loaded by name
 
+from ordinis_learn.errors import AuditChainBroken
 from ordinis_learn.records import DECLARED, GateDecision, LearnTopic, PreflightAnswer, State
 from ordinis_learn.rollout.bundle import EvidenceBundle
 from ordinis_learn.rollout.evidence import Evidence, read_evidence
@@ -15,7 +16,7 @@ from ordinis_learn.rollout.policy import Policy
 from ordinis_mlflow._artifacts import ArtifactReader
 from ordinis_mlflow._change import DECISION_TAG, UNKNOWN_SHA256, Change
 from ordinis_mlflow._runs import NO_RUNS, RunFacts
-from ordinis_registry.acceptance import accepted_statements
+from ordinis_registry.acceptance import accepted_statements, altered_statements, submissions
 from ordinis_registry.catalogue import find_dataset, is_drift_breached, trials_before
 from ordinis_registry.evidence import keep_evidence
 from ordinis_registry.identities import known_identities
@@ -102,10 +103,11 @@ def judge(
     Raises
     ------
     AuditChainBroken
-        The stage is not what the ledger says. Retiring is still possible.
+        Stage or statements are not what the ledger says. Retiring is still possible.
     """
     if to_state is not State.RETIRED:
         change.check_agreement(version)
+        refuse_altered(change, version)
         refuse_changed(change.session, policy_id=policy.policy_id, source_sha256=policy.source_sha256)
     if pruned(change.session, change.name, version) is not None:
         stored_sha256 = None  # what was given up does not come back, whatever is left of it
@@ -124,6 +126,23 @@ def judge(
         body = {"version": version, "decision": decision.to_json(), "bundle": bundle}
         change.record("rollout.denied", body)
     return decision, bundle
+
+
+def refuse_altered(change: Change, version: str) -> None:
+    """See that the version's statements are those that were accepted last.
+
+    Raises
+    ------
+    AuditChainBroken
+        Somebody took one away or put another in its place behind the store.
+    """
+    altered = altered_statements(change.tags(version), submissions(change.session, change.name, version))
+    if altered:
+        raise AuditChainBroken(
+            f"read the statements about {change.name} {version}",
+            found="; ".join(altered),
+            next_step="find who changed them, and let their authors submit them again",
+        )
 
 
 def carry_out(change: Change, decision: GateDecision, *, bundle: str, alone: bool) -> None:

@@ -17,9 +17,12 @@ from sqlalchemy.orm import Session
 from ordinis_learn.records import State
 from ordinis_learn.rollout.states import MLFLOW_STAGES, is_governed_alias
 from ordinis_registry import ledger
+from ordinis_registry.acceptance import altered_statements, submissions
+from ordinis_registry.hooks import foreign_hooks
 from ordinis_registry.models import HeadRow
 from ordinis_registry.pointers import Pointers
 from ordinis_registry.subjects import split_subject, subject_column
+from ordinis_registry.succession import unlawful_moves
 from ordinis_registry.triggers import missing_triggers
 
 __all__ = ["REPAIR", "Disagreement", "Shown", "compare", "examine", "expected_state", "registered", "shown"]
@@ -43,7 +46,17 @@ class Disagreement:
     """One thing that the ledger and the registry say differently, and what to type."""
 
     name: str
-    kind: Literal["stage", "alias", "state_tag", "digest_tag", "artifact", "unrecorded", "triggers"]
+    kind: Literal[
+        "stage",
+        "alias",
+        "state_tag",
+        "digest_tag",
+        "statement",
+        "artifact",
+        "unrecorded",
+        "unlawful",
+        "triggers",
+    ]
     found: str
     next_step: str
     version: str | None = None
@@ -63,6 +76,7 @@ class Shown:
     aliases: Mapping[str, str] = field(default_factory=dict)
     states: Mapping[str, str] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def examine(
@@ -83,7 +97,7 @@ def examine(
     if not {_VERSIONS.name, HeadRow.__tablename__} <= tables:
         return []  # nobody has opened a governed store here yet
     names = {*session.scalars(sa.select(subject_column(_VERSIONS)).distinct()), *_chains(session)}
-    found = list(_triggers(session))
+    found = [*_triggers(session), *_hooks(session)]
     for name in sorted(name for name in names if governs(split_subject(name)[1])):
         now = shown(session, name)
         known = ledger.pointers(session, name)
@@ -93,6 +107,8 @@ def examine(
         digests = registered(session, name)
         bytes_now = {one: digest(name, now.addresses[one]) for one in digests if one in now.addresses}
         found.extend(compare(name, known, now, registered=digests, bytes_now=bytes_now))
+        found.extend(_statements(session, name, now))
+        found.extend(_unlawful(session, name))
     return found
 
 
@@ -141,7 +157,11 @@ def shown(session: Session, name: str) -> Shown:
     kept = [row for row in versions if row.current_stage in _STATES]
     aliases = session.execute(sa.select(_ALIASES).where(*_of(_ALIASES, name))).all()
     tags = session.execute(sa.select(_TAGS).where(*_of(_TAGS, name))).all()
+    by_version: dict[str, dict[str, str]] = {}
+    for row in tags:
+        by_version.setdefault(str(row.version), {})[row.key] = row.value
     return Shown(
+        tags=by_version,
         stages={str(row.version): row.current_stage for row in kept},
         addresses={str(row.version): row.storage_location or row.source or "" for row in kept},
         aliases={row.alias: str(row.version) for row in aliases if is_governed_alias(row.alias)},
@@ -207,6 +227,30 @@ def _artifacts(
         yield Disagreement(name=name, version=version, kind="artifact", found=found, next_step=step)
 
 
+def _statements(session: Session, name: str, now: Shown) -> Iterator[Disagreement]:
+    """Yield statements that were taken away, played back or hung up behind the store."""
+    for version in sorted(now.stages, key=int):
+        accepted = submissions(session, name, version)
+        for found in altered_statements(now.tags.get(version, {}), accepted):
+            yield Disagreement(
+                name=name,
+                version=version,
+                kind="statement",
+                found=found,
+                next_step="let its author submit it again; until then the gate stays closed for this version",
+            )
+
+
+def _unlawful(session: Session, name: str) -> Iterator[Disagreement]:
+    for fault in unlawful_moves(session, name):
+        yield Disagreement(
+            name=name,
+            kind="unlawful",
+            found=f"record {fault.sequence} was not written by the store: {fault.detail}",
+            next_step=f"ordinis-learn rollback {name} --reason 'forged record {fault.sequence}', then find who wrote it",
+        )
+
+
 def _unrecorded(name: str, now: Shown) -> Iterator[Disagreement]:
     """Yield versions in use of a model that has no chain: older than the ledger, or made behind the store."""
     for version, stage in now.stages.items():
@@ -229,6 +273,16 @@ def _triggers(session: Session) -> Iterator[Disagreement]:
             kind="triggers",
             found=f"not there as they should be: {', '.join(missing)}",
             next_step=f"restart the server, or {REPAIR}; then find who dropped them",
+        )
+
+
+def _hooks(session: Session) -> Iterator[Disagreement]:
+    for statement in foreign_hooks(session):
+        yield Disagreement(
+            name=ledger.EVERYTHING,
+            kind="triggers",
+            found=f"not ours, and it runs inside our transactions: {statement.removeprefix('DROP ')}",
+            next_step=f"find who made it, then {statement}",
         )
 
 

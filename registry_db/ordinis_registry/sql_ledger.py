@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+import sqlalchemy as sa
 from securesystemslib.signer import CryptoSigner
+from sqlalchemy.orm import Session
 
 from ordinis_learn.errors import ConfigInvalid
 from ordinis_learn.ports import Clock
@@ -15,7 +17,9 @@ from ordinis_registry import ledger
 from ordinis_registry.checkpoint_targets import CheckpointTarget
 from ordinis_registry.checkpoints import Checkpoint, verify_checkpoints, write_checkpoint
 from ordinis_registry.database import GovernanceDatabase
+from ordinis_registry.models import HeadRow
 from ordinis_registry.replay import Replayed, replay
+from ordinis_registry.succession import unlawful_moves
 from ordinis_registry.verification import Fault, verify
 
 __all__ = ["SqlLedger"]
@@ -57,7 +61,7 @@ class SqlLedger:
     def faults(self) -> list[Fault]:
         """Return what does not hold, as values."""
         with self._database.reading() as session:
-            found = verify(session)
+            found = [*verify(session), *_unlawful(session)]
             if self._checkpoints is not None:
                 found.extend(verify_checkpoints(session, self._checkpoints, now=self._clock()))
         return found
@@ -86,6 +90,11 @@ class SqlLedger:
     def checkpoints(self) -> int:
         """Return how many checkpoints :meth:`verify` compares with."""
         return 0 if self._checkpoints is None else len(self._checkpoints.lines())
+
+
+def _unlawful(session: Session) -> Iterator[Fault]:
+    for subject in session.scalars(sa.select(HeadRow.subject).order_by(HeadRow.subject)).all():
+        yield from unlawful_moves(session, subject)
 
 
 def _system_clock() -> datetime:

@@ -26,7 +26,7 @@ from ordinis_registry.database import UPGRADE_LOCK, GovernanceDatabase
 from ordinis_registry.permits import PERMITS, SCOPE
 from ordinis_registry.subjects import SUBJECT_SQL
 
-__all__ = ["TRIGGERS", "Trigger", "guard", "missing_triggers"]
+__all__ = ["GUARDED", "TRIGGERS", "Trigger", "guard", "missing_triggers", "triggers_for"]
 
 _GATE: Final = (
     "E_LEARN_ROLLOUT_DENIED: change a governed model in {table}: it did not come through the governed "
@@ -63,7 +63,8 @@ class Trigger:
     @property
     def message(self) -> str:
         """What the refused caller reads."""
-        return (_GATE if self.rows else _APPEND_ONLY).format(table=self.table)
+        text = _APPEND_ONLY if self.table == "governance_ledger" else _GATE
+        return text.format(table=self.table)
 
     def refuses(self, match: str) -> str:
         """Return the condition in SQL; ``match`` compares ``{row}.name`` with a pattern of the scope."""
@@ -94,6 +95,11 @@ def _append_only(table: str, taken: str) -> Iterator[Trigger]:
         yield Trigger(table=table, event=event, condition=condition, rows=())
 
 
+_ROW_ID: Final = {
+    "INSERT": " OR EXISTS (SELECT 1 FROM {table} WHERE rowid = NEW.rowid)",
+    "UPDATE": " OR NEW.rowid IS NOT OLD.rowid",
+}
+_SEARCH_PATH: Final = sa.text("SELECT 'pg_catalog, ' || quote_ident(current_schema()) || ', pg_temp'")
 _VERSION: Final = ("current_stage", "source", "storage_location", "run_id", "version", "name", "workspace")
 TRIGGERS: Final = (
     # SQLite's REPLACE deletes without a DELETE trigger, hence the look at the key.
@@ -122,6 +128,25 @@ TRIGGERS: Final = (
     ),
 )
 
+# SQLite lets an INSERT name the hidden row id, and a REPLACE then drops whatever row has it.
+_BY_ROW_ID: Final = Trigger(table="registered_models", event="INSERT", condition="1 = 0", rows=())
+GUARDED: Final = tuple(dict.fromkeys(trigger.table for trigger in TRIGGERS))
+# PostgreSQL empties a table without looking at its rows.
+_TRUNCATIONS: Final = tuple(
+    Trigger(
+        table=table,
+        event="TRUNCATE",
+        condition="1 = 1" if table == "governance_ledger" else "EXISTS (SELECT 1 FROM governance_scope)",
+        rows=(),
+    )
+    for table in GUARDED
+)
+
+
+def triggers_for(dialect: str) -> tuple[Trigger, ...]:
+    """Return the triggers a kind of database needs."""
+    return (*TRIGGERS, *_TRUNCATIONS) if dialect == "postgresql" else (*TRIGGERS, _BY_ROW_ID)
+
 
 def guard(database: GovernanceDatabase, patterns: Iterable[str], *, actor: Actor, at: datetime) -> list[str]:
     """Make the triggers that are missing or altered; return their names, none where all is as it should be.
@@ -135,7 +160,7 @@ def guard(database: GovernanceDatabase, patterns: Iterable[str], *, actor: Actor
     actor : Actor
         Who starts the store.
     at : datetime
-        Now, aware. Triggers that were there before and had to be made again are put into the ledger.
+        Now, aware. What had to be mended, and another scope than the one before, is put into the ledger.
     """
     dialect = database.engine.dialect.name
     wanted = sorted({_native(pattern, dialect) for pattern in patterns})
@@ -146,12 +171,13 @@ def guard(database: GovernanceDatabase, patterns: Iterable[str], *, actor: Actor
         if dialect == "postgresql":
             session.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE_LOCK})
         known = sa.inspect(session.connection()).has_table(SCOPE.name)
+        before = _scope(session)
         made = _install(session, wanted)
-        if known and made:
-            body = {"triggers": made}
-            ledger.append(
-                session, subject=ledger.EVERYTHING, action="triggers.mended", actor=actor, at=at, body=body
-            )
+        happened = [("triggers.mended", {"triggers": made})] if made else []
+        if before != wanted:
+            happened.append(("scope.changed", {"before": before, "after": wanted}))
+        for action, body in happened if known else ():
+            ledger.append(session, subject=ledger.EVERYTHING, action=action, actor=actor, at=at, body=body)
     return made
 
 
@@ -162,25 +188,29 @@ def _install(session: Session, wanted: list[str]) -> list[str]:
     session.execute(sa.delete(SCOPE))
     session.execute(sa.insert(SCOPE), [{"pattern": pattern} for pattern in wanted])
     made = missing_triggers(session)
-    for trigger in TRIGGERS:
+    path = session.scalar(_SEARCH_PATH) if dialect == "postgresql" else ""
+    for trigger in triggers_for(dialect):
         if trigger.name in made:
-            for statement in _postgres(trigger) if dialect == "postgresql" else _sqlite(trigger):
+            for statement in _postgres(trigger, path) if dialect == "postgresql" else _sqlite(trigger):
                 session.connection().exec_driver_sql(statement)
     return made
 
 
 def missing_triggers(session: Session) -> list[str]:
     """Return the names of triggers that are not there as they should be."""
-    if session.get_bind().dialect.name == "postgresql":
+    dialect = session.get_bind().dialect.name
+    if dialect == "postgresql":
         query = (
             "SELECT t.tgname, p.prosrc FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid"
             " JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
-            " WHERE t.tgenabled IN ('O', 'A') AND n.nspname = current_schema()"
+            " WHERE t.tgenabled = 'A' AND n.nspname = current_schema()"
+            " AND array_to_string(p.proconfig, ';') = "
+            "'search_path=pg_catalog, ' || quote_ident(current_schema()) || ', pg_temp'"
         )
-        expected = {trigger.name: _body(trigger) for trigger in TRIGGERS}
+        expected = {trigger.name: _body(trigger) for trigger in triggers_for(dialect)}
     else:
         query = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
-        expected = {trigger.name: _sqlite(trigger)[-1] for trigger in TRIGGERS}
+        expected = {trigger.name: _sqlite(trigger)[-1] for trigger in triggers_for(dialect)}
     found = dict(map(tuple, session.execute(sa.text(query))))
     return [name for name, text in expected.items() if found.get(name) != text]
 
@@ -194,6 +224,7 @@ def _scope(session: Session) -> list[str]:
 def _sqlite(trigger: Trigger) -> list[str]:
     # IS DISTINCT FROM came to SQLite with 3.39; IS NOT means the same there.
     condition = trigger.refuses("lower({row}.name) GLOB pattern").replace("IS DISTINCT FROM", "IS NOT")
+    condition = f"({condition}){_ROW_ID.get(trigger.event, '').format(table=trigger.table)}"
     return [
         f"DROP TRIGGER IF EXISTS {trigger.name}",
         (
@@ -203,19 +234,26 @@ def _sqlite(trigger: Trigger) -> list[str]:
     ]
 
 
-def _postgres(trigger: Trigger) -> list[str]:
+def _postgres(trigger: Trigger, search_path: str) -> list[str]:
+    # ALWAYS: session_replication_role = replica does not silence them. The path is fixed, or a temporary table of
+    # the same name as ours would be read instead of ours.
+    each = "STATEMENT" if trigger.event == "TRUNCATE" else "ROW"
     return [
-        f"CREATE OR REPLACE FUNCTION {trigger.name}() RETURNS trigger LANGUAGE plpgsql AS $ordinis${_body(trigger)}$ordinis$",
+        (
+            f"CREATE OR REPLACE FUNCTION {trigger.name}() RETURNS trigger LANGUAGE plpgsql "
+            f"SET search_path = {search_path} AS $ordinis${_body(trigger)}$ordinis$"
+        ),
         f"DROP TRIGGER IF EXISTS {trigger.name} ON {trigger.table}",
         (
             f"CREATE TRIGGER {trigger.name} BEFORE {trigger.event} ON {trigger.table} "
-            f"FOR EACH ROW EXECUTE FUNCTION {trigger.name}()"
+            f"FOR EACH {each} EXECUTE FUNCTION {trigger.name}()"
         ),
+        f"ALTER TABLE {trigger.table} ENABLE ALWAYS TRIGGER {trigger.name}",
     ]
 
 
 def _body(trigger: Trigger) -> str:
-    row = "OLD" if trigger.event == "DELETE" else "NEW"
+    row = {"DELETE": "OLD", "TRUNCATE": "NULL"}.get(trigger.event, "NEW")
     return (
         f" BEGIN IF {trigger.refuses('lower({row}.name) ~ pattern')} THEN "
         f"RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = '{trigger.message}'; "

@@ -37,6 +37,7 @@ FaultKind = Literal[
     "checkpoint_unsigned",
     "checkpoint_untrusted",
     "rewritten",
+    "unlawful",
 ]
 
 _BATCH: Final = 1000

@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 
 from ordinis_learn.errors import ConfigInvalid, RolloutDenied
 from ordinis_learn.records import State
+from ordinis_learn.rollout.lookalikes import skeleton
+from ordinis_learn.rollout.names import fold_name
 from ordinis_learn.rollout.states import (
     GOVERNED_ALIASES,
     check_move,
-    fold_name,
     is_governed_alias,
     mlflow_stage,
     parse_stage,
@@ -85,6 +86,15 @@ def test_a_refused_move_says_which_are_open():
         "ſhadow",
         "𝐀ctive",
         "🄰CTIVE",
+        "аctive",  # a Cyrillic a
+        "ACTİVE",
+        "actıve",
+        "аⅽtіvе",
+        "ѕһаԁоԝ",
+        "SНADOW",
+        "lаst_known_good",
+        "act\u200bive",
+        "àctive",
     ],
 )
 def test_aliases_are_folded_before_they_are_judged(alias):
@@ -99,6 +109,12 @@ def test_other_aliases_are_free(alias):
 @given(st.text())
 def test_folding_twice_changes_nothing(text):
     assert fold_name(fold_name(text)) == fold_name(text)
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=127)))
+def test_looking_takes_no_plain_name_away(text):
+    assert skeleton(text) == fold_name(text)
+    assert is_governed_alias(text) == (fold_name(text) in GOVERNED_ALIASES)
 
 
 @given(st.sampled_from(sorted(GOVERNED_ALIASES)), st.data())

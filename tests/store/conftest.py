@@ -12,7 +12,7 @@ import time
 import urllib.request
 import uuid
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -368,7 +368,7 @@ def any_desk(request, make_desk):
 
 @pytest.fixture(scope="session")
 def serving():
-    """A context manager that runs ``mlflow server`` on a home's ``ordinis.db`` and yields its address.
+    """A context manager that runs ``mlflow server`` on a home's ``ordinis.db``, or a URL, and yields its address.
 
     More options of the command, and environment variables by name, may follow.
     """
@@ -376,32 +376,39 @@ def serving():
 
 
 @contextmanager
-def _serving(home, *options, **variables):
-    database = home / "ordinis.db"
+def _serving(home, *options, url=None, workers=1, launcher=("-m", "mlflow"), **variables):
+    url = url or f"sqlite:///{home / 'ordinis.db'}"
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--backend-store-uri", f"sqlite:///{database}", "--workers", "1"]
-    command += ["--registry-store-uri", f"ordinis+sqlite:///{database}"]
+    command = [sys.executable, *launcher, "server", "--host", "127.0.0.1", "--port", str(port)]
+    command += [
+        "--backend-store-uri",
+        url,
+        "--workers",
+        str(workers),
+        "--registry-store-uri",
+        f"ordinis+{url}",
+    ]
     command += ["--artifacts-destination", str(home / "artifacts"), *options]
     environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "ORDINIS_HOME": str(home)}
     environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # it would start more processes
     environment.pop("ORDINIS_ACTOR", None)
     environment |= variables
-    with (home / "server.log").open("wb") as log:
+    with (home / f"server-{port}.log").open("wb") as log:
         process = subprocess.Popen(
             command, env=environment, cwd=home, stdout=log, stderr=log, start_new_session=True
         )
         try:
-            yield _wait_for(f"http://127.0.0.1:{port}", process, home / "server.log")
+            yield _wait_for(f"http://127.0.0.1:{port}", process, home / f"server-{port}.log")
         finally:
             _end(process)
 
 
 def _end(process):
     """End the server and its workers: the group that was started for them."""
-    os.killpg(process.pid, signal.SIGTERM)
+    with suppress(ProcessLookupError):  # a test may have killed it
+        os.killpg(process.pid, signal.SIGTERM)
     try:
         process.wait(timeout=5)
     except subprocess.TimeoutExpired:

@@ -233,7 +233,11 @@ def test_a_start_mends_once_and_says_so_in_the_ledger(any_desk):
 
     before = any_desk.actions("*")
     assert start("*") == start("sp500_*") == []
-    assert any_desk.actions("*") == before
+    assert any_desk.actions("*") == [*before, "scope.changed"]
+    pattern = "^sp500_.*$" if any_desk.url.startswith("postgresql") else "sp500_*"
+    everything = "^.*$" if any_desk.url.startswith("postgresql") else "*"
+    assert any_desk.ledger.history("*")[-1].body == {"before": [everything], "after": [pattern]}
+    assert start("*") == []
     with any_desk.store.engine.begin() as connection:
         table = " ON governance_ledger" if any_desk.url.startswith("postgresql") else ""
         connection.exec_driver_sql(f"DROP TRIGGER ordinis_governance_ledger_update{table}")

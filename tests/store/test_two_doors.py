@@ -30,6 +30,16 @@ REFUSED = {
         lambda c, m: c.set_registered_model_alias(m, "Last_Known_Good", "2"),
         "alias.refused",
     ),
+    "alias that looks so": (lambda c, m: c.set_registered_model_alias(m, "аctive", "2"), "alias.refused"),
+    "alias without its dot": (lambda c, m: c.set_registered_model_alias(m, "actıve", "2"), "alias.refused"),
+    "alias in full width": (
+        lambda c, m: c.set_registered_model_alias(m, "ａｃｔｉｖｅ", "2"),
+        "alias.refused",
+    ),
+    "alias with a line break": (
+        lambda c, m: c.set_registered_model_alias(m, "active\n", "2"),
+        "alias.refused",
+    ),
     "take alias": (lambda c, m: c.delete_registered_model_alias(m, "active"), "alias.refused"),
     "take alias in capitals": (lambda c, m: c.delete_registered_model_alias(m, "Active"), "alias.refused"),
     "delete version": (lambda c, m: c.delete_model_version(m, "1"), "deletion.refused"),
@@ -38,6 +48,18 @@ REFUSED = {
     "state tag": (
         lambda c, m: c.set_model_version_tag(m, "2", "ordinis.state", "ACTIVE"),
         "evidence.refused",
+    ),
+    "state tag after spaces": (
+        lambda c, m: c.set_model_version_tag(m, "2", "  ordinis.state", "ACTIVE"),
+        "evidence.refused",
+    ),
+    "state tag that looks so": (
+        lambda c, m: c.set_model_version_tag(m, "2", "оrdinis.state", "ACTIVE"),
+        "evidence.refused",
+    ),
+    "tag on the model that looks so": (
+        lambda c, m: c.set_registered_model_tag(m, "ordіnis.owner", "me"),
+        "tag.refused",
     ),
     "digest tag": (
         lambda c, m: c.set_model_version_tag(m, "2", "ordinis.artifact_sha256", "0" * 64),

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from ordinis_learn.errors import ApprovalMissing
 from ordinis_learn.records import Approval, State
+from ordinis_learn.rollout.names import fold_name
 from ordinis_learn.rollout.rules.base import (
     CLOCK_SKEW,
     Context,
@@ -20,7 +21,6 @@ from ordinis_learn.rollout.rules.base import (
     failed,
     passed,
 )
-from ordinis_learn.rollout.states import fold_name
 from ordinis_learn.rollout.tags import GROUP
 
 __all__ = ["APPROVALS", "Approvals", "counted_approvers", "makers"]

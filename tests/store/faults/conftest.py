@@ -42,7 +42,8 @@ def disagreements():
 
 def find_disagreements(database):
     with database.reading() as session:
-        found = [str(fault) for fault in ledger_faults(session)]
+        found = list(strays(session))
+        found += [str(fault) for fault in ledger_faults(session)]
         rows = session.execute(
             sa.text("SELECT name, version, current_stage FROM model_versions ORDER BY name, version")
         ).all()
@@ -52,10 +53,20 @@ def find_disagreements(database):
     return found
 
 
+def strays(session):
+    """Yield what the outbox tells of that the ledger does not have."""
+    known = set(session.execute(sa.text("SELECT hash FROM governance_ledger")).scalars())
+    for event in outbox.pending(session):
+        if event["payload"]["payload"]["ledger"]["hash"] not in known:
+            yield f"the event {event['id']} ({event['topic']}) is about no record"
+
+
 def ledger_faults(session):
+    from ordinis_registry.succession import unlawful_moves
     from ordinis_registry.verification import verify
 
-    return verify(session)
+    subjects = session.execute(sa.text("SELECT subject FROM governance_heads")).scalars().all()
+    return [*verify(session), *(fault for name in subjects for fault in unlawful_moves(session, name))]
 
 
 def about_model(session, name, rows, *, told):

@@ -116,7 +116,7 @@ PAYLOAD_COLUMNS: Final[Mapping[Topic, pa.Schema]] = MappingProxyType(
 The envelope first, then what the payload says, with the defaults of the record model filled in. The
 ``features`` of a signal are those of its ``metadata``, null where it carried none. ``signal_id`` of an
 execution report is a field of a newer minor version; null where it was not carried. An integer that does
-not fit 64 bits, and a feature that no double can hold, is null. What has no column is in the payload text.
+not fit 64 bits is null. What has no column is in the payload text.
 """
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -100,20 +100,13 @@ def _value(record: Record, name: str, fields: Mapping[str, Any]) -> Any:
     if name == "features":
         carrier = fields if "features" in type(record).model_fields else fields.get("metadata", {})
         features: dict[str, float] | None = carrier.get("features")
-        return None if features is None else [(key, _double(number)) for key, number in features.items()]
+        return None if features is None else [(key, float(number)) for key, number in features.items()]
     value: Any = getattr(record, name) if name in type(record).model_fields else fields.get(name)
     if isinstance(value, int) and value not in _INT64:
         return None
     if name == "fills":
         return [fill.model_dump() for fill in value]
     return list(value) if isinstance(value, tuple) else value
-
-
-def _double(value: float) -> float | None:
-    try:
-        return float(value)
-    except OverflowError:
-        return None
 
 
 def _query(topic: Topic) -> str:

@@ -4,7 +4,9 @@ from ordinis_learn.capture._sqlite import SqliteEventLog
 from ordinis_learn.capture.buckets import bucket_of
 from ordinis_learn.capture.columns import PAYLOAD_COLUMNS, SCAN_SCHEMA
 from ordinis_learn.capture.prices import price_history
+from ordinis_learn.capture.quarantine import Retried, retry
 from ordinis_learn.capture.recorder import CaptureReceipt, EventRecorder
+from ordinis_learn.capture.sealing import Sealer
 from ordinis_learn.capture.validation import MAX_PAYLOAD_BYTES, Event, validate_event
 
 __all__ = [
@@ -14,8 +16,11 @@ __all__ = [
     "CaptureReceipt",
     "Event",
     "EventRecorder",
+    "Retried",
+    "Sealer",
     "SqliteEventLog",
     "bucket_of",
     "price_history",
+    "retry",
     "validate_event",
 ]

@@ -170,14 +170,8 @@ class SqliteEventLog(DatabaseLog):
             self._sealed.mkdir(parents=True, exist_ok=True)
             lock = os.open(self._sealed / ".sealing", os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock_or_refuse(lock, self._path)
             yield
-        except BlockingIOError as error:
-            raise StoreUnavailable(
-                f"seal the event log {self._path}",
-                found="another process is sealing it",
-                next_step="wait until it has finished; what it seals need not be sealed again",
-            ) from error
         finally:
             os.close(lock)
 
@@ -260,6 +254,17 @@ class SqliteEventLog(DatabaseLog):
                 found=f"the log was opened by process {self._process}, before a fork",
                 next_step="open the event log again in this process",
             )
+
+
+def _lock_or_refuse(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise StoreUnavailable(
+            f"seal the event log {path}",
+            found="another sealer is at work on it",
+            next_step="wait until it has finished; what it seals need not be sealed again",
+        ) from error
 
 
 def _insert(connection: sqlite3.Connection, rows: Sequence[EventRow]) -> int:

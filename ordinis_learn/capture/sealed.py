@@ -30,9 +30,18 @@ import pyarrow.parquet as pq
 from ordinis_learn.capture.buckets import in_bucket
 from ordinis_learn.capture.columns import PAYLOAD_COLUMNS, SCAN_SCHEMA, to_microseconds
 from ordinis_learn.errors import DataCorrupt
+from ordinis_learn.ports import HotDay
 from ordinis_learn.records import Segment, Topic
 
-__all__ = ["SEALED_ENVELOPE", "Bounds", "ordered", "read_sealed", "sealed_path", "sealed_schema"]
+__all__ = [
+    "SEALED_ENVELOPE",
+    "Bounds",
+    "day_folder",
+    "ordered",
+    "read_sealed",
+    "sealed_path",
+    "sealed_schema",
+]
 
 SEALED_ENVELOPE: Final = pa.schema(
     [
@@ -79,10 +88,14 @@ def sealed_schema(topic: Topic) -> pa.Schema:
     return pa.schema([*SEALED_ENVELOPE, *list(typed)[len(SCAN_SCHEMA) - 1 :]])
 
 
-def sealed_path(segment: Segment) -> str:
-    """Return where a segment's file is, below the folder of sealed events."""
-    day = f"event_type={segment.event_type.value}/date={segment.day}"
-    return f"{day}/bucket={segment.bucket}-of-{segment.buckets}/part-{segment.generation:04d}.parquet"
+def day_folder(day: HotDay) -> str:
+    """Return the folder of a type's day, below the folder of sealed events."""
+    return f"event_type={day.topic.value}/date={day.day}"
+
+
+def sealed_path(day: HotDay, bucket: int, buckets: int, generation: int) -> str:
+    """Return where a file is, below the folder of sealed events."""
+    return f"{day_folder(day)}/bucket={bucket}-of-{buckets}/part-{generation:04d}.parquet"
 
 
 def read_sealed(

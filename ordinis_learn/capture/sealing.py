@@ -14,8 +14,8 @@ same in every case. Events that come later for a sealed day are hot again, and b
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -75,6 +75,13 @@ class Sealer:
             self._finish()
             for day in self._log.hot_days(before=end):
                 yield day, self._seal(day)
+
+    def sealed(self) -> Mapping[str, int]:
+        """Return how many events of each type are sealed."""
+        counted: Counter[str] = Counter()
+        for one in self._log.segments():
+            counted[one.event_type.value] += one.rows
+        return counted
 
     def verify(self) -> Iterator[str]:
         """Yield one sentence for every sealed file that is not what catalogue and log remember."""

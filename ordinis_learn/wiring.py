@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ordinis_learn.capture import EventRecorder, Sealer, SqliteEventLog
+from ordinis_learn.capture import EventRecorder, Sealer, open_event_log
 from ordinis_learn.engine import LearningEngine
 from ordinis_learn.errors import StoreUnavailable
 from ordinis_learn.models import SignalModel
@@ -109,7 +109,9 @@ def open_workbench(settings: Settings) -> Workbench:
 
     database = GovernanceDatabase(f"sqlite:///{settings.database_path}")
     database.upgrade()
-    log = SqliteEventLog(settings.event_log_path, clock=_now, sealed=settings.sealed_dir)
+    log = open_event_log(
+        settings.learn_events_url, path=settings.event_log_path, sealed=settings.sealed_dir, clock=_now
+    )
     tracker = MlflowTracker(
         tracking_uri=tracking_uri(settings),
         experiment=EXPERIMENT,

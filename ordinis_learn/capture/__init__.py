@@ -3,6 +3,7 @@
 from ordinis_learn.capture._sqlite import SqliteEventLog
 from ordinis_learn.capture.buckets import bucket_of
 from ordinis_learn.capture.columns import PAYLOAD_COLUMNS, SCAN_SCHEMA
+from ordinis_learn.capture.opening import open_event_log
 from ordinis_learn.capture.prices import price_history
 from ordinis_learn.capture.quarantine import Retried, retry
 from ordinis_learn.capture.recorder import CaptureReceipt, EventRecorder
@@ -20,6 +21,7 @@ __all__ = [
     "Sealer",
     "SqliteEventLog",
     "bucket_of",
+    "open_event_log",
     "price_history",
     "retry",
     "validate_event",

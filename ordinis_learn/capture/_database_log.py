@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,6 +15,7 @@ from ordinis_learn.capture.columns import PAYLOAD_COLUMNS, SCAN_SCHEMA
 from ordinis_learn.capture.payload_columns import typed_columns
 from ordinis_learn.capture.rows import row_of
 from ordinis_learn.capture.sealed import Bounds, ordered, read_sealed
+from ordinis_learn.errors import StoreUnavailable
 from ordinis_learn.ports import EventRow
 from ordinis_learn.records import Envelope, Segment, Topic
 
@@ -27,10 +29,14 @@ class DatabaseLog(ABC):
     ----------
     sealed : Path
         The folder of sealed files.
+    asked : str
+        What messages call this log.
     """
 
-    def __init__(self, *, sealed: Path) -> None:
+    def __init__(self, *, sealed: Path, asked: str) -> None:
         self._sealed = sealed
+        self._asked = asked
+        self._process = os.getpid()
 
     def append(self, events: Sequence[Envelope]) -> int:
         """Store events that are new, in one durable transaction; return how many were."""
@@ -72,6 +78,17 @@ class DatabaseLog(ABC):
         schema = PAYLOAD_COLUMNS[topic]
         sealed = read_sealed(self._sealed, segments, bounds=bounds, schema=schema)
         return ordered([*sealed, typed], schema=schema)
+
+    def _is_own_process(self) -> bool:
+        return os.getpid() == self._process
+
+    def _require_own_process(self, doing: str) -> None:
+        if not self._is_own_process():
+            raise StoreUnavailable(
+                f"{doing} {self._asked} in process {os.getpid()}",
+                found=f"it was opened by process {self._process}, before a fork",
+                next_step="open the event log again in this process",
+            )
 
     @abstractmethod
     def append_rows(self, rows: Sequence[EventRow]) -> int:

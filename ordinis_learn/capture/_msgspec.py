@@ -200,6 +200,8 @@ _PAYLOADS: Final[Mapping[str, msgspec.json.Decoder[Any]]] = {
 
 def quick_row(raw: bytes | str, *, max_payload_bytes: int) -> EventRow | None:
     """Return the row of an event, or None when the record model has to decide."""
+    if b"\\u0000" in raw if isinstance(raw, bytes) else "\\u0000" in raw:
+        return None
     try:
         event = _ENVELOPE.decode(raw)
         payload = _PAYLOADS[event.event_type]

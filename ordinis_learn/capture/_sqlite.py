@@ -8,7 +8,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from datetime import UTC, date, datetime, time
+from datetime import date
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
@@ -18,7 +18,7 @@ import pyarrow as pa
 from ordinis_learn.capture._database_log import DatabaseLog
 from ordinis_learn.capture._group_commit import GroupCommit, Work
 from ordinis_learn.capture._sqlite_file import connect, is_busy, prepare, translated
-from ordinis_learn.capture.columns import SCAN_SCHEMA, from_microseconds, to_microseconds
+from ordinis_learn.capture.columns import DAY_US, SCAN_SCHEMA, from_microseconds, midnight, to_microseconds
 from ordinis_learn.capture.sealed import SEALED_ENVELOPE, Bounds
 from ordinis_learn.errors import DataCorrupt, StoreUnavailable
 from ordinis_learn.ports import Clock, EventRow, HotDay
@@ -28,7 +28,6 @@ __all__ = ["SqliteEventLog"]
 
 _CHUNK_ROWS: Final = 1 << 16
 _PURGED_ROWS: Final = 20_000
-_DAY_US: Final = 86_400_000_000
 
 # Event ids arrive in no order, so a batch touches much of their index: keep it in memory (32 MiB) and carry
 # it back into the file only every 16 MiB of log. Together a third faster than SQLite's defaults.
@@ -49,7 +48,7 @@ _QUARANTINE: Final = """INSERT INTO quarantine (digest, code, reason, count, fir
 
 _UNPURGED: Final = f"""NOT EXISTS (
     SELECT 1 FROM purges WHERE purges.event_type = events.event_type AND events.position <= until_position
-    AND events.ts_event >= purges.start AND events.ts_event < purges.start + {_DAY_US})"""  # noqa: S608  all constants
+    AND events.ts_event >= purges.start AND events.ts_event < purges.start + {DAY_US})"""  # noqa: S608  all constants
 _SCAN: Final = f"""SELECT position, event_id, ts_event, ts_ingest, partition_key, correlation_id, payload
     FROM events
     WHERE event_type = :event_type AND ts_event >= :start AND ts_event < :end AND position <= :position
@@ -62,12 +61,12 @@ _HOT_ROWS: Final = f"""SELECT position, event_id, ts_event, ts_ingest, partition
     AND {_UNPURGED}
     ORDER BY ts_event, event_id"""  # noqa: S608
 # Whole days since 1970, rounded down also before it.
-_HOT_DAYS: Final = f"""SELECT event_type, (ts_event - ((ts_event % {_DAY_US}) + {_DAY_US}) % {_DAY_US}) AS start,
+_HOT_DAYS: Final = f"""SELECT event_type, (ts_event - ((ts_event % {DAY_US}) + {DAY_US}) % {DAY_US}) AS start,
     count(*), max(position)
     FROM events WHERE ts_event < ? AND {_UNPURGED} GROUP BY 1, 2 ORDER BY 2, 1"""  # noqa: S608
 _SEGMENTS: Final = "SELECT record FROM segments WHERE event_type = ? AND first < ? AND last >= ?"
 _PURGEABLE: Final = f"""SELECT position FROM events
-    WHERE event_type = ? AND ts_event >= ? AND ts_event < ? + {_DAY_US} AND position <= ? ORDER BY ts_event, position LIMIT {_PURGED_ROWS}"""  # noqa: S608
+    WHERE event_type = ? AND ts_event >= ? AND ts_event < ? + {DAY_US} AND position <= ? ORDER BY ts_event, position LIMIT {_PURGED_ROWS}"""  # noqa: S608
 _POSITION: Final = """SELECT max(
     (SELECT coalesce(max(position), 0) FROM events),
     (SELECT coalesce(max(json_extract(record, '$.last_position')), 0) FROM segments))"""
@@ -100,11 +99,10 @@ class SqliteEventLog(DatabaseLog):
     """
 
     def __init__(self, path: Path, *, clock: Clock, sealed: Path | None = None) -> None:
-        super().__init__(sealed=sealed or path.parent / "events")
+        super().__init__(sealed=sealed or path.parent / "events", asked=f"the event log {path}")
         self._path = path
         self._clock = clock
         self._lock = Lock()
-        self._process = os.getpid()
         self._commits = GroupCommit(self._transact, is_common=lambda error: is_busy(error.__cause__))
         with translated("open the event log", path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -159,7 +157,7 @@ class SqliteEventLog(DatabaseLog):
 
     def close(self) -> None:
         """Release the file; calling again does nothing."""
-        if os.getpid() == self._process:
+        if self._is_own_process():
             with self._lock:
                 self._connection.close()
 
@@ -177,7 +175,7 @@ class SqliteEventLog(DatabaseLog):
 
     def hot_days(self, *, before: date) -> Sequence[HotDay]:
         """Return days before a date that have events which are not sealed, oldest first."""
-        found = self._rows(_HOT_DAYS, (_start(before),))
+        found = self._rows(_HOT_DAYS, (midnight(before),))
         return [
             HotDay(Topic(topic), from_microseconds(start).date(), rows, until)
             for topic, start, rows, until in found
@@ -185,8 +183,8 @@ class SqliteEventLog(DatabaseLog):
 
     def hot_rows(self, day: HotDay) -> Iterator[pa.RecordBatch]:
         """Yield a day's events whole, ordered by (ts_event, event_id)."""
-        start = _start(day.day)
-        bounds = Bounds(start=start, end=start + _DAY_US, position=day.until_position)
+        start = midnight(day.day)
+        bounds = Bounds(start=start, end=start + DAY_US, position=day.until_position)
         with translated("read events", self._path), closing(connect(self._path, mode="rw")) as reader:
             yield from _batches(reader.execute(_HOT_ROWS, _named(day.topic, bounds)), SEALED_ENVELOPE)
 
@@ -208,7 +206,7 @@ class SqliteEventLog(DatabaseLog):
             )
             for one in segments
         ]
-        purges = {(one.event_type.value, _start(one.day), one.until_position) for one in segments}
+        purges = {(one.event_type.value, midnight(one.day), one.until_position) for one in segments}
 
         def work(connection: sqlite3.Connection) -> None:
             connection.executemany("INSERT OR REPLACE INTO purges VALUES (?, ?, ?)", sorted(purges))
@@ -225,7 +223,7 @@ class SqliteEventLog(DatabaseLog):
         return purged
 
     def _snapshot(self, topic: Topic, bounds: Bounds) -> tuple[pa.Table, list[Segment]]:
-        self._require_own_process("read events")
+        self._require_own_process("read")
         with translated("read events", self._path), closing(connect(self._path, mode="rw")) as reader:
             reader.execute("BEGIN")
             found = reader.execute(_SEGMENTS, (topic.value, bounds.end, bounds.start)).fetchall()
@@ -234,7 +232,7 @@ class SqliteEventLog(DatabaseLog):
         return hot, [Segment.model_validate_json(text) for (text,) in found]
 
     def _write(self, work: Work[sqlite3.Connection]) -> Any:
-        self._require_own_process("write events")
+        self._require_own_process("write to")
         return self._commits.run(work)
 
     def _transact(self, works: Sequence[Work[sqlite3.Connection]]) -> list[Any]:
@@ -243,17 +241,9 @@ class SqliteEventLog(DatabaseLog):
             return [work(connection) for work in works]
 
     def _rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        self._require_own_process("read events")
+        self._require_own_process("read")
         with self._lock, translated("read the event log", self._path):
             return self._connection.execute(query, values).fetchall()
-
-    def _require_own_process(self, asked: str) -> None:
-        if os.getpid() != self._process:
-            raise StoreUnavailable(
-                f"{asked} in process {os.getpid()}",
-                found=f"the log was opened by process {self._process}, before a fork",
-                next_step="open the event log again in this process",
-            )
 
 
 def _lock_or_refuse(descriptor: int, path: Path) -> None:
@@ -302,7 +292,3 @@ def _batches(cursor: sqlite3.Cursor, schema: pa.Schema) -> Iterator[pa.RecordBat
         columns = zip(*rows, strict=True)
         arrays = [pa.array(values, type=field.type) for values, field in zip(columns, schema, strict=True)]
         yield pa.record_batch(arrays, schema=schema)
-
-
-def _start(day: date) -> int:
-    return to_microseconds(datetime.combine(day, time(), tzinfo=UTC))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from types import MappingProxyType
 from typing import Final
 
@@ -12,7 +12,17 @@ import pyarrow as pa
 from ordinis_learn.errors import ConfigInvalid
 from ordinis_learn.records import Topic
 
-__all__ = ["PAYLOAD_COLUMNS", "SCAN_SCHEMA", "from_microseconds", "to_microseconds"]
+__all__ = [
+    "DAY_US",
+    "PAYLOAD_COLUMNS",
+    "SCAN_SCHEMA",
+    "from_microseconds",
+    "midnight",
+    "to_microseconds",
+]
+
+DAY_US: Final = 86_400_000_000
+"""Microseconds of a UTC day."""
 
 _MOMENT: Final = pa.timestamp("us", tz="UTC")
 _ENVELOPE: Final = (
@@ -150,3 +160,14 @@ def from_microseconds(value: int) -> datetime:
     """
     seconds, microseconds = divmod(value, 1_000_000)
     return datetime.fromtimestamp(seconds, tz=UTC).replace(microsecond=microseconds)
+
+
+def midnight(day: date) -> int:
+    """Return the beginning of a UTC day in microseconds since 1970.
+
+    Examples
+    --------
+    >>> midnight(date(1970, 1, 2)) == DAY_US
+    True
+    """
+    return to_microseconds(datetime.combine(day, time(), tzinfo=UTC))

@@ -43,7 +43,8 @@ __all__ = [
 SCHEMA_VERSION: Final = "1.0.0"
 REQUIRED_TAGS: Final = frozenset({"instrument_type", "venue", "jurisdiction", "env"})
 
-_Name = Annotated[str, Field(min_length=1, max_length=256)]
+# No NUL: text columns of PostgreSQL cannot hold one.
+_Name = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00]*$")]
 _Positive = Annotated[FiniteFloat, Field(gt=0)]
 _NotNegative = Annotated[FiniteFloat, Field(ge=0)]
 

@@ -1,3 +1,5 @@
+import os
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -51,6 +53,53 @@ def signal(bar):
         return event | {"payload": body | payload}
 
     return make
+
+
+@pytest.fixture(scope="session")
+def postgres_server():
+    """The address of a database of the tests' own, dropped afterwards."""
+    psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed")
+    server = os.environ.get("ORDINIS_TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
+    try:
+        admin = psycopg.connect(server, autocommit=True, connect_timeout=3)
+    except psycopg.OperationalError as error:
+        pytest.skip(f"no PostgreSQL server: {str(error).splitlines()[0]}")
+    name = f"ordinis_capture_{os.getpid()}_{time.time_ns()}"
+    admin.execute(f"CREATE DATABASE {name}")
+    yield server.rsplit("/", 1)[0] + f"/{name}"
+    admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    admin.close()
+
+
+@pytest.fixture
+def postgres(postgres_server):
+    """The address of a database without a log."""
+    import psycopg
+
+    with psycopg.connect(postgres_server) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS ordinis_events CASCADE")
+    return postgres_server
+
+
+@pytest.fixture
+def open_log(request, clock):
+    """Open a log of a kind below a folder; logs are closed afterwards."""
+    from ordinis_learn.capture import open_event_log
+    from ordinis_learn.testing import InMemoryEventLog
+
+    opened = []
+
+    def open_one(kind, folder):
+        if kind == "memory":
+            return InMemoryEventLog(clock=clock)
+        url = request.getfixturevalue("postgres") if kind == "postgres" else None
+        log = open_event_log(url, path=folder / "events.db", sealed=folder / "events", clock=clock)
+        opened.append(log)
+        return log
+
+    yield open_one
+    for log in opened:
+        log.close()
 
 
 @pytest.fixture

@@ -4,21 +4,14 @@ import json
 
 import pytest
 
-from ordinis_learn.capture import EventRecorder, SqliteEventLog, retry
+from ordinis_learn.capture import EventRecorder, retry
 from ordinis_learn.capture.quarantine import Retried
 from ordinis_learn.records import Topic
-from ordinis_learn.testing import InMemoryEventLog
 
 
-@pytest.fixture(params=["sqlite", "memory"])
-def log(request, tmp_path, clock):
-    made = (
-        SqliteEventLog(tmp_path / "events.db", clock=clock)
-        if request.param == "sqlite"
-        else InMemoryEventLog(clock=clock)
-    )
-    yield made
-    made.close()
+@pytest.fixture(params=["sqlite", "memory", "postgres"])
+def log(request, tmp_path, open_log):
+    return open_log(request.param, tmp_path)
 
 
 def refused(log, event):

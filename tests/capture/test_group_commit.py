@@ -168,6 +168,7 @@ def test_a_row_that_cannot_be_stored_fails_alone(tmp_path, clock):
     log.close()
 
 
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # pytest has threads by now
 def test_a_log_from_before_a_fork_says_so(tmp_path, bar, clock):
     log = SqliteEventLog(tmp_path / "events.db", clock=clock)
     log.append([validate_event(bar("before"))])

@@ -9,9 +9,14 @@ import click
 from ordinis_learn.cli.command import learn_command, opened
 
 
-@click.group("quarantine", epilog="Example: ordinis-learn events quarantine list")
-def command() -> None:
-    """Look at what was refused, and try it again."""
+@click.group(
+    "quarantine", invoke_without_command=True, epilog="Example: ordinis-learn events quarantine list"
+)
+@click.pass_context
+def command(ctx: click.Context) -> None:
+    """Look at what was refused, and try it again; bare, it lists."""
+    if ctx.invoked_subcommand is None:
+        list_.invoke(ctx)
 
 
 @command.add_command

@@ -61,6 +61,7 @@ def test_quarantine_list_show_and_retry(learn):
     (digest,) = re.findall(
         r"^([0-9a-f]{12})  E_EVT_SCHEMA_INVALID  ×1", learn("quarantine", "list"), re.MULTILINE
     )
+    assert learn("quarantine") == learn("quarantine", "list")
     shown = learn("quarantine", "show", digest[:6])
     assert bar("bad", close=-1) in shown
     assert "close is -1" in shown

@@ -28,7 +28,7 @@ COPY = """COPY (SELECT * FROM events ORDER BY ts_event, event_id) TO '{folder}'
 
 
 def run(*, quick):
-    rows = 20_000 if quick else 1_000_000
+    rows = 20_000 if quick else 300_000
     folder = Path(tempfile.mkdtemp(prefix="ordinis-bench-"))
     try:
         template = folder / "template"

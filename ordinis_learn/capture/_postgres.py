@@ -29,7 +29,7 @@ from ordinis_learn.capture.columns import (
     to_microseconds,
 )
 from ordinis_learn.capture.sealed import SEALED_ENVELOPE, Bounds
-from ordinis_learn.errors import DataCorrupt, StoreUnavailable
+from ordinis_learn.errors import ConfigInvalid, DataCorrupt, StoreUnavailable
 from ordinis_learn.ports import Clock, EventRow, HotDay
 from ordinis_learn.records import Segment, Topic
 
@@ -147,6 +147,8 @@ class PostgresEventLog(DatabaseLog):
 
     Raises
     ------
+    ConfigInvalid
+        The address cannot be read.
     StoreUnavailable
         The server cannot be reached, or its schema was written by a newer release.
     """
@@ -358,7 +360,14 @@ def _connect(url: str) -> _Connection:
 
 def _named(url: str) -> str:
     """Return the log's name for messages, without a password."""
-    parts = psycopg.conninfo.conninfo_to_dict(url)
+    try:
+        parts = psycopg.conninfo.conninfo_to_dict(url)
+    except psycopg.ProgrammingError as error:
+        raise ConfigInvalid(
+            "open the event log of LEARN_EVENTS_URL",
+            found=str(error).strip(),
+            next_step="set LEARN_EVENTS_URL=postgresql://user@host:5432/database",
+        ) from error
     return f"the event log in PostgreSQL {parts.get('host', 'localhost')}/{parts.get('dbname', '')}"
 
 

@@ -16,7 +16,9 @@ from ordinis_learn.cli.command import learn_command, opened
 def command(ctx: click.Context) -> None:
     """Look at what was refused, and try it again; bare, it lists."""
     if ctx.invoked_subcommand is None:
-        list_.invoke(ctx)
+        listing = command.commands["list"]
+        with listing.make_context("list", [], parent=ctx) as child:
+            listing.invoke(child)
 
 
 @command.add_command

@@ -173,9 +173,10 @@ def test_a_server_that_is_not_there(tmp_path, clock):
     assert "secret" not in str(caught.value)
 
 
-def test_an_address_of_another_kind(tmp_path, clock):
+@pytest.mark.parametrize("url", ["mysql://localhost/x", "postgresql://[::1/x", "postgresql://h/x?nonsense=1"])
+def test_an_address_that_cannot_be_used(tmp_path, clock, url):
     with pytest.raises(ConfigInvalid, match="LEARN_EVENTS_URL"):
-        open_event_log("mysql://localhost/x", path=tmp_path / "e.db", sealed=tmp_path, clock=clock)
+        open_event_log(url, path=tmp_path / "e.db", sealed=tmp_path, clock=clock)
 
 
 def test_a_closed_log_says_so(hosts):

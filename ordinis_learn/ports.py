@@ -1,8 +1,9 @@
 """What LEARN needs from the world, as protocols.
 
-Adapters: the event log in :mod:`ordinis_learn.capture` (SQLite), the catalogue and the ledger in
+Adapters: the event log in :mod:`ordinis_learn.capture` (SQLite, PostgreSQL), the catalogue and the ledger in
 ``ordinis_registry`` (SQLAlchemy), the tracker and the model registry in ``ordinis_mlflow`` (MLflow).
 In-memory fakes of each ship in :mod:`ordinis_learn.testing` and pass the same conformance tests.
+They are in one long file so that what LEARN asks of the world can be read in one place.
 """
 
 from __future__ import annotations

@@ -21,6 +21,15 @@ import pyarrow as pa
 
 from ordinis_learn.capture._database_log import DatabaseLog
 from ordinis_learn.capture._group_commit import GroupCommit, Work
+from ordinis_learn.capture._postgres_server import (
+    APPENDING,
+    SEALING,
+    Connection,
+    connect,
+    named,
+    prepare,
+    translated,
+)
 from ordinis_learn.capture.columns import (
     DAY_US,
     SCAN_SCHEMA,
@@ -29,61 +38,13 @@ from ordinis_learn.capture.columns import (
     to_microseconds,
 )
 from ordinis_learn.capture.sealed import SEALED_ENVELOPE, Bounds
-from ordinis_learn.errors import ConfigInvalid, DataCorrupt, StoreUnavailable
+from ordinis_learn.errors import StoreUnavailable
 from ordinis_learn.ports import Clock, EventRow, HotDay
 from ordinis_learn.records import Segment, Topic
 
 __all__ = ["PostgresEventLog"]
 
-_Connection = psycopg.Connection[tuple[Any, ...]]
-
 _CHUNK_ROWS: Final = 1 << 16
-_SCHEMA_VERSION: Final = 1
-# Keys of advisory locks in this database: "ordev" in ASCII, and which of them.
-_APPENDING: Final = 0x6F72646576_01
-_SEALING: Final = 0x6F72646576_02
-
-_TABLES: Final[tuple[LiteralString, ...]] = (
-    """CREATE TABLE events (
-        position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-        event_id text COLLATE "C" NOT NULL UNIQUE,
-        event_type text COLLATE "C" NOT NULL,
-        ts_event bigint NOT NULL,
-        ts_ingest bigint NOT NULL,
-        partition_key text NOT NULL,
-        correlation_id text NOT NULL,
-        envelope text NOT NULL,
-        payload text NOT NULL
-    )""",
-    "CREATE INDEX events_by_type_and_time ON events (event_type, ts_event)",
-    """CREATE TABLE quarantine (
-        digest text PRIMARY KEY,
-        code text NOT NULL,
-        reason text NOT NULL,
-        count bigint NOT NULL,
-        first_seen bigint NOT NULL,
-        last_seen bigint NOT NULL,
-        raw bytea NOT NULL
-    )""",
-    'CREATE TABLE sealed_ids (event_id text COLLATE "C" PRIMARY KEY)',
-    """CREATE TABLE segments (
-        path text PRIMARY KEY,
-        event_type text COLLATE "C" NOT NULL,
-        first bigint NOT NULL,
-        last bigint NOT NULL,
-        rows bigint NOT NULL,
-        last_position bigint NOT NULL,
-        record text NOT NULL
-    )""",
-    """CREATE TABLE purges (
-        event_type text NOT NULL,
-        start bigint NOT NULL,
-        until_position bigint NOT NULL,
-        PRIMARY KEY (event_type, start)
-    )""",
-    "CREATE TABLE schema_version (version integer NOT NULL)",
-)
-
 _INSERT: Final = """INSERT INTO events
     (event_id, event_type, ts_event, ts_ingest, partition_key, correlation_id, envelope, payload)
     SELECT event_id, event_type, ts_event, ts_ingest, partition_key, correlation_id, envelope, payload
@@ -154,7 +115,7 @@ class PostgresEventLog(DatabaseLog):
     """
 
     def __init__(self, url: str, *, clock: Clock, sealed: Path) -> None:
-        super().__init__(sealed=sealed, asked=_named(url))
+        super().__init__(sealed=sealed, asked=named(url))
         self._url = url
         self._clock = clock
         self._lock = Lock()
@@ -162,10 +123,10 @@ class PostgresEventLog(DatabaseLog):
         self._commits = GroupCommit(
             self._transact, is_common=lambda error: isinstance(error, StoreUnavailable)
         )
-        with self._translated("open"):
-            self._connection = _connect(url)
+        with translated(f"open {self._asked}"):
+            self._connection = connect(url)
             try:
-                self._prepare()
+                prepare(self._connection, asked=f"open {self._asked}")
             except (psycopg.Error, StoreUnavailable):
                 self._connection.close()
                 raise
@@ -216,9 +177,9 @@ class PostgresEventLog(DatabaseLog):
     @contextmanager
     def sealing(self) -> Iterator[None]:
         """Be the only sealer among all hosts, by a lock that goes with the connection."""
-        with self._translated("seal"), _connect(self._url) as connection:
+        with translated(f"seal {self._asked}"), connect(self._url) as connection:
             connection.autocommit = True
-            found = connection.execute("SELECT pg_try_advisory_lock(%s)", (_SEALING,)).fetchone()
+            found = connection.execute("SELECT pg_try_advisory_lock(%s)", (SEALING,)).fetchone()
             if found != (True,):
                 raise StoreUnavailable(
                     f"seal {self._asked}",
@@ -252,7 +213,7 @@ class PostgresEventLog(DatabaseLog):
         rows = [_segment_row(one) for one in segments]
         purges = sorted({(one.event_type.value, midnight(one.day), one.until_position) for one in segments})
 
-        def work(connection: _Connection) -> None:
+        def work(connection: Connection) -> None:
             cursor = connection.cursor()
             cursor.executemany(
                 """INSERT INTO purges VALUES (%s, %s, %s) ON CONFLICT (event_type, start)
@@ -281,35 +242,35 @@ class PostgresEventLog(DatabaseLog):
             )
         return hot, [Segment.model_validate_json(text) for (text,) in found]
 
-    def _write(self, work: Work[_Connection]) -> Any:
+    def _write(self, work: Work[Connection]) -> Any:
         self._require_own_process("write to")
         return self._commits.run(work)
 
-    def _transact(self, works: Sequence[Work[_Connection]]) -> list[Any]:
-        with self._lock, self._translated("write to"), self._connected().transaction():
-            self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (_APPENDING,))
+    def _transact(self, works: Sequence[Work[Connection]]) -> list[Any]:
+        with self._lock, translated(f"write to {self._asked}"), self._connected().transaction():
+            self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (APPENDING,))
             return [work(self._connection) for work in works]
 
     def _rows(self, query: LiteralString, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         self._require_own_process("read")
-        with self._lock, self._translated("read"), self._connected().transaction():
+        with self._lock, translated(f"read {self._asked}"), self._connected().transaction():
             return self._connection.execute(query, values or None).fetchall()
 
     @contextmanager
-    def _reading(self) -> Iterator[_Connection]:
+    def _reading(self) -> Iterator[Connection]:
         """Open one snapshot on a connection of its own, so that a long read stops no writer."""
         self._require_own_process("read")
-        with self._translated("read"):
+        with translated(f"read {self._asked}"):
             self._refuse_when_closed()
-            with _connect(self._url) as reader:
+            with connect(self._url) as reader:
                 reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
                 reader.read_only = True
                 yield reader
 
-    def _connected(self) -> _Connection:
+    def _connected(self) -> Connection:
         self._refuse_when_closed()
         if self._connection.closed:
-            self._connection = _connect(self._url)
+            self._connection = connect(self._url)
         return self._connection
 
     def _refuse_when_closed(self) -> None:
@@ -317,58 +278,6 @@ class PostgresEventLog(DatabaseLog):
             raise StoreUnavailable(
                 f"use {self._asked}", found="it was closed", next_step="open the event log again"
             )
-
-    def _prepare(self) -> None:
-        with self._connection.transaction():
-            self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (_APPENDING,))
-            self._connection.execute("CREATE SCHEMA IF NOT EXISTS ordinis_events")
-            if self._connection.execute("SELECT to_regclass('schema_version')").fetchone() == (None,):
-                for statement in _TABLES:
-                    self._connection.execute(statement)
-                self._connection.execute("INSERT INTO schema_version VALUES (%s)", (_SCHEMA_VERSION,))
-            (version,) = self._connection.execute("SELECT max(version) FROM schema_version").fetchall()[0]
-        if version > _SCHEMA_VERSION:
-            raise StoreUnavailable(
-                f"open {self._asked}",
-                found=f"its schema is {version}; this release reads up to {_SCHEMA_VERSION}",
-                next_step="upgrade with: pip install --upgrade ordinis-learn",
-            )
-
-    @contextmanager
-    def _translated(self, doing: str) -> Iterator[None]:
-        try:
-            yield
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            raise StoreUnavailable(
-                f"{doing} {self._asked}",
-                found=str(error).strip() or type(error).__name__,
-                next_step="check that the server of LEARN_EVENTS_URL runs and has room, then try again",
-            ) from error
-        except psycopg.DatabaseError as error:
-            raise DataCorrupt(
-                f"{doing} {self._asked}",
-                found=str(error).strip(),
-                next_step="look at the schema ordinis_events of that database, or restore it from a backup",
-            ) from error
-
-
-def _connect(url: str) -> _Connection:
-    """Connect; commits wait for the disk whatever the server's default is, names are those of our schema."""
-    options = "-c synchronous_commit=on -c search_path=ordinis_events -c lock_timeout=30000"
-    return psycopg.connect(url, options=options, connect_timeout=10, application_name="ordinis-learn")
-
-
-def _named(url: str) -> str:
-    """Return the log's name for messages, without a password."""
-    try:
-        parts = psycopg.conninfo.conninfo_to_dict(url)
-    except psycopg.ProgrammingError as error:
-        raise ConfigInvalid(
-            "open the event log of LEARN_EVENTS_URL",
-            found=str(error).strip(),
-            next_step="set LEARN_EVENTS_URL=postgresql://user@host:5432/database",
-        ) from error
-    return f"the event log in PostgreSQL {parts.get('host', 'localhost')}/{parts.get('dbname', '')}"
 
 
 def _segment_row(one: Segment) -> tuple[Any, ...]:
@@ -384,7 +293,7 @@ def _segment_row(one: Segment) -> tuple[Any, ...]:
 
 
 def _batches(
-    reader: _Connection, query: LiteralString, topic: Topic, bounds: Bounds, schema: pa.Schema
+    reader: Connection, query: LiteralString, topic: Topic, bounds: Bounds, schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
     values = {
         "event_type": topic.value,

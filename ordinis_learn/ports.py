@@ -167,6 +167,10 @@ class SealableLog(EventLog, Protocol):
     The log itself says which files are sealed: readers take that and the hot rows from one snapshot.
     """
 
+    def identity(self) -> str:
+        """Return what tells this log from every other, also after it was moved: 32 hex digits."""
+        ...
+
     def sealing(self) -> AbstractContextManager[None]:
         """Be the only sealer of this log, also among other processes; StoreUnavailable when one is at work."""
         ...

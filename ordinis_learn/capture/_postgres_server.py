@@ -57,6 +57,7 @@ _TABLES: Final[tuple[LiteralString, ...]] = (
         until_position bigint NOT NULL,
         PRIMARY KEY (event_type, start)
     )""",
+    "CREATE TABLE identity AS SELECT replace(gen_random_uuid()::text, '-', '') AS log_id",
     "CREATE TABLE schema_version (version integer NOT NULL)",
 )
 

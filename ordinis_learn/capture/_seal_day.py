@@ -17,11 +17,11 @@ from ordinis_learn.capture.buckets import bucket_of
 from ordinis_learn.capture.columns import SCAN_SCHEMA
 from ordinis_learn.capture.payload_columns import typed_columns
 from ordinis_learn.capture.sealed import sealed_path, sealed_schema
-from ordinis_learn.errors import StoreUnavailable
+from ordinis_learn.errors import ConfigInvalid, StoreUnavailable
 from ordinis_learn.ports import HotDay
 from ordinis_learn.records import Segment, file_sha256
 
-__all__ = ["write_day"]
+__all__ = ["claim_folder", "write_day"]
 
 # Every value differs there, so a dictionary would only cost.
 _DISTINCT: Final = frozenset({"event_id", "correlation_id", "envelope", "payload", "signal_id", "order_id"})
@@ -66,10 +66,13 @@ class _Part:
         _sync(self.temporary)
         self.temporary.replace(self.path)
 
-    def segment(self, day: HotDay, *, path: str, bucket: int, buckets: int, generation: int) -> Segment:
+    def segment(
+        self, day: HotDay, *, log_id: str, path: str, bucket: int, buckets: int, generation: int
+    ) -> Segment:
         """Return what is to be remembered."""
         low, high = self.positions
         return Segment(
+            log_id=log_id,
             event_type=day.topic,
             day=day.day,
             bucket=bucket,
@@ -87,8 +90,42 @@ class _Part:
         )
 
 
+def claim_folder(root: Path, *, identity: str) -> None:
+    """Make the folder one log's own: another log's files would look like leftovers to its sealer.
+
+    Raises
+    ------
+    ConfigInvalid
+        The folder belongs to another log.
+    StoreUnavailable
+        It cannot be written.
+    """
+    owner = root / ".log"
+    with _translated(root):
+        if not owner.exists():
+            root.mkdir(parents=True, exist_ok=True)
+            unfinished = root / ".log.unfinished"
+            unfinished.write_text(identity, encoding="ascii")
+            _sync(unfinished)
+            unfinished.replace(owner)
+            _sync(root)
+        found = owner.read_text(encoding="ascii")
+    if found != identity:
+        raise ConfigInvalid(
+            f"seal events into {root}",
+            found="the folder belongs to another event log",
+            next_step="set ORDINIS_HOME to a folder of its own for this log, or LEARN_EVENTS_URL back",
+        )
+
+
 def write_day(
-    root: Path, day: HotDay, batches: Iterator[pa.RecordBatch], *, buckets: int, generation: int
+    root: Path,
+    day: HotDay,
+    batches: Iterator[pa.RecordBatch],
+    *,
+    log_id: str,
+    buckets: int,
+    generation: int,
 ) -> list[Segment]:
     """Write a day's files, each first under another name, and return what is to be remembered of them.
 
@@ -119,6 +156,7 @@ def write_day(
         return [
             part.segment(
                 day,
+                log_id=log_id,
                 path=sealed_path(day, bucket, buckets, generation),
                 bucket=bucket,
                 buckets=buckets,

@@ -43,6 +43,7 @@ _SCHEMA_1: Final = (
 # sealed_ids is the memory of what was sealed: an event that comes again is known by it.
 # purges names the hot rows that readers no longer see because a sealed file has them.
 _SCHEMA_2: Final = (
+    "CREATE TABLE identity AS SELECT lower(hex(randomblob(16))) AS log_id",
     "CREATE TABLE sealed_ids (event_id TEXT PRIMARY KEY) WITHOUT ROWID",
     """CREATE TABLE segments (
         path TEXT PRIMARY KEY,

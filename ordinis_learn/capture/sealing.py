@@ -19,9 +19,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
-from ordinis_learn.capture._seal_day import write_day
-from ordinis_learn.capture.sealed import day_folder
-from ordinis_learn.errors import ConfigInvalid
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ordinis_learn.capture._seal_day import claim_folder, write_day
+from ordinis_learn.capture.columns import SCAN_SCHEMA
+from ordinis_learn.capture.sealed import Bounds, day_folder, read_sealed
+from ordinis_learn.errors import ConfigInvalid, DataCorrupt
 from ordinis_learn.ports import Clock, HotDay, SealableLog, SegmentCatalogue
 from ordinis_learn.records import Segment, file_sha256
 
@@ -66,12 +70,15 @@ class Sealer:
         Raises
         ------
         ConfigInvalid
-            ``before`` lies in the future: today is not closed yet.
+            ``before`` lies in the future: today is not closed yet. Or the folder is another log's.
+        DataCorrupt
+            Log and files contradict each other; nothing was changed.
         StoreUnavailable
             Another sealer is at work, or there is no room. Nothing is lost; seal again.
         """
         end = self._closed(before)
         with self._log.sealing():
+            claim_folder(self._root, identity=self._log.identity())
             self._finish()
             for day in self._log.hot_days(before=end):
                 yield day, self._seal(day)
@@ -86,7 +93,7 @@ class Sealer:
     def verify(self) -> Iterator[str]:
         """Yield one sentence for every sealed file that is not what catalogue and log remember."""
         kept = {one.path: one for one in self._log.segments()}
-        known = {one.path: one for one in self._catalogue.segments()}
+        known = {one.path: one for one in self._catalogued()}
         for path in sorted(kept.keys() | known.keys()):
             yield from self._faults(path, kept.get(path), known.get(path))
 
@@ -100,19 +107,44 @@ class Sealer:
             )
         return before or today
 
+    def _catalogued(self) -> list[Segment]:
+        identity = self._log.identity()
+        return [one for one in self._catalogue.segments() if one.log_id == identity]
+
     def _finish(self) -> None:
         """Carry an interrupted sealer's work to its end: to the switch where the files are whole, else back."""
         kept = {one.path for one in self._log.segments()}
-        open_ones = defaultdict(list)
-        for one in self._catalogue.segments():
+        generations = defaultdict(list)
+        for one in self._catalogued():
             if one.path not in kept:
-                open_ones[one.event_type, one.day, one.generation].append(one)
-        for segments in open_ones.values():
-            if all(self._is_whole(one) for one in segments):
+                generations[one.event_type, one.day, one.generation].append(one)
+        for segments in generations.values():
+            hot = self._hot_ids(segments[0])
+            if all(self._is_whole(one) for one in segments) and self._hold(segments, hot):
                 self._log.switch(segments)
-            else:
+            elif len(hot) == sum(one.rows for one in segments):
                 self._catalogue.drop_segments(segments)
+            else:
+                raise self._contradiction(segments[0])
         self._log.purge()
+
+    def _hot_ids(self, segment: Segment) -> pa.ChunkedArray:
+        """Return the ids of the hot events that a segment's generation was made from."""
+        day = HotDay(segment.event_type, segment.day, 0, segment.until_position)
+        return pa.chunked_array([batch["event_id"] for batch in self._log.hot_rows(day)], type=pa.string())
+
+    def _hold(self, segments: Sequence[Segment], ids: pa.ChunkedArray) -> bool:
+        """Whether the files have every one of these events: only then may the hot rows go."""
+        schema = pa.schema([SCAN_SCHEMA.field("event_id")])
+        sealed = pa.concat_tables(read_sealed(self._root, segments, bounds=Bounds(), schema=schema))
+        return bool(pc.all(pc.is_in(ids, value_set=sealed["event_id"].combine_chunks()), min_count=0).as_py())
+
+    def _contradiction(self, segment: Segment) -> DataCorrupt:
+        return DataCorrupt(
+            f"finish sealing {segment.event_type} of {segment.day}",
+            found="log and sealed files hold different events, as after one of them was restored from a backup",
+            next_step="restore both of one moment; ordinis-learn events verify names the files",
+        )
 
     def _seal(self, day: HotDay) -> Sequence[Segment]:
         known = [one for one in self._log.segments() if (one.event_type, one.day) == (day.topic, day.day)]
@@ -121,6 +153,7 @@ class Sealer:
             self._root,
             day,
             self._log.hot_rows(day),
+            log_id=self._log.identity(),
             buckets=self._buckets,
             generation=1 + max((one.generation for one in known), default=0),
         )

@@ -19,9 +19,10 @@ class Segment(Record):
     A file never changes. Events that come later for the same day are sealed into a file of the next
     ``generation``. ``until_position`` is the log's position up to which the day was sealed, the same for
     all buckets of one generation; ``first`` and ``last`` bound ``ts_event``; ``path`` is relative to the
-    folder of sealed events.
+    folder of sealed events. ``log_id`` is the identity of the log that it was sealed from.
     """
 
+    log_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     event_type: Topic
     day: date
     bucket: NonNegativeInt

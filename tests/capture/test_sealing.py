@@ -285,7 +285,8 @@ def stopped_and_sealed_again(folder, events, monkeypatch, *, kill_at):
     hashes = {one.path: one.sha256 for one in desk.log.segments()}
     assert list(desk.sealer.verify()) == []
     assert desk.hot() == 0
-    assert len(desk.files()) == len(hashes) + 1
+    assert len([file for file in desk.files() if not file.name.startswith(".")]) == len(hashes)
+    assert {file.name for file in desk.files() if file.name.startswith(".")} == {".sealing", ".log"}
     desk.log.close()
     return (*found, hashes)
 
@@ -533,20 +534,71 @@ def test_a_damaged_or_missing_file_is_an_error_and_not_less_data(desk, day_of_ev
     assert desk.log.scan(Topic.BAR).num_rows == 3
 
 
-def test_a_catalogue_that_knows_files_which_are_not_there(tmp_path, day_of_events):
-    """The governance database was restored with what another disk had: that is dropped, and sealed again."""
+def test_the_folder_of_another_log_is_left_alone(tmp_path, day_of_events, postgres):
     desk = Desk(tmp_path)
     desk.log.append(day_of_events(1))
+    desk.seal()
+    files = {path: path.read_bytes() for path in desk.files()}
+    other = Desk(tmp_path, catalogue=desk.catalogue, url=postgres)
+    other.log.append(day_of_events(1, prefix="other"))
+    before = seen(other.log)
+    with pytest.raises(ConfigInvalid, match="another event log"):
+        other.seal()
+    assert seen(other.log) == before
+    assert {path: path.read_bytes() for path in desk.files()} == files
+    assert list(desk.sealer.verify()) == []
+    for one in (desk, other):
+        one.log.close()
+
+
+def test_catalogues_of_two_logs_do_not_mix(tmp_path, day_of_events):
+    first = Desk(tmp_path / "first")
+    second = Desk(tmp_path / "second", catalogue=first.catalogue)
+    for desk in (first, second):
+        desk.log.append(day_of_events(1))
+    expected = seen(second.log)
+    first.seal()
+    assert seen(second.log) == expected
+    assert list(second.sealer.verify()) == []
+    first.log.close()
+    second.log.close()
+
+
+def interrupted_before_the_switch(desk, events, monkeypatch):
+    desk.log.append(events)
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.log, "switch", killed)
+        with pytest.raises(Killed):
+            desk.seal()
+
+
+def killed(_segments):
+    raise Killed
+
+
+def test_files_that_were_lost_before_the_switch_are_written_again(desk, day_of_events, monkeypatch):
+    interrupted_before_the_switch(desk, day_of_events(1), monkeypatch)
     expected = seen(desk.log)
-    ((_, segments), *_) = desk.seal()
-    assert segments
-    fresh = Desk(desk.folder / "restored", catalogue=desk.catalogue)
-    fresh.log.append(day_of_events(1))
-    fresh.seal()
-    assert seen(fresh.log) == expected
-    assert list(fresh.sealer.verify()) == []
-    fresh.log.close()
-    desk.log.close()
+    (lost, *_) = (one.path for one in desk.catalogue.segments())
+    (desk.folder / "events" / lost).unlink()
+    desk.seal()
+    assert seen(desk.log) == expected
+    assert desk.hot() == 0
+    assert list(desk.sealer.verify()) == []
+
+
+def test_a_log_of_an_older_backup_loses_nothing_to_newer_files(desk, day_of_events, monkeypatch):
+    """Events whose positions were given out again must not be taken for those in the files."""
+    interrupted_before_the_switch(desk, day_of_events(1), monkeypatch)
+    desk.log._write(lambda connection: connection.execute("UPDATE events SET event_id = 'x' || event_id"))
+    before = seen(desk.log)
+    (lost, *_) = (one.path for one in desk.catalogue.segments())
+    (desk.folder / "events" / lost).unlink()
+    desk.log._write(lambda connection: connection.execute("DELETE FROM events WHERE event_id = 'xe-bar-0-0'"))
+    fewer = seen(desk.log)
+    with pytest.raises(DataCorrupt, match="backup"):
+        desk.seal()
+    assert seen(desk.log) == fewer != before
 
 
 def test_every_topic_can_be_sealed():

@@ -23,6 +23,7 @@ def catalogue(request, tmp_path):
 def segment(*, day=2, bucket=0, buckets=2, generation=1, sha256="a" * 64, topic=Topic.BAR):
     moment = datetime(2024, 1, day, 21, tzinfo=UTC)
     return Segment(
+        log_id="0" * 32,
         event_type=topic,
         day=date(2024, 1, day),
         bucket=bucket,

@@ -120,9 +120,11 @@ class Sealer:
                 generations[one.event_type, one.day, one.generation].append(one)
         for segments in generations.values():
             hot = self._hot_ids(segments[0])
-            if all(self._is_whole(one) for one in segments) and self._hold(segments, hot):
+            as_many = len(hot) == sum(one.rows for one in segments)
+            whole = all(self._is_whole(one) for one in segments)
+            if as_many and whole and self._hold(segments, hot):
                 self._log.switch(segments)
-            elif len(hot) == sum(one.rows for one in segments):
+            elif as_many and not whole:
                 self._catalogue.drop_segments(segments)
             else:
                 raise self._contradiction(segments[0])
@@ -134,7 +136,7 @@ class Sealer:
         return pa.chunked_array([batch["event_id"] for batch in self._log.hot_rows(day)], type=pa.string())
 
     def _hold(self, segments: Sequence[Segment], ids: pa.ChunkedArray) -> bool:
-        """Whether the files have every one of these events: only then may the hot rows go."""
+        """Whether the files have every one of these events."""
         schema = pa.schema([SCAN_SCHEMA.field("event_id")])
         sealed = pa.concat_tables(read_sealed(self._root, segments, bounds=Bounds(), schema=schema))
         return bool(pc.all(pc.is_in(ids, value_set=sealed["event_id"].combine_chunks()), min_count=0).as_py())

@@ -587,18 +587,28 @@ def test_files_that_were_lost_before_the_switch_are_written_again(desk, day_of_e
     assert list(desk.sealer.verify()) == []
 
 
-def test_a_log_of_an_older_backup_loses_nothing_to_newer_files(desk, day_of_events, monkeypatch):
-    """Events whose positions were given out again must not be taken for those in the files."""
+@pytest.mark.parametrize(
+    "change",
+    ["UPDATE events SET event_id = 'x' || event_id", "DELETE FROM events WHERE event_id = 'e-bar-0-0'"],
+    ids=["other events under the same positions", "fewer events"],
+)
+@pytest.mark.parametrize("lost", [False, True], ids=["files whole", "a file lost"])
+def test_a_log_that_contradicts_its_files_is_not_sealed(tmp_path, day_of_events, monkeypatch, change, lost):
+    """As after the log was restored from an older backup: what only one of the two has must not go."""
+    desk = Desk(tmp_path)
     interrupted_before_the_switch(desk, day_of_events(1), monkeypatch)
-    desk.log._write(lambda connection: connection.execute("UPDATE events SET event_id = 'x' || event_id"))
-    before = seen(desk.log)
-    (lost, *_) = (one.path for one in desk.catalogue.segments())
-    (desk.folder / "events" / lost).unlink()
-    desk.log._write(lambda connection: connection.execute("DELETE FROM events WHERE event_id = 'xe-bar-0-0'"))
-    fewer = seen(desk.log)
+    desk.log._write(lambda connection: connection.execute(change))
+    if lost:
+        desk.log._write(
+            lambda connection: connection.execute("DELETE FROM events WHERE event_id LIKE '%bar-0-1'")
+        )
+        (path, *_) = (one.path for one in desk.catalogue.segments())
+        (desk.folder / "events" / path).unlink()
+    before, files = seen(desk.log), desk.files()
     with pytest.raises(DataCorrupt, match="backup"):
         desk.seal()
-    assert seen(desk.log) == fewer != before
+    assert (seen(desk.log), desk.files()) == (before, files)
+    desk.log.close()
 
 
 def test_every_topic_can_be_sealed():

@@ -1,17 +1,18 @@
 """What LEARN needs from the world, as protocols.
 
-Adapters: the event log in :mod:`ordinis_learn.capture` (SQLite), the catalogue and the ledger in
+Adapters: the event log in :mod:`ordinis_learn.capture` (SQLite, PostgreSQL), the catalogue and the ledger in
 ``ordinis_registry`` (SQLAlchemy), the tracker and the model registry in ``ordinis_mlflow`` (MLflow).
 In-memory fakes of each ship in :mod:`ordinis_learn.testing` and pass the same conformance tests.
+They are in one long file so that what LEARN asks of the world can be read in one place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import pyarrow as pa
 
@@ -30,6 +31,7 @@ from ordinis_learn.records import (
     PreflightAnswer,
     Retention,
     Scorecard,
+    Segment,
     ShadowReport,
     State,
     Topic,
@@ -39,11 +41,15 @@ __all__ = [
     "Catalogue",
     "Clock",
     "EventLog",
+    "EventRow",
+    "HotDay",
     "IdentityBook",
     "Ledger",
     "ModelRegistry",
     "Preflight",
     "Run",
+    "SealableLog",
+    "SegmentCatalogue",
     "Tracker",
 ]
 
@@ -54,6 +60,23 @@ class Clock(Protocol):
     def __call__(self) -> datetime:
         """Return the aware UTC moment."""
         ...
+
+
+class EventRow(NamedTuple):
+    """A validated event in the columns in which it is stored.
+
+    Times are microseconds since 1970 (UTC); ``envelope`` is the JSON text of what has no column,
+    ``payload`` that of the payload.
+    """
+
+    event_id: str
+    event_type: str
+    ts_event: int
+    ts_ingest: int
+    partition_key: str
+    correlation_id: str
+    envelope: str
+    payload: str
 
 
 class EventLog(Protocol):
@@ -67,8 +90,16 @@ class EventLog(Protocol):
         """Store events that are new; return how many were."""
         ...
 
+    def append_rows(self, rows: Sequence[EventRow]) -> int:
+        """Do what :meth:`append` does with events that are columns already."""
+        ...
+
     def quarantine(self, raw: bytes, *, code: str, reason: str) -> None:
         """Keep a bad event whole with its reason; count it again if the same bytes come again."""
+        ...
+
+    def release(self, digest: str) -> bool:
+        """Take an entry out of the quarantine; False where it is not there (any more)."""
         ...
 
     def scan(
@@ -86,12 +117,30 @@ class EventLog(Protocol):
         """
         ...
 
+    def read_columns(
+        self,
+        topic: Topic,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        until_position: int | None = None,
+        bucket: tuple[int, int] | None = None,
+    ) -> pa.Table:
+        """Return the same events as :meth:`scan`, in the same order, with their payloads as typed columns.
+
+        Columns: ``PAYLOAD_COLUMNS[topic]`` of :mod:`ordinis_learn.capture`, the envelope's first. Sealed
+        events are read from their columns and hot ones from their text; the answer is the same. ``bucket``
+        ``(n, m)`` keeps the events whose ``partition_key`` falls into bucket n of m, 0 <= n < m, by
+        :func:`ordinis_learn.capture.bucket_of`; the m buckets together are all events, each once.
+        """
+        ...
+
     def position(self) -> int:
         """Return the position of the newest event, 0 for an empty log."""
         ...
 
     def counts(self) -> Mapping[str, int]:
-        """Return stored events by type."""
+        """Return stored events by type, sealed and hot."""
         ...
 
     def quarantined(self) -> Sequence[Mapping[str, Any]]:
@@ -100,6 +149,66 @@ class EventLog(Protocol):
 
     def close(self) -> None:
         """Release the file; calling again does nothing."""
+        ...
+
+
+class HotDay(NamedTuple):
+    """The hot events of one type and UTC day, up to a position of the log."""
+
+    topic: Topic
+    day: date
+    rows: int
+    until_position: int
+
+
+class SealableLog(EventLog, Protocol):
+    """A log whose closed days can be moved into sealed files.
+
+    The log itself says which files are sealed: readers take that and the hot rows from one snapshot.
+    """
+
+    def identity(self) -> str:
+        """Return what tells this log from every other, also after it was moved: 32 hex digits."""
+        ...
+
+    def sealing(self) -> AbstractContextManager[None]:
+        """Be the only sealer of this log, also among other processes; StoreUnavailable when one is at work."""
+        ...
+
+    def hot_days(self, *, before: date) -> Sequence[HotDay]:
+        """Return days before a date that have events which are not sealed, oldest first."""
+        ...
+
+    def hot_rows(self, day: HotDay) -> Iterator[pa.RecordBatch]:
+        """Yield a day's events whole, ordered by (ts_event, event_id): ``SEALED_ENVELOPE`` columns."""
+        ...
+
+    def segments(self) -> Sequence[Segment]:
+        """Return the sealed files that readers see, by type, day, generation and bucket."""
+        ...
+
+    def switch(self, segments: Sequence[Segment]) -> None:
+        """Let readers see one generation's files of a day in place of its hot rows, at once and durably."""
+        ...
+
+    def purge(self) -> int:
+        """Remove hot rows that are sealed, in short transactions; their ids stay known. Return how many."""
+        ...
+
+
+class SegmentCatalogue(Protocol):
+    """The governance database's memory of sealed files."""
+
+    def add_segments(self, segments: Sequence[Segment]) -> None:
+        """Remember one generation's files; what an interrupted attempt said of the same generation is replaced."""
+        ...
+
+    def drop_segments(self, segments: Sequence[Segment]) -> None:
+        """Forget files of an attempt that no reader ever saw."""
+        ...
+
+    def segments(self) -> Sequence[Segment]:
+        """Return what is remembered, by type, day, generation and bucket."""
         ...
 
 

@@ -52,6 +52,8 @@ class Settings(BaseSettings):
     learn_gate_maxdd_tol: float = _key(0.02, "LEARN_GATE_MAXDD_TOL", ge=0)
     learn_shadow_duration_days: int = _key(7, "LEARN_SHADOW_DURATION_DAYS", ge=1)
     learn_drift_psi_thresh: float = _key(0.2, "LEARN_DRIFT_PSI_THRESH", gt=0)
+    learn_events_url: str | None = _key(None, "LEARN_EVENTS_URL")
+    learn_seal_buckets: int = _key(4, "LEARN_SEAL_BUCKETS", ge=1, le=1024)
     learn_dataset_retention_days: int = _key(365, "LEARN_DATASET_RETENTION_DAYS", ge=90, le=365)
     learn_retired_models_kept: int = _key(10, "LEARN_RETIRED_MODELS_KEPT", ge=1)
     ledger_checkpoint_target: str = _key("file", "LEDGER_CHECKPOINT_TARGET")
@@ -86,6 +88,11 @@ class Settings(BaseSettings):
     def event_log_path(self) -> Path:
         """The hot event log."""
         return self.home / "data" / "events.db"
+
+    @property
+    def sealed_dir(self) -> Path:
+        """Sealed days of events, as Parquet."""
+        return self.home / "data" / "events"
 
     @property
     def datasets_dir(self) -> Path:

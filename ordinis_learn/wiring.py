@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ordinis_learn.capture import EventRecorder, SqliteEventLog
+from ordinis_learn.capture import EventRecorder, Sealer, open_event_log
 from ordinis_learn.engine import LearningEngine
 from ordinis_learn.errors import StoreUnavailable
 from ordinis_learn.models import SignalModel
@@ -101,6 +101,7 @@ def open_workbench(settings: Settings) -> Workbench:
         SqlCatalogue,
         SqlIdentityBook,
         SqlLedger,
+        SqlSegmentCatalogue,
     )
     from ordinis_registry.checkpoint_targets import parse_target  # noqa: PLC0415
 
@@ -108,7 +109,9 @@ def open_workbench(settings: Settings) -> Workbench:
 
     database = GovernanceDatabase(f"sqlite:///{settings.database_path}")
     database.upgrade()
-    log = SqliteEventLog(settings.event_log_path, clock=_now)
+    log = open_event_log(
+        settings.learn_events_url, path=settings.event_log_path, sealed=settings.sealed_dir, clock=_now
+    )
     tracker = MlflowTracker(
         tracking_uri=tracking_uri(settings),
         experiment=EXPERIMENT,
@@ -128,6 +131,13 @@ def open_workbench(settings: Settings) -> Workbench:
         clock=_now,
         log=log,
         recorder=EventRecorder(log, enabled=settings.learn_enable),
+        sealer=Sealer(
+            log,
+            SqlSegmentCatalogue(database),
+            root=settings.sealed_dir,
+            buckets=settings.learn_seal_buckets,
+            clock=_now,
+        ),
         catalogue=SqlCatalogue(database, clock=_now, env=settings.profile),
         ledger=SqlLedger(database, checkpoints=target),
         identities=SqlIdentityBook(database, clock=_now),

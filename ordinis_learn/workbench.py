@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ordinis_learn.capture import EventRecorder
+from ordinis_learn.capture import EventRecorder, Sealer
 from ordinis_learn.ports import Catalogue, Clock, EventLog, IdentityBook, Ledger, ModelRegistry, Tracker
 from ordinis_learn.rollout.keys import KeyStore
 from ordinis_learn.settings import Settings
@@ -31,6 +31,7 @@ class Workbench:
     clock: Clock
     log: EventLog
     recorder: EventRecorder
+    sealer: Sealer
     catalogue: Catalogue
     ledger: Ledger
     identities: IdentityBook

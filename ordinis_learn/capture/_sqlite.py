@@ -2,63 +2,32 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import os
 import sqlite3
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from datetime import datetime
+from datetime import date
 from pathlib import Path
 from threading import Lock
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import pyarrow as pa
 
-from ordinis_learn.capture.columns import SCAN_SCHEMA, from_microseconds, to_microseconds
+from ordinis_learn.capture._database_log import DatabaseLog
+from ordinis_learn.capture._group_commit import GroupCommit, Work
+from ordinis_learn.capture._sqlite_file import connect, is_busy, prepare, translated
+from ordinis_learn.capture.columns import DAY_US, SCAN_SCHEMA, from_microseconds, midnight, to_microseconds
+from ordinis_learn.capture.sealed import SEALED_ENVELOPE, Bounds
 from ordinis_learn.errors import DataCorrupt, StoreUnavailable
-from ordinis_learn.ports import Clock
-from ordinis_learn.records import Envelope, Topic
+from ordinis_learn.ports import Clock, EventRow, HotDay
+from ordinis_learn.records import Segment, Topic
 
 __all__ = ["SqliteEventLog"]
 
-_SCHEMA_VERSION: Final = 1
-_BUSY_SECONDS: Final = 30.0
 _CHUNK_ROWS: Final = 1 << 16
-_IN_COLUMNS: Final = {
-    "event_id",
-    "event_type",
-    "ts_event",
-    "ts_ingest",
-    "partition_key",
-    "correlation_id",
-    "payload",
-}
-
-# AUTOINCREMENT: a position is not given out again after its event has moved to cold storage.
-_TABLES: Final = (
-    """CREATE TABLE events (
-        position INTEGER PRIMARY KEY AUTOINCREMENT,
-        event_id TEXT NOT NULL UNIQUE,
-        event_type TEXT NOT NULL,
-        ts_event INTEGER NOT NULL,
-        ts_ingest INTEGER NOT NULL,
-        partition_key TEXT NOT NULL,
-        correlation_id TEXT NOT NULL,
-        envelope TEXT NOT NULL,
-        payload TEXT NOT NULL
-    )""",
-    "CREATE INDEX events_by_type_and_time ON events (event_type, ts_event)",
-    """CREATE TABLE quarantine (
-        digest TEXT PRIMARY KEY,
-        code TEXT NOT NULL,
-        reason TEXT NOT NULL,
-        count INTEGER NOT NULL,
-        first_seen INTEGER NOT NULL,
-        last_seen INTEGER NOT NULL,
-        raw BLOB NOT NULL
-    ) WITHOUT ROWID""",
-    f"PRAGMA user_version = {_SCHEMA_VERSION}",
-)
+_PURGED_ROWS: Final = 20_000
 
 # Event ids arrive in no order, so a batch touches much of their index: keep it in memory (32 MiB) and carry
 # it back into the file only every 16 MiB of log. Together a third faster than SQLite's defaults.
@@ -67,26 +36,50 @@ _WRITER_PRAGMAS: Final = ("PRAGMA cache_size = -32768", "PRAGMA wal_autocheckpoi
 _INSERT: Final = """INSERT INTO events
     (event_id, event_type, ts_event, ts_ingest, partition_key, correlation_id, envelope, payload)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id) DO NOTHING"""
+_INSERT_UNSEALED: Final = """INSERT INTO events
+    (event_id, event_type, ts_event, ts_ingest, partition_key, correlation_id, envelope, payload)
+    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
+    WHERE NOT EXISTS (SELECT 1 FROM sealed_ids WHERE event_id = ?1) ON CONFLICT (event_id) DO NOTHING"""
+_ANY_SEALED: Final = "SELECT EXISTS (SELECT 1 FROM sealed_ids)"
 
 _QUARANTINE: Final = """INSERT INTO quarantine (digest, code, reason, count, first_seen, last_seen, raw)
     VALUES (?, ?, ?, 1, ?, ?, ?)
     ON CONFLICT (digest) DO UPDATE SET count = count + 1, last_seen = excluded.last_seen"""
 
-_SCAN: Final = """SELECT position, event_id, ts_event, ts_ingest, partition_key, correlation_id, payload
+_UNPURGED: Final = f"""NOT EXISTS (
+    SELECT 1 FROM purges WHERE purges.event_type = events.event_type AND events.position <= until_position
+    AND events.ts_event >= purges.start AND events.ts_event < purges.start + {DAY_US})"""  # noqa: S608  all constants
+_SCAN: Final = f"""SELECT position, event_id, ts_event, ts_ingest, partition_key, correlation_id, payload
     FROM events
     WHERE event_type = :event_type AND ts_event >= :start AND ts_event < :end AND position <= :position
-    ORDER BY ts_event, event_id"""
+    AND {_UNPURGED}
+    ORDER BY ts_event, event_id"""  # noqa: S608
+_HOT_ROWS: Final = f"""SELECT position, event_id, ts_event, ts_ingest, partition_key, correlation_id,
+    envelope, payload
+    FROM events
+    WHERE event_type = :event_type AND ts_event >= :start AND ts_event < :end AND position <= :position
+    AND {_UNPURGED}
+    ORDER BY ts_event, event_id"""  # noqa: S608
+# Whole days since 1970, rounded down also before it.
+_HOT_DAYS: Final = f"""SELECT event_type, (ts_event - ((ts_event % {DAY_US}) + {DAY_US}) % {DAY_US}) AS start,
+    count(*), max(position)
+    FROM events WHERE ts_event < ? AND {_UNPURGED} GROUP BY 1, 2 ORDER BY 2, 1"""  # noqa: S608
+_SEGMENTS: Final = "SELECT record FROM segments WHERE event_type = ? AND first < ? AND last >= ?"
+_PURGEABLE: Final = f"""SELECT position FROM events
+    WHERE event_type = ? AND ts_event >= ? AND ts_event < ? + {DAY_US} AND position <= ? ORDER BY ts_event, position LIMIT {_PURGED_ROWS}"""  # noqa: S608
+_POSITION: Final = """SELECT max(
+    (SELECT coalesce(max(position), 0) FROM events),
+    (SELECT coalesce(max(json_extract(record, '$.last_position')), 0) FROM segments))"""
 
-_INT64_MAX: Final = (1 << 63) - 1
 
-
-class SqliteEventLog:
-    """Events in a SQLite file (write-ahead log, ``synchronous=FULL``); see :class:`~ordinis_learn.ports.EventLog`.
+class SqliteEventLog(DatabaseLog):
+    """Events in a SQLite file (write-ahead log, ``synchronous=FULL``); see :class:`~ordinis_learn.ports.SealableLog`.
 
     ``append`` returns after the commit was synced to disk, so neither a killed process nor a power cut
-    loses what it acknowledged. Threads share one log; several processes may open the same file and write
-    at once, each waits for the others up to 30 seconds. Do not carry an open log across ``fork`` and do
-    not put the file on a network file system: SQLite's locks do not hold there.
+    loses what it acknowledged. Threads share one log, and calls that come at once share a commit; several
+    processes may open the same file and write at once, each waits for the others up to 30 seconds. A log
+    does not survive ``fork``: open another one in the child. Do not put the file on a network file system:
+    SQLite's locks do not hold there.
 
     Parameters
     ----------
@@ -94,6 +87,8 @@ class SqliteEventLog:
         The file; it and its folder are made when absent.
     clock : Clock
         Says when a quarantined event was seen.
+    sealed : Path, optional
+        The folder of sealed files; ``events/`` beside the file where not given.
 
     Raises
     ------
@@ -103,64 +98,52 @@ class SqliteEventLog:
         The file is something else, or damaged.
     """
 
-    def __init__(self, path: Path, *, clock: Clock) -> None:
+    def __init__(self, path: Path, *, clock: Clock, sealed: Path | None = None) -> None:
+        super().__init__(sealed=sealed or path.parent / "events", asked=f"the event log {path}")
         self._path = path
         self._clock = clock
         self._lock = Lock()
-        with _translated("open the event log", path):
+        self._commits = GroupCommit(self._transact, is_common=lambda error: is_busy(error.__cause__))
+        with translated("open the event log", path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = _connect(path, mode="rwc")
+            self._connection = connect(path, mode="rwc")
             try:
-                _prepare(self._connection, path)
+                prepare(self._connection, path)
                 for pragma in _WRITER_PRAGMAS:
                     self._connection.execute(pragma)
             except (sqlite3.Error, StoreUnavailable, DataCorrupt):
                 self._connection.close()
                 raise
 
-    def append(self, events: Sequence[Envelope]) -> int:
-        """Store events that are new, in one durable transaction; return how many were."""
-        if not events:
+    def append_rows(self, rows: Sequence[EventRow]) -> int:
+        """Store rows that are new, in one durable transaction; return how many were."""
+        if not rows:
             return 0
-        rows = [_row(event) for event in events]
-        with self._writing("append events") as connection:
-            before = connection.total_changes
-            connection.executemany(_INSERT, rows)
-            return connection.total_changes - before
+        return int(self._write(lambda connection: _insert(connection, rows)))
 
     def quarantine(self, raw: bytes, *, code: str, reason: str) -> None:
         """Keep a bad event whole; the first reason stays when the same bytes come again."""
         now = to_microseconds(self._clock())
-        digest = hashlib.sha256(raw).hexdigest()
-        with self._writing("quarantine an event") as connection:
-            connection.execute(_QUARANTINE, (digest, code, reason, now, now, raw))
+        values = (hashlib.sha256(raw).hexdigest(), code, reason, now, now, raw)
+        self._write(lambda connection: connection.execute(_QUARANTINE, values))
 
-    def scan(
-        self,
-        topic: Topic,
-        *,
-        start: datetime | None = None,
-        end: datetime | None = None,
-        until_position: int | None = None,
-    ) -> pa.Table:
-        """Return events of one type; reads beside writers, from one consistent state of the file."""
-        bounds = {
-            "event_type": Topic(topic).value,
-            "start": -_INT64_MAX if start is None else to_microseconds(start),
-            "end": _INT64_MAX if end is None else to_microseconds(end),
-            "position": _INT64_MAX if until_position is None else until_position,
-        }
-        with _translated("read events", self._path), closing(_connect(self._path, mode="rw")) as reader:
-            cursor = reader.execute(_SCAN, bounds)
-            return pa.Table.from_batches(_batches(cursor), schema=SCAN_SCHEMA)
+    def release(self, digest: str) -> bool:
+        """Take an entry out of the quarantine."""
+        statement = "DELETE FROM quarantine WHERE digest = ?"
+        return bool(self._write(lambda connection: connection.execute(statement, (digest,)).rowcount))
 
     def position(self) -> int:
         """Return the position of the newest event, 0 for an empty log."""
-        return int(self._rows("SELECT coalesce(max(position), 0) FROM events")[0][0])
+        return int(self._rows(_POSITION)[0][0])
 
     def counts(self) -> Mapping[str, int]:
-        """Return stored events by type."""
-        return dict(self._rows("SELECT event_type, count(*) FROM events GROUP BY event_type"))
+        """Return stored events by type, sealed and hot."""
+        hot = f"SELECT event_type, count(*) AS n FROM events WHERE {_UNPURGED} GROUP BY event_type"  # noqa: S608
+        sealed = (
+            "SELECT event_type, sum(json_extract(record, '$.rows')) AS n FROM segments GROUP BY event_type"
+        )
+        both = f"SELECT event_type, sum(n) FROM ({hot} UNION ALL {sealed}) GROUP BY event_type"  # noqa: S608
+        return dict(self._rows(both))
 
     def quarantined(self) -> Sequence[Mapping[str, Any]]:
         """Return quarantined entries, the first seen first."""
@@ -174,133 +157,142 @@ class SqliteEventLog:
 
     def close(self) -> None:
         """Release the file; calling again does nothing."""
-        with self._lock:
-            self._connection.close()
+        if self._is_own_process():
+            with self._lock:
+                self._connection.close()
+
+    def identity(self) -> str:
+        """Return what tells this log from every other: drawn when its file was made."""
+        return str(self._rows("SELECT log_id FROM identity")[0][0])
 
     @contextmanager
-    def _writing(self, asked: str) -> Iterator[sqlite3.Connection]:
-        with self._lock, _translated(asked, self._path), self._connection as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            yield connection
-
-    def _rows(self, query: str) -> list[tuple[Any, ...]]:
-        with self._lock, _translated("read the event log", self._path):
-            return self._connection.execute(query).fetchall()
-
-
-def _connect(path: Path, *, mode: Literal["rw", "rwc"]) -> sqlite3.Connection:
-    """Open the file; only mode ``rwc`` makes one that is not there."""
-    connection = sqlite3.connect(
-        f"{path.resolve().as_uri()}?mode={mode}",
-        uri=True,
-        timeout=_BUSY_SECONDS,
-        isolation_level=None,
-        check_same_thread=False,
-    )
-    try:
-        connection.execute("PRAGMA synchronous = FULL")
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection
-
-
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Make the tables where they are not there; leave a file that is not ours as it is."""
-    if _is_ready(connection, path):
-        return
-    _switch_to_wal(connection)
-    with connection:
-        connection.execute("BEGIN IMMEDIATE")
-        if not _is_ready(connection, path):
-            for statement in _TABLES:
-                connection.execute(statement)
-
-
-def _is_ready(connection: sqlite3.Connection, path: Path) -> bool:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version == _SCHEMA_VERSION:
-        return True
-    asked = f"open the event log {path}"
-    if version > _SCHEMA_VERSION:
-        raise StoreUnavailable(
-            asked,
-            found=f"its schema is {version}; this release reads up to {_SCHEMA_VERSION}",
-            next_step="upgrade with: pip install --upgrade ordinis-learn",
-        )
-    if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        raise DataCorrupt(
-            asked,
-            found="a SQLite database with other tables",
-            next_step="move the file away, or set ORDINIS_HOME to another folder",
-        )
-    return False
-
-
-def _switch_to_wal(connection: sqlite3.Connection) -> None:
-    """Ask for the write-ahead log; SQLite does not wait by itself when another process asks too."""
-    deadline = time.monotonic() + _BUSY_SECONDS
-    while True:
+    def sealing(self) -> Iterator[None]:
+        """Be the only sealer, by a lock that goes with the process."""
+        with translated("seal the event log", self._path):
+            self._sealed.mkdir(parents=True, exist_ok=True)
+            lock = os.open(self._sealed / ".sealing", os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-        else:
-            return
+            _lock_or_refuse(lock, self._path)
+            yield
+        finally:
+            os.close(lock)
+
+    def hot_days(self, *, before: date) -> Sequence[HotDay]:
+        """Return days before a date that have events which are not sealed, oldest first."""
+        found = self._rows(_HOT_DAYS, (midnight(before),))
+        return [
+            HotDay(Topic(topic), from_microseconds(start).date(), rows, until)
+            for topic, start, rows, until in found
+        ]
+
+    def hot_rows(self, day: HotDay) -> Iterator[pa.RecordBatch]:
+        """Yield a day's events whole, ordered by (ts_event, event_id)."""
+        start = midnight(day.day)
+        bounds = Bounds(start=start, end=start + DAY_US, position=day.until_position)
+        with translated("read events", self._path), closing(connect(self._path, mode="rw")) as reader:
+            yield from _batches(reader.execute(_HOT_ROWS, _named(day.topic, bounds)), SEALED_ENVELOPE)
+
+    def segments(self) -> Sequence[Segment]:
+        """Return the sealed files that readers see, by type, day, generation and bucket."""
+        rows = self._rows("SELECT record FROM segments ORDER BY path")
+        found = [Segment.model_validate_json(text) for (text,) in rows]
+        return sorted(found, key=lambda one: (one.event_type, one.day, one.generation, one.bucket))
+
+    def switch(self, segments: Sequence[Segment]) -> None:
+        """Let readers see one generation's files in place of the hot rows, in one short transaction."""
+        rows = [
+            (
+                one.path,
+                one.event_type,
+                to_microseconds(one.first),
+                to_microseconds(one.last),
+                one.model_dump_json(),
+            )
+            for one in segments
+        ]
+        purges = {(one.event_type.value, midnight(one.day), one.until_position) for one in segments}
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.executemany("INSERT OR REPLACE INTO purges VALUES (?, ?, ?)", sorted(purges))
+            connection.executemany("INSERT OR REPLACE INTO segments VALUES (?, ?, ?, ?, ?)", rows)
+
+        self._write(work)
+
+    def purge(self) -> int:
+        """Remove hot rows that are sealed, in short transactions between those of writers."""
+        purged = 0
+        while chunk := self._write(_purge_some):
+            purged += chunk
+        self._write(lambda connection: connection.execute("DELETE FROM purges"))
+        return purged
+
+    def _snapshot(self, topic: Topic, bounds: Bounds) -> tuple[pa.Table, list[Segment]]:
+        self._require_own_process("read")
+        with translated("read events", self._path), closing(connect(self._path, mode="rw")) as reader:
+            reader.execute("BEGIN")
+            found = reader.execute(_SEGMENTS, (topic.value, bounds.end, bounds.start)).fetchall()
+            cursor = reader.execute(_SCAN, _named(topic, bounds))
+            hot = pa.Table.from_batches(_batches(cursor, SCAN_SCHEMA), schema=SCAN_SCHEMA)
+        return hot, [Segment.model_validate_json(text) for (text,) in found]
+
+    def _write(self, work: Work[sqlite3.Connection]) -> Any:
+        self._require_own_process("write to")
+        return self._commits.run(work)
+
+    def _transact(self, works: Sequence[Work[sqlite3.Connection]]) -> list[Any]:
+        with self._lock, translated("write events to", self._path), self._connection as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            return [work(connection) for work in works]
+
+    def _rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        self._require_own_process("read")
+        with self._lock, translated("read the event log", self._path):
+            return self._connection.execute(query, values).fetchall()
 
 
-def _row(event: Envelope) -> tuple[Any, ...]:
-    return (
-        event.event_id,
-        event.event_type,
-        to_microseconds(event.ts_event),
-        to_microseconds(event.ts_ingest),
-        event.partition_key,
-        event.correlation_id,
-        event.model_dump_json(exclude=_IN_COLUMNS),
-        event.payload_json,
-    )
+def _lock_or_refuse(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise StoreUnavailable(
+            f"seal the event log {path}",
+            found="another sealer is at work on it",
+            next_step="wait until it has finished; what it seals need not be sealed again",
+        ) from error
 
 
-def _batches(cursor: sqlite3.Cursor) -> Iterator[pa.RecordBatch]:
+def _insert(connection: sqlite3.Connection, rows: Sequence[EventRow]) -> int:
+    (sealed,) = connection.execute(_ANY_SEALED).fetchone()
+    before = connection.total_changes
+    connection.executemany(_INSERT_UNSEALED if sealed else _INSERT, rows)
+    return connection.total_changes - before
+
+
+def _purge_some(connection: sqlite3.Connection) -> int:
+    for topic, start, until in connection.execute("SELECT * FROM purges").fetchall():
+        found = f"event_type = ? AND position IN ({_PURGEABLE})"
+        values = (topic, topic, start, start, until)
+        connection.execute(
+            f"INSERT OR IGNORE INTO sealed_ids SELECT event_id FROM events WHERE {found} ORDER BY event_id",  # noqa: S608
+            values,
+        )
+        deleted = connection.execute(f"DELETE FROM events WHERE {found}", values).rowcount  # noqa: S608
+        if deleted:
+            return int(deleted)
+    return 0
+
+
+def _named(topic: Topic, bounds: Bounds) -> dict[str, Any]:
+    return {
+        "event_type": topic.value,
+        "start": bounds.start,
+        "end": bounds.end,
+        "position": bounds.position,
+    }
+
+
+def _batches(cursor: sqlite3.Cursor, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     while rows := cursor.fetchmany(_CHUNK_ROWS):
         columns = zip(*rows, strict=True)
-        arrays = [
-            pa.array(values, type=field.type) for values, field in zip(columns, SCAN_SCHEMA, strict=True)
-        ]
-        yield pa.record_batch(arrays, schema=SCAN_SCHEMA)
-
-
-@contextmanager
-def _translated(asked: str, path: Path) -> Iterator[None]:
-    asked = f"{asked} {path}"
-    try:
-        yield
-    except sqlite3.ProgrammingError as error:
-        raise StoreUnavailable(asked, found=str(error), next_step="open the event log again") from error
-    except sqlite3.OperationalError as error:
-        raise StoreUnavailable(asked, found=str(error), next_step=_remedy(error, path)) from error
-    except sqlite3.DatabaseError as error:
-        raise DataCorrupt(
-            asked, found=str(error), next_step=f"move {path} away, or restore it from a backup"
-        ) from error
-    except OSError as error:
-        raise StoreUnavailable(asked, found=str(error), next_step=_writable(path)) from error
-
-
-def _remedy(error: sqlite3.OperationalError, path: Path) -> str:
-    match error.sqlite_errorcode & 0xFF:
-        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return "wait for the other writer to finish, or stop it, and try again"
-        case sqlite3.SQLITE_FULL:
-            return f"free some space on the disk of {path.parent} and try again"
-        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
-            return _writable(path)
-        case _:
-            return f"check the disk of {path.parent} and try again"
-
-
-def _writable(path: Path) -> str:
-    return f"make {path.parent} a folder you may write to, or set ORDINIS_HOME to one"
+        arrays = [pa.array(values, type=field.type) for values, field in zip(columns, schema, strict=True)]
+        yield pa.record_batch(arrays, schema=schema)

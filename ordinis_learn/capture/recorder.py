@@ -9,10 +9,10 @@ from typing import Any
 from pydantic import Field, NonNegativeInt
 from pydantic_core import to_json
 
-from ordinis_learn.capture.validation import Event, validate_event
+from ordinis_learn.capture.validation import Event, validate_row
 from ordinis_learn.errors import ConfigInvalid, EventInvalid
-from ordinis_learn.ports import EventLog
-from ordinis_learn.records import Envelope, Record
+from ordinis_learn.ports import EventLog, EventRow
+from ordinis_learn.records import Record
 
 __all__ = ["CaptureReceipt", "EventRecorder"]
 
@@ -63,11 +63,11 @@ class EventRecorder:
         if not self._enabled:
             return
         try:
-            envelope = validate_event(event)
+            row = validate_row(event)
         except EventInvalid as error:
             self._quarantine(event, error)
             raise
-        self._log.append([envelope])
+        self._log.append_rows([row])
 
     def record_events(self, events: Iterable[Event], *, batch_size: int = 1000) -> CaptureReceipt:
         """Store many events, one durable write per batch; bad ones are quarantined and counted.
@@ -87,19 +87,19 @@ class EventRecorder:
             return CaptureReceipt(ignored=sum(1 for _ in events))
         accepted = valid = 0
         reasons: Counter[str] = Counter()
-        batch: list[Envelope] = []
+        batch: list[EventRow] = []
         for event in events:
             try:
-                batch.append(validate_event(event))
+                batch.append(validate_row(event))
             except EventInvalid as error:
                 self._quarantine(event, error)
                 reasons[error.code] += 1
                 continue
             valid += 1
             if len(batch) >= batch_size:
-                accepted += self._log.append(batch)
+                accepted += self._log.append_rows(batch)
                 batch = []
-        accepted += self._log.append(batch)
+        accepted += self._log.append_rows(batch)
         return CaptureReceipt(
             accepted=accepted,
             duplicates=valid - accepted,

@@ -15,6 +15,8 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, from_json, to_json
 
+from ordinis_learn.capture._msgspec import quick_row
+from ordinis_learn.capture.rows import row_of
 from ordinis_learn.errors import (
     EventInvalid,
     EventTagsMissing,
@@ -22,9 +24,10 @@ from ordinis_learn.errors import (
     EventTopicUnknown,
     EventVersionUnsupported,
 )
+from ordinis_learn.ports import EventRow
 from ordinis_learn.records import PAYLOADS, REQUIRED_TAGS, SCHEMA_VERSION, Envelope, Record, Topic
 
-__all__ = ["MAX_PAYLOAD_BYTES", "Event", "validate_event"]
+__all__ = ["MAX_PAYLOAD_BYTES", "Event", "validate_event", "validate_row"]
 
 MAX_PAYLOAD_BYTES: Final = 1 << 20
 """The bus's own limit on a payload's JSON."""
@@ -100,6 +103,18 @@ Next: give ts_event its offset from UTC, as in 2024-01-02T21:00:00Z, and send th
     _check_tags(envelope)
     _check_payload(envelope, schema, newer_minor=newer_minor)
     return envelope
+
+
+def validate_row(event: Event) -> EventRow:
+    """Check an event and return the row to store: ``row_of(validate_event(event))``, several times as fast.
+
+    Raises
+    ------
+    EventInvalid
+        As :func:`validate_event`, which alone decides what is refused and why.
+    """
+    raw = _as_json(event)
+    return quick_row(raw, max_payload_bytes=MAX_PAYLOAD_BYTES) or row_of(validate_event(raw))
 
 
 def _as_json(event: Event) -> bytes | str:

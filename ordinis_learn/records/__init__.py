@@ -67,6 +67,7 @@ from ordinis_learn.records.scorecard import (
     ShadowReport,
     Verdict,
 )
+from ordinis_learn.records.segments import Segment
 
 __all__ = [
     "DECLARED",
@@ -120,6 +121,7 @@ __all__ = [
     "Role",
     "RuleVerdict",
     "Scorecard",
+    "Segment",
     "Severity",
     "Sha256",
     "ShadowReport",

@@ -7,6 +7,7 @@ capture keeps them in the stored text and the record model ignores them.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
@@ -14,7 +15,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, FiniteFloat, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
+from pydantic import Field, FiniteFloat, PositiveInt, field_validator
 from pydantic_core import to_json
 
 from ordinis_learn.records.base import Fraction, Record, UtcDatetime
@@ -42,7 +43,10 @@ __all__ = [
 SCHEMA_VERSION: Final = "1.0.0"
 REQUIRED_TAGS: Final = frozenset({"instrument_type", "venue", "jurisdiction", "env"})
 
-_Name = Annotated[str, Field(min_length=1, max_length=256)]
+# No NUL: text columns of PostgreSQL cannot hold one.
+_Name = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00]*$")]
+_Positive = Annotated[FiniteFloat, Field(gt=0)]
+_NotNegative = Annotated[FiniteFloat, Field(ge=0)]
 
 
 class Topic(StrEnum):
@@ -122,7 +126,7 @@ class OrderIntent(Record):
     signal_id: _Name
     symbol: _Name
     side: Literal["buy", "sell"]
-    qty: PositiveFloat
+    qty: _Positive
 
 
 class Fill(Record):
@@ -130,9 +134,9 @@ class Fill(Record):
 
     fill_id: _Name
     ts: UtcDatetime
-    qty: PositiveFloat
-    price: PositiveFloat
-    fee: NonNegativeFloat = 0.0
+    qty: _Positive
+    price: _Positive
+    fee: _NotNegative = 0.0
 
 
 class ExecutionReport(Record):
@@ -142,7 +146,7 @@ class ExecutionReport(Record):
     status: Literal["submitted", "partial_fill", "filled", "rejected", "canceled"]
     fills: tuple[Fill, ...] = ()
     avg_price: FiniteFloat | None = None
-    fees: NonNegativeFloat = 0.0
+    fees: _NotNegative = 0.0
     slippage: FiniteFloat = 0.0
     raw_broker_ref: str | None = None
 
@@ -173,7 +177,7 @@ class AiResponse(Record):
     """One answer of a language model."""
 
     model_used: _Name
-    latency_ms: NonNegativeFloat
+    latency_ms: _NotNegative
     token_usage: dict[str, int] = Field(default_factory=dict)
     output: dict[str, Any] = Field(default_factory=dict)
     text: str | None = None
@@ -197,11 +201,11 @@ class MarketBar(Record):
     tf: _Name
     ts: UtcDatetime
     session: date
-    close: PositiveFloat
-    open: PositiveFloat | None = None
-    high: PositiveFloat | None = None
-    low: PositiveFloat | None = None
-    volume: NonNegativeFloat | None = None
+    close: _Positive
+    open: _Positive | None = None
+    high: _Positive | None = None
+    low: _Positive | None = None
+    volume: _NotNegative | None = None
 
 
 PAYLOADS: Final[Mapping[Topic, type[Record]]] = MappingProxyType(
@@ -252,8 +256,15 @@ def _check_features(features: Any) -> None:
     if not isinstance(features, dict):
         raise ValueError("metadata.features is not an object of numbers")  # noqa: TRY004  pydantic reads ValueError
     for name, value in features.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < float("inf"):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
             raise ValueError(f"feature {name!r} is {value!r}, not a finite number")
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer that no double can hold
+        return False
 
 
 def _refuse_constant(name: str) -> None:

@@ -1,6 +1,7 @@
 """In-memory fakes of the ports; they pass the same conformance tests as the adapters."""
 
 from ordinis_learn.testing.event_log import InMemoryEventLog
+from ordinis_learn.testing.segments import InMemorySegmentCatalogue
 from ordinis_learn.testing.tracker import InMemoryTracker
 
-__all__ = ["InMemoryEventLog", "InMemoryTracker"]
+__all__ = ["InMemoryEventLog", "InMemorySegmentCatalogue", "InMemoryTracker"]

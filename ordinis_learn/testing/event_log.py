@@ -11,8 +11,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from ordinis_learn.capture.columns import SCAN_SCHEMA, to_microseconds
-from ordinis_learn.ports import Clock
+from ordinis_learn.capture.buckets import check_bucket, in_bucket
+from ordinis_learn.capture.columns import SCAN_SCHEMA, from_microseconds, to_microseconds
+from ordinis_learn.capture.payload_columns import columns_by_record
+from ordinis_learn.capture.rows import row_of
+from ordinis_learn.ports import Clock, EventRow
 from ordinis_learn.records import Envelope, Topic
 
 __all__ = ["InMemoryEventLog"]
@@ -31,17 +34,21 @@ class InMemoryEventLog:
         self._clock = clock
         self._lock = Lock()
         self._positions: dict[str, int] = {}
-        self._events: list[Envelope] = []
+        self._events: list[EventRow] = []
         self._quarantine: dict[str, dict[str, Any]] = {}
 
     def append(self, events: Sequence[Envelope]) -> int:
         """Keep events that are new; return how many were."""
+        return self.append_rows([row_of(event) for event in events])
+
+    def append_rows(self, rows: Sequence[EventRow]) -> int:
+        """Keep rows that are new; return how many were."""
         with self._lock:
             before = len(self._events)
-            for event in events:
-                if event.event_id not in self._positions:
-                    self._events.append(event)
-                    self._positions[event.event_id] = len(self._events)
+            for row in rows:
+                if row.event_id not in self._positions:
+                    self._events.append(row)
+                    self._positions[row.event_id] = len(self._events)
             return len(self._events) - before
 
     def quarantine(self, raw: bytes, *, code: str, reason: str) -> None:
@@ -54,6 +61,11 @@ class InMemoryEventLog:
             entry["count"] += 1
             entry["last_seen"] = now
 
+    def release(self, digest: str) -> bool:
+        """Take an entry out of the quarantine."""
+        with self._lock:
+            return self._quarantine.pop(digest, None) is not None
+
     def scan(
         self,
         topic: Topic,
@@ -65,13 +77,28 @@ class InMemoryEventLog:
         """Return events of one type, ordered by (ts_event, event_id)."""
         first = None if start is None else to_microseconds(start)
         last = None if end is None else to_microseconds(end)
-        rows = []
-        for event in self._known(topic, until_position):
-            moment = to_microseconds(event.ts_event)
-            if (first is None or moment >= first) and (last is None or moment < last):
-                rows.append(self._row(event))
+        rows = [
+            self._row(event)
+            for event in self._known(topic, until_position)
+            if (first is None or event.ts_event >= first) and (last is None or event.ts_event < last)
+        ]
         rows.sort(key=lambda row: (row["ts_event"], row["event_id"]))
         return pa.Table.from_pylist(rows, schema=SCAN_SCHEMA)
+
+    def read_columns(
+        self,
+        topic: Topic,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        until_position: int | None = None,
+        bucket: tuple[int, int] | None = None,
+    ) -> pa.Table:
+        """Return events of one type with their payloads as typed columns, read by the record model."""
+        if bucket is not None:
+            check_bucket(bucket)
+        scanned = self.scan(topic, start=start, end=end, until_position=until_position)
+        return columns_by_record(topic, in_bucket(scanned, bucket))
 
     def position(self) -> int:
         """Return how many events were stored."""
@@ -90,18 +117,18 @@ class InMemoryEventLog:
     def close(self) -> None:
         """Do nothing; there is no file."""
 
-    def _known(self, topic: Topic | None, until_position: int | None) -> list[Envelope]:
+    def _known(self, topic: Topic | None, until_position: int | None) -> list[EventRow]:
         with self._lock:
             events = self._events[:until_position]
         return [event for event in events if topic is None or event.event_type == topic]
 
-    def _row(self, event: Envelope) -> dict[str, Any]:
+    def _row(self, event: EventRow) -> dict[str, Any]:
         return {
             "position": self._positions[event.event_id],
             "event_id": event.event_id,
-            "ts_event": event.ts_event,
-            "ts_ingest": event.ts_ingest,
+            "ts_event": from_microseconds(event.ts_event),
+            "ts_ingest": from_microseconds(event.ts_ingest),
             "partition_key": event.partition_key,
             "correlation_id": event.correlation_id,
-            "payload": event.payload_json,
+            "payload": event.payload,
         }

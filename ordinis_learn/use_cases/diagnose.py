@@ -17,6 +17,7 @@ from ordinis_learn.errors import LearnError
 from ordinis_learn.rollout.policy import load_policy
 from ordinis_learn.settings import Settings, load_settings
 from ordinis_learn.use_cases.diagnose_checkpoints import checkpoint_trouble
+from ordinis_learn.use_cases.diagnose_events import server_trouble
 
 __all__ = ["Finding", "diagnose"]
 
@@ -128,8 +129,11 @@ def _home(settings: Settings) -> list[Finding]:
 
 
 def _databases(settings: Settings) -> list[Finding]:
-    looked_at = (("event log", settings.event_log_path), ("registry database", settings.database_path))
-    return [_database(subject, path) for subject, path in looked_at]
+    log = _database("event log", settings.event_log_path)
+    if settings.learn_events_url is not None:
+        found, step = server_trouble(settings.learn_events_url)
+        log = Finding(status="missing" if step else "ok", subject="event log", found=found, next_step=step)
+    return [log, _database("registry database", settings.database_path)]
 
 
 def _database(subject: str, path: Path) -> Finding:

@@ -9,6 +9,7 @@ from ordinis_registry.checkpoints import ChainHead, Checkpoint, verify_checkpoin
 from ordinis_registry.database import GovernanceDatabase
 from ordinis_registry.identities import SqlIdentityBook
 from ordinis_registry.pointers import Pointers
+from ordinis_registry.segments import SqlSegmentCatalogue
 from ordinis_registry.sql_ledger import SqlLedger
 from ordinis_registry.verification import Fault, verify
 
@@ -23,6 +24,7 @@ __all__ = [
     "SqlCatalogue",
     "SqlIdentityBook",
     "SqlLedger",
+    "SqlSegmentCatalogue",
     "parse_target",
     "verify",
     "verify_checkpoints",

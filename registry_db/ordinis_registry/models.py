@@ -6,10 +6,20 @@ Names carry no prefix because the specification gives them; a test holds them ap
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
-from sqlalchemy import DateTime, Index, MetaData, String, Text, TypeDecorator, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Index,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -28,6 +38,7 @@ __all__ = [
     "OutboxRow",
     "PolicyRow",
     "ScorecardRow",
+    "SegmentRow",
     "UtcMoment",
 ]
 
@@ -213,6 +224,24 @@ class EvidenceRow(Base):
 
     bundle_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     first_used_at: Mapped[datetime] = mapped_column(UtcMoment)
+    record: Mapped[str] = mapped_column(Text)
+
+
+class SegmentRow(Base):
+    """A sealed file of events."""
+
+    __tablename__ = "event_segments"
+    __table_args__ = (Index("ix_ordinis_event_segments_event_type", "event_type", "day"),)
+
+    path: Mapped[str] = mapped_column(String(512), primary_key=True)
+    event_type: Mapped[str] = mapped_column(String(128))
+    day: Mapped[date] = mapped_column()
+    bucket: Mapped[int] = mapped_column()
+    generation: Mapped[int] = mapped_column()
+    rows: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64))
+    first: Mapped[datetime] = mapped_column(UtcMoment)
+    last: Mapped[datetime] = mapped_column(UtcMoment)
     record: Mapped[str] = mapped_column(Text)
 
 

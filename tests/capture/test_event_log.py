@@ -16,15 +16,9 @@ from ordinis_learn.records import Envelope, Topic
 from ordinis_learn.testing import InMemoryEventLog
 
 
-@pytest.fixture(params=["sqlite", "memory"])
-def log(request, tmp_path, clock):
-    made = (
-        SqliteEventLog(tmp_path / "data" / "events.db", clock=clock)
-        if request.param == "sqlite"
-        else InMemoryEventLog(clock=clock)
-    )
-    yield made
-    made.close()
+@pytest.fixture(params=["sqlite", "memory", "postgres"])
+def log(request, tmp_path, open_log):
+    return open_log(request.param, tmp_path)
 
 
 @pytest.fixture

@@ -74,6 +74,7 @@ def test_a_batch_is_one_transaction(tmp_path, bar, clock):
     log.append([validate_event(bar(f"bar-{n}")) for n in range(3)])
     assert [statement.split()[0] for statement in statements] == [
         "BEGIN",
+        "SELECT",
         "INSERT",
         "INSERT",
         "INSERT",

@@ -34,6 +34,13 @@ def test_loose_keys_and_a_broken_database_are_named_with_what_to_type(tmp_path):
     assert "restore it from a backup" in done.output
 
 
+def test_a_server_of_events_that_does_not_answer(tmp_path, monkeypatch):
+    monkeypatch.setenv("LEARN_EVENTS_URL", "postgresql://nobody@127.0.0.1:1/x")
+    done = _doctor(tmp_path)
+    assert done.exit_code == 1
+    assert "LEARN_EVENTS_URL" in done.output
+
+
 def test_a_wrong_setting_is_the_first_thing_said(tmp_path, monkeypatch):
     monkeypatch.setenv("LEARN_MIN_SAMPLES", "many")
     done = _doctor(tmp_path)

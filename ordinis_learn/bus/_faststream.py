@@ -28,11 +28,12 @@ class Handling:
         self._handle = handle
         self._stop = stop
         self._failure: BaseException | None = None
+        self._ended = False
 
     @property
     def is_ending(self) -> bool:
         """Whether nothing more should be begun."""
-        return self._stop.is_set() or self._failure is not None
+        return self._ended or self._stop.is_set() or self._failure is not None
 
     async def run(
         self, bodies: Sequence[bytes], *, keep_alive: Callable[[], Awaitable[Any]], every_seconds: float
@@ -50,12 +51,22 @@ class Handling:
         self._failure = self._failure or error
         return error is None
 
-    async def wait(self, backlog: Callable[[], Awaitable[int]], *, drain: bool) -> None:
-        """Return when told to stop, when handling failed, or with ``drain`` when nothing waits any more."""
-        while not self.is_ending:
+    async def wait(
+        self,
+        backlog: Callable[[], Awaitable[int]],
+        *,
+        drain: bool,
+        readers: asyncio.Future[Any] | None = None,
+    ) -> None:
+        """Return when told to stop, when something failed, or with ``drain`` when nothing waits any more."""
+        while not (self.is_ending or (readers is not None and readers.done())):
             if drain and await backlog() == 0:
                 return
             await asyncio.sleep(_POLL_SECONDS)
+
+    def end(self) -> None:
+        """Begin nothing more."""
+        self._ended = True
 
     def check(self) -> None:
         """Raise what ``handle`` raised."""
@@ -68,14 +79,12 @@ async def whole(message: Any) -> Any:
     return message
 
 
-async def with_patience(
-    start: Awaitable[Any], *, url: str, errors: tuple[type[BaseException], ...]
-) -> None:
-    """Connect within :data:`CONNECT_SECONDS`, or say that nobody answered."""
+async def with_patience(start: Awaitable[Any], *, url: str, errors: tuple[type[Exception], ...]) -> None:
+    """Connect within :data:`CONNECT_SECONDS`, or say that nobody answered; ``errors`` has TimeoutError in it."""
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             await start
-    except (TimeoutError, OSError, *errors) as error:
+    except errors as error:
         raise BusUnavailable(
             f"connect to {redacted(url)}",
             found=str(error) or f"no answer within {CONNECT_SECONDS:.0f} seconds",

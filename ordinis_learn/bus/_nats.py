@@ -1,23 +1,26 @@
-"""NATS JetStream through FastStream: pull consumers, batches, manual acknowledgement.
+"""NATS JetStream through FastStream, whose client pulls.
 
-FastStream pulls, batches, acknowledges and publishes. Its client (nats-py) is used directly for what FastStream has
-no call for: finding the stream of a subject, keeping a durable consumer's settings current, asking how much waits.
+FastStream connects, keeps the connection and publishes with acknowledgement. Batches are pulled with its client
+(nats-py): FastStream 0.7's own batch loop waits until a batch is full or its time is over, and drops a batch that
+is not full when nats-py ends the wait with Python's own TimeoutError (it expects nats-py's), so that the messages
+come back only after ``ack_wait``. The client also finds the stream of a subject, keeps the settings of durable
+consumers current and says how much waits, for which FastStream has no calls.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+from dataclasses import dataclass
 from typing import Any, Final, Self
 
 import nats.errors
 import nats.js.errors
-from faststream.middlewares import AckPolicy
-from faststream.nats import JStream, NatsBroker, PullSub
-from nats.js.api import AckPolicy as JetStreamAckPolicy
-from nats.js.api import ConsumerConfig
+from faststream.nats import NatsBroker
+from nats.js.api import AckPolicy, ConsumerConfig
 
-from ordinis_learn.bus._faststream import LOGGER, Handling, redacted, whole, with_patience
+from ordinis_learn.bus._faststream import LOGGER, Handling, redacted, with_patience
 from ordinis_learn.bus.port import Handle, Subscription
 from ordinis_learn.errors import BusUnavailable
 
@@ -26,7 +29,13 @@ __all__ = ["NatsBus"]
 _ERRORS: Final = (nats.errors.Error, nats.js.errors.Error, OSError, asyncio.TimeoutError)
 _PULL_SECONDS: Final = 0.5
 _PUBLISH_SECONDS: Final = 5.0
-_STOP_SECONDS: Final = 60.0
+_RETRY_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Consumer:
+    stream: str
+    durable: str
 
 
 class NatsBus:
@@ -69,21 +78,17 @@ class NatsBus:
     ) -> None:
         """Pull batches of each topic; acknowledge each message of a batch after ``handle``."""
         handling = Handling(handle, stop=stop)
-        consumers = [(await self._prepare(topic, subscription), topic) for topic in subscription.topics]
-        subscribers = [
-            self._subscriber(topic, stream=stream, durable=durable, subscription=subscription, handling=handling)
-            for (stream, durable), topic in consumers
-        ]
+        consumers = [await self._prepare(topic, subscription) for topic in subscription.topics]
 
         async def backlog() -> int:
-            return sum([await self._waiting(stream, durable) for (stream, durable), _ in consumers])
+            return sum([await self._waiting(consumer) for consumer in consumers])
 
+        pulls = asyncio.gather(*(self._pull(one, subscription, handling) for one in consumers))
         try:
-            for subscriber in subscribers:
-                await subscriber.start()
-            await handling.wait(backlog, drain=drain)
+            await handling.wait(backlog, drain=drain, readers=pulls)
         finally:
-            await asyncio.gather(*(_ended(subscriber) for subscriber in subscribers))
+            handling.end()
+            await pulls
         handling.check()
 
     async def __aenter__(self) -> Self:
@@ -96,35 +101,32 @@ class NatsBus:
         with contextlib.suppress(*_ERRORS):  # a broker that is gone has nothing to be told
             await self._broker.stop()
 
-    def _subscriber(
-        self, topic: str, *, stream: str, durable: str, subscription: Subscription, handling: Handling
-    ) -> Any:
-        subscriber = self._broker.subscriber(
-            topic,
-            durable=durable,
-            stream=JStream(stream, declare=False),
-            pull_sub=PullSub(batch_size=subscription.batch_size, timeout=_PULL_SECONDS, batch=True),
-            ack_policy=AckPolicy.MANUAL,
-            decoder=whole,
-            persistent=False,
-        )
+    async def _pull(self, consumer: _Consumer, subscription: Subscription, handling: Handling) -> None:
+        """Pull until the end; a broker that does not answer is asked again."""
+        pull = await self._jetstream.pull_subscribe_bind(consumer.durable, stream=consumer.stream)
+        while not handling.is_ending:
+            try:
+                messages = await pull.fetch(subscription.batch_size, timeout=_PULL_SECONDS)
+            except TimeoutError:  # nothing came, or the connection is gone for now
+                continue
+            except _ERRORS as error:
+                LOGGER.warning("NATS: %s", self._unavailable(f"read {consumer.durable}", error))
+                await asyncio.sleep(_RETRY_SECONDS)
+                continue
+            await self._handle(messages, subscription, handling)
+        with contextlib.suppress(*_ERRORS):  # a broker that is gone needs no telling
+            await pull.unsubscribe()
 
-        async def receive(message: Any) -> None:
-            async def keep_alive() -> None:
-                with contextlib.suppress(*_ERRORS):  # at worst the batch comes twice
-                    await message.in_progress()
+    async def _handle(self, messages: list[Any], subscription: Subscription, handling: Handling) -> None:
+        async def keep_alive() -> None:
+            await _each(messages, "in_progress")
 
-            bodies = [one.data for one in message.raw_message]
-            every = subscription.ack_wait_seconds / 3
-            if await handling.run(bodies, keep_alive=keep_alive, every_seconds=every):
-                await message.ack()
-            else:
-                await message.nack()
+        bodies = [message.data for message in messages]
+        every = subscription.ack_wait_seconds / 3
+        safe = await handling.run(bodies, keep_alive=keep_alive, every_seconds=every)
+        await _each(messages, "ack" if safe else "nak")
 
-        subscriber(receive)
-        return subscriber
-
-    async def _prepare(self, topic: str, subscription: Subscription) -> tuple[str, str]:
+    async def _prepare(self, topic: str, subscription: Subscription) -> _Consumer:
         """Make a topic's durable consumer, or bring its settings up to date; return its stream and name."""
         asked = f"read {topic} as {subscription.group}"
         stream = await self._stream(topic, asked=asked)
@@ -132,7 +134,7 @@ class NatsBus:
         config = ConsumerConfig(
             durable_name=durable,
             filter_subject=topic,
-            ack_policy=JetStreamAckPolicy.EXPLICIT,
+            ack_policy=AckPolicy.EXPLICIT,
             ack_wait=subscription.ack_wait_seconds,
             max_ack_pending=subscription.batch_size,
         )
@@ -140,7 +142,7 @@ class NatsBus:
             await self._jetstream.add_consumer(stream, config)
         except _ERRORS as error:
             raise self._unavailable(asked, error) from error
-        return stream, durable
+        return _Consumer(stream=stream, durable=durable)
 
     async def _stream(self, topic: str, *, asked: str) -> str:
         if topic not in self._streams:
@@ -150,17 +152,17 @@ class NatsBus:
                 raise BusUnavailable(
                     asked,
                     found=f"no stream of {redacted(self._url)} holds the subject {topic}",
-                    next_step=f"nats stream add ORDINIS --subjects '{topic}' --storage file --defaults",
+                    next_step=f"nats stream add ORDINIS --subjects '{topic.partition('.')[0]}.>' --storage file --defaults",
                 ) from error
             except _ERRORS as error:
                 raise self._unavailable(asked, error) from error
         return self._streams[topic]
 
-    async def _waiting(self, stream: str, durable: str) -> int:
+    async def _waiting(self, consumer: _Consumer) -> int:
         try:
-            info = await self._jetstream.consumer_info(stream, durable)
+            info = await self._jetstream.consumer_info(consumer.stream, consumer.durable)
         except _ERRORS as error:
-            raise self._unavailable(f"ask how much waits for {durable}", error) from error
+            raise self._unavailable(f"ask how much waits for {consumer.durable}", error) from error
         return int(info.num_pending or 0) + int(info.num_ack_pending or 0)
 
     @property
@@ -186,14 +188,16 @@ def _broker(url: str) -> Any:
         max_reconnect_attempts=-1,
         reconnect_time_wait=1,
         error_cb=say,
-        graceful_timeout=_STOP_SECONDS,
         logger=LOGGER,
-        log_level=10,  # logging.DEBUG: a line for each message
+        log_level=logging.DEBUG,
         name="ordinis-learn",
     )
 
 
-async def _ended(subscriber: Any) -> None:
-    """Let the batch in hand finish, then unsubscribe; a broker that is gone needs no telling."""
-    with contextlib.suppress(*_ERRORS):
-        await subscriber.stop()
+async def _each(messages: list[Any], answer: str) -> None:
+    """Answer for each message; where an answer is lost the message comes again, which is harmless."""
+    try:
+        for message in messages:
+            await getattr(message, answer)()
+    except _ERRORS as error:
+        LOGGER.warning("NATS: %d messages may come again: %s", len(messages), error)

@@ -7,11 +7,15 @@ from typing import BinaryIO
 import click
 
 from ordinis_learn.cli.command import learn_command, opened
+from ordinis_learn.cli.events_import import import_events
 
 
 @click.group("events", epilog="Example: ordinis-learn events count")
 def command() -> None:
     """Record events, count them, look at the quarantine."""
+
+
+command.add_command(import_events)
 
 
 @command.add_command

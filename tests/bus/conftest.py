@@ -25,19 +25,24 @@ def need(url):
         pytest.skip(f"no broker at {url}: {error}")
 
 
-def bar(number, *, topic="ordinis.market.bar.closed"):
-    """A bar event as a broker would carry it."""
-    return {
-        "event_id": f"bar-{number}",
-        "event_type": topic,
-        "ts_event": MOMENT,
-        "ts_ingest": MOMENT,
-        "source": "test",
-        "correlation_id": "c-1",
-        "partition_key": "KO",
-        "payload": {"symbol": "KO", "tf": "1d", "ts": MOMENT, "session": "2024-01-02", "close": 59.8},
-        "tags": {"instrument_type": "equity", "venue": "sim", "jurisdiction": "US", "env": "dev"},
-    }
+@pytest.fixture(scope="session")
+def bar():
+    """Make a bar event as a broker would carry it."""
+
+    def make(number):
+        return {
+            "event_id": f"bar-{number}",
+            "event_type": "ordinis.market.bar.closed",
+            "ts_event": MOMENT,
+            "ts_ingest": MOMENT,
+            "source": "test",
+            "correlation_id": "c-1",
+            "partition_key": "KO",
+            "payload": {"symbol": "KO", "tf": "1d", "ts": MOMENT, "session": "2024-01-02", "close": 59.8},
+            "tags": {"instrument_type": "equity", "venue": "sim", "jurisdiction": "US", "env": "dev"},
+        }
+
+    return make
 
 
 @dataclass(kw_only=True)
@@ -113,3 +118,12 @@ def clock():
         return now
 
     return tick
+
+
+@pytest.fixture
+def sqlite_log(tmp_path, clock):
+    from ordinis_learn.capture import SqliteEventLog
+
+    log = SqliteEventLog(tmp_path / "events.db", clock=clock)
+    yield log
+    log.close()

@@ -68,7 +68,7 @@ async def relay_outbox(
                 await asyncio.to_thread(catalogue.mark_published, done)
                 published += len(done)
         except (BusUnavailable, StoreUnavailable) as error:
-            attempt += 1
+            attempt = 1 if done else attempt + 1  # progress earns new patience
             if attempt == patience.attempts:
                 raise
             _LOGGER.warning("the outbox waits: %s", error)

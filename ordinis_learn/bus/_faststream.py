@@ -64,6 +64,13 @@ class Handling:
                 return
             await asyncio.sleep(_POLL_SECONDS)
 
+    async def sleep(self, seconds: float) -> None:
+        """Sleep, or less when the end comes."""
+        slept = 0.0
+        while slept < seconds and not self.is_ending:
+            await asyncio.sleep(min(_POLL_SECONDS, seconds - slept))
+            slept += _POLL_SECONDS
+
     def end(self) -> None:
         """Begin nothing more."""
         self._ended = True

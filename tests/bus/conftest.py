@@ -100,7 +100,7 @@ def redis_place():
         client.delete(*topics)
 
 
-@pytest.fixture(params=["memory", "nats"])
+@pytest.fixture(params=["memory", "nats", "redis"])
 def place(request):
     if request.param == "memory":
         return Place(kind="memory", url="memory://", topics=own_topics())

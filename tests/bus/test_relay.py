@@ -168,6 +168,7 @@ def run_relay(place, tmp_path, mode):
     )
 
 
+@pytest.mark.slow
 def test_a_relay_killed_between_publishing_and_marking_loses_and_doubles_nothing(nats_place, tmp_path):
     assert run_relay(nats_place, tmp_path, "fill").returncode == 0
     assert run_relay(nats_place, tmp_path, "die").returncode == -9

@@ -166,6 +166,7 @@ CONSUMER = textwrap.dedent(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["nats", "redis"])
 @pytest.mark.parametrize("dies_after", [0, 7, 20])
 def test_a_consumer_killed_mid_batch_loses_and_doubles_nothing(request, kind, dies_after, bar, tmp_path):

@@ -30,7 +30,9 @@ def command() -> None:
 @click.option("--once", is_flag=True, help="End when nothing waits any more.")
 @feed_options
 @click.pass_context
-def consume(ctx: click.Context, /, url: str | None, topic: tuple[str, ...], *, once: bool, **feed: Any) -> None:
+def consume(
+    ctx: click.Context, /, url: str | None, topic: tuple[str, ...], *, once: bool, **feed: Any
+) -> None:
     """Record events from a broker until SIGTERM or SIGINT; acknowledge them after they are on disk.
 
     Events that are not valid are quarantined and acknowledged. While the log cannot be written nothing is

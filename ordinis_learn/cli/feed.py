@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +14,20 @@ if TYPE_CHECKING:
     from ordinis_learn.workbench import Workbench
 
 __all__ = ["feed_options", "recorder_for", "show_receipt"]
+
+
+def _pairs(_context: click.Context, _option: click.Parameter, tags: Sequence[str]) -> dict[str, str]:
+    pairs = dict(tag.split("=", 1) for tag in tags if "=" in tag)
+    if len(pairs) < len(tags):
+        raise click.BadParameter("write NAME=VALUE, each name once")
+    return pairs
+
+
+def _horizon(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    if not re.fullmatch(r"[1-9][0-9]*[dhm]", value, flags=re.ASCII):
+        raise click.BadParameter("write a number and d, h or m, as in 5d")
+    return value
+
 
 _OPTIONS = (
     click.option("--adapter", metavar="NAME", help="Read events of an older shape: ordinis-legacy."),
@@ -25,10 +40,17 @@ _OPTIONS = (
     click.option(
         "--tag",
         multiple=True,
+        callback=_pairs,
         metavar="NAME=VALUE",
         help="With --adapter: a tag that the events lack, as in venue=paper. Repeatable.",
     ),
-    click.option("--horizon", metavar="H", default="1d", help="With --adapter: of signals that carry none."),
+    click.option(
+        "--horizon",
+        metavar="H",
+        default="1d",
+        callback=_horizon,
+        help="With --adapter: of signals that carry none.",
+    ),
 )
 
 
@@ -40,7 +62,7 @@ def feed_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def recorder_for(
-    bench: Workbench, *, adapter: str | None, naive_utc: Sequence[str], tag: Sequence[str], horizon: str
+    bench: Workbench, *, adapter: str | None, naive_utc: Sequence[str], tag: Mapping[str, str], horizon: str
 ) -> BatchRecorder:
     """Return the workbench's recorder, with an adapter before it where one is named."""
     if adapter is None:
@@ -50,9 +72,7 @@ def recorder_for(
     from ordinis_learn.capture.adapter_legacy import LegacyFeed  # noqa: PLC0415
 
     unknown = LegacyFeed().tags | {"env": bench.settings.profile}
-    feed = LegacyFeed(
-        naive_utc_sources=frozenset(naive_utc), tags=unknown | _pairs(tag), horizon=_horizon(horizon)
-    )
+    feed = LegacyFeed(naive_utc_sources=frozenset(naive_utc), tags={**unknown, **tag}, horizon=horizon)
     return AdaptingRecorder(bench.recorder, bench.log, adapt=adapter_named(adapter, feed=feed))
 
 
@@ -63,16 +83,3 @@ def show_receipt(receipt: CaptureReceipt) -> None:
     )
     for code, count in sorted(receipt.reasons.items()):
         click.echo(f"  {code}: {count}; next: ordinis-learn events quarantine")
-
-
-def _pairs(tags: Sequence[str]) -> dict[str, str]:
-    pairs = dict(tag.split("=", 1) for tag in tags if "=" in tag)
-    if len(pairs) < len(tags):
-        raise click.BadParameter("write NAME=VALUE, each name once", param_hint="--tag")
-    return pairs
-
-
-def _horizon(value: str) -> str:
-    if not value[:-1].isascii() or not value[:-1].isdigit() or value[0] == "0" or value[-1] not in "dhm":
-        raise click.BadParameter("write a number and d, h or m, as in 5d", param_hint="--horizon")
-    return value

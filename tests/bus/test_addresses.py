@@ -68,6 +68,27 @@ def test_a_subject_without_a_stream_says_how_to_make_one(nats_place):
     asyncio.run(scenario())
 
 
+def test_a_redis_stream_that_is_deleted_ends_the_reading(redis_place):
+    import redis
+
+    async def scenario():
+        async def handle(_):
+            raise AssertionError
+
+        async with redis_place.open() as bus:
+            subscription = Subscription(topics=redis_place.topics, ack_wait_seconds=1)
+            reading = asyncio.create_task(bus.consume(subscription, handle, stop=asyncio.Event()))
+            with redis.Redis.from_url(redis_place.url) as client:
+                while not client.exists(*redis_place.topics):  # noqa: ASYNC110  Redis makes them
+                    await asyncio.sleep(0.01)
+                await asyncio.sleep(0.3)
+                client.delete(*redis_place.topics)
+            with pytest.raises(BusUnavailable, match="deleted"):
+                await reading
+
+    asyncio.run(asyncio.wait_for(scenario(), timeout=30))
+
+
 @pytest.mark.parametrize(
     ("url", "shown"),
     [

@@ -39,6 +39,11 @@ async def publish(bus, topic, numbers):
         await bus.publish(topic, b"%d" % number, event_id=f"{topic}-{number}", key="k")
 
 
+async def publish_to(place, numbers):
+    async with place.open() as bus:
+        await publish(bus, place.topics[0], numbers)
+
+
 async def drain(place, handle, **changes):
     async with place.open() as bus:
         await bus.consume(subscription(place, **changes), handle, stop=asyncio.Event(), drain=True)
@@ -157,6 +162,32 @@ def test_any_bytes_pass_unchanged(place):
                 await bus.publish(place.topics[0], body, event_id=f"e-{number}", key="k")
             await bus.consume(subscription(place), got, stop=asyncio.Event(), drain=True)
         assert got.bodies == bodies
+
+    asyncio.run(scenario())
+
+
+def test_a_handle_that_takes_longer_than_the_ack_wait_gets_its_batch_once(place):
+    async def scenario():
+        got = []
+
+        async def long(bodies):
+            got.extend(bodies)
+            await asyncio.sleep(2.2)
+
+        await publish_to(place, range(3))
+        await drain(place, long, ack_wait_seconds=1)
+        assert sorted(got) == [b"0", b"1", b"2"]
+
+    asyncio.run(scenario())
+
+
+def test_two_members_of_a_group_share_the_work(place):
+    async def scenario():
+        ones, others = Collector(), Collector()
+        await publish_to(place, range(40))
+        await asyncio.gather(drain(place, ones, batch_size=5), drain(place, others, batch_size=5))
+        together = ones.bodies + others.bodies
+        assert sorted(together, key=int) == [b"%d" % number for number in range(40)]
 
     asyncio.run(scenario())
 

@@ -167,8 +167,9 @@ CONSUMER = textwrap.dedent(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["nats", "redis"])
-@pytest.mark.parametrize("dies_after", [0, 7, 20])
+@pytest.mark.parametrize(
+    ("kind", "dies_after"), [("nats", 0), ("nats", 7), ("nats", 20), ("redis", 7), ("redis", 20)]
+)
 def test_a_consumer_killed_mid_batch_loses_and_doubles_nothing(request, kind, dies_after, bar, tmp_path):
     place = request.getfixturevalue(f"{kind}_place")
     path, topic = tmp_path / "killed.db", place.topics[0]

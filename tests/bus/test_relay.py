@@ -110,6 +110,27 @@ def test_the_outbox_is_read_in_bounded_pieces(clock):
     assert len(catalogue.pending_events(limit=100)) == 5
 
 
+def test_the_outbox_in_sqlite_is_relayed_too(clock, tmp_path):
+    from ordinis_registry import GovernanceDatabase, SqlCatalogue, outbox
+
+    database = GovernanceDatabase(f"sqlite:///{tmp_path / 'governance.db'}")
+    database.upgrade()
+    with database.session() as session:
+        for number in range(9):
+            outbox.enqueue(session, event(number), at=clock())
+    catalogue = SqlCatalogue(database, clock=clock, env="dev")
+    assert [entry["payload"]["payload"]["number"] for entry in catalogue.pending_events(limit=2)] == [0, 1]
+
+    async def scenario():
+        bus = InMemoryBus()
+        assert await relay(catalogue, bus, batch_size=4) == 9
+        assert await numbers_on(bus, LearnTopic.DRIFT_ALERT) == list(range(9))
+
+    asyncio.run(scenario())
+    assert catalogue.pending_events() == []
+    database.close()
+
+
 def test_stop_ends_a_waiting_relay(clock):
     async def scenario():
         stop = asyncio.Event()

@@ -28,6 +28,7 @@ __all__ = ["NatsBus"]
 
 _ERRORS: Final = (nats.errors.Error, nats.js.errors.Error, OSError, asyncio.TimeoutError)
 _PULL_SECONDS: Final = 0.5
+_BATCHES_OF_A_GROUP: Final = 8
 _PUBLISH_SECONDS: Final = 5.0
 _RETRY_SECONDS: Final = 1.0
 
@@ -42,8 +43,8 @@ class NatsBus:
     """A bus over NATS with JetStream; see :class:`~ordinis_learn.bus.port.Bus`.
 
     Streams belong to whoever runs the broker and are not made here. Each topic gets a durable pull consumer named
-    ``<group>-<topic>`` (dots become dashes) with explicit acknowledgement and at most ``batch_size`` messages in
-    flight to all members of the group together.
+    ``<group>-<topic>`` (dots become dashes) with explicit acknowledgement. A member has one batch in flight; all
+    members of the group together have at most eight.
 
     Parameters
     ----------
@@ -136,7 +137,7 @@ class NatsBus:
             filter_subject=topic,
             ack_policy=AckPolicy.EXPLICIT,
             ack_wait=subscription.ack_wait_seconds,
-            max_ack_pending=subscription.batch_size,
+            max_ack_pending=_BATCHES_OF_A_GROUP * subscription.batch_size,
         )
         try:
             await self._jetstream.add_consumer(stream, config)

@@ -63,15 +63,20 @@ class AdaptingRecorder:
         The recorder's own log, for the quarantine.
     adapt : Adapt
         The adapter.
+    enabled : bool
+        ``LEARN_ENABLE``. When False nothing is read, stored or quarantined.
     """
 
-    def __init__(self, recorder: BatchRecorder, log: EventLog, *, adapt: Adapt) -> None:
+    def __init__(self, recorder: BatchRecorder, log: EventLog, *, adapt: Adapt, enabled: bool = True) -> None:
         self._recorder = recorder
         self._log = log
         self._adapt = adapt
+        self._enabled = enabled
 
     def record_events(self, events: Iterable[Event], *, batch_size: int = 1000) -> CaptureReceipt:
         """Adapt and store many events; see :meth:`ordinis_learn.capture.EventRecorder.record_events`."""
+        if not self._enabled:
+            return CaptureReceipt(ignored=sum(1 for _ in events))
         reasons: Counter[str] = Counter()
 
         def adapted() -> Iterable[Event]:

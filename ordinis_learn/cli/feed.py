@@ -73,7 +73,12 @@ def recorder_for(
 
     unknown = LegacyFeed().tags | {"env": bench.settings.profile}
     feed = LegacyFeed(naive_utc_sources=frozenset(naive_utc), tags={**unknown, **tag}, horizon=horizon)
-    return AdaptingRecorder(bench.recorder, bench.log, adapt=adapter_named(adapter, feed=feed))
+    return AdaptingRecorder(
+        bench.recorder,
+        bench.log,
+        adapt=adapter_named(adapter, feed=feed),
+        enabled=bench.settings.learn_enable,
+    )
 
 
 def show_receipt(receipt: CaptureReceipt) -> None:

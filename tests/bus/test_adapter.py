@@ -287,6 +287,15 @@ def test_importing_again_stores_nothing_twice_and_bad_events_are_kept_as_they_ca
     assert log.counts() == {Topic.SIGNAL: 1, Topic.EXECUTION: 1}
 
 
+def test_switched_off_nothing_is_read(clock):
+    log = InMemoryEventLog(clock=clock)
+    recorder = AdaptingRecorder(
+        EventRecorder(log, enabled=False), log, adapt=adapter("ordinis-legacy", feed=FEED), enabled=False
+    )
+    assert recorder.record_events([b"{", json.dumps(raw())]).ignored == 2
+    assert log.quarantined() == []
+
+
 def test_an_unknown_adapter_is_named():
     with pytest.raises(ConfigInvalid, match="ordinis-legacy"):
         adapter("ordinis-future", feed=FEED)

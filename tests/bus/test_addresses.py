@@ -31,6 +31,15 @@ def test_the_scheme_chooses_the_bus():
         open_bus("")
 
 
+def test_no_broker_s_client_is_imported_before_one_is_opened():
+    import subprocess
+    import sys
+
+    heavy = "{'faststream', 'nats', 'redis', 'aiokafka'}"
+    program = f"import sys, ordinis_learn.bus, ordinis_learn.cli.bus; assert not {heavy} & set(sys.modules)"
+    subprocess.run([sys.executable, "-I", "-c", program], check=True, timeout=120)
+
+
 def test_a_missing_client_is_named_with_the_extra_to_install(monkeypatch):
     real = builtins.__import__
 

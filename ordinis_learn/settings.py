@@ -26,7 +26,7 @@ from ordinis_learn.errors import ConfigInvalid
 __all__ = ["Settings", "load_settings"]
 
 
-# Spelled out because records stand above settings; tests/bus/test_settings.py compares them with ``Topic``.
+# Spelled out because records stand above settings; tests/bus/test_addresses.py compares them with ``Topic``.
 _BUS_TOPICS = (
     "ordinis.signals.generated",
     "ordinis.risk.decision",

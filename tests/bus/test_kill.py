@@ -20,11 +20,14 @@ from ordinis_learn.records import Topic
 from ordinis_learn.wiring import open_bus
 
 SERVER = shutil.which("nats-server") or "/usr/sbin/nats-server"
+REDIS = shutil.which("redis-server")
 TOPIC = "ordinis.market.bar.closed"
 
 
 class Broker:
-    """A NATS server of the test's own, on loopback; only its own process is ever ended."""
+    """A server of the test's own, on loopback; only its own process is ever ended."""
+
+    scheme = "nats"
 
     def __init__(self, folder):
         with socket.socket() as free:
@@ -35,20 +38,14 @@ class Broker:
 
     @property
     def url(self):
-        return f"nats://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
+
+    def command(self):
+        where = ["--addr", "127.0.0.1", "--port", str(self.port)]
+        return [SERVER, "--jetstream", *where, "--store_dir", str(self.folder)]
 
     def start(self):
-        command = [
-            SERVER,
-            "--jetstream",
-            "--addr",
-            "127.0.0.1",
-            "--port",
-            str(self.port),
-            "--store_dir",
-            str(self.folder),
-        ]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(self.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             try:
@@ -62,6 +59,17 @@ class Broker:
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
+
+
+class RedisBroker(Broker):
+    """A Redis server that syncs what it confirms."""
+
+    scheme = "redis"
+
+    def command(self):
+        self.folder.mkdir(exist_ok=True)
+        where = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder)]
+        return [REDIS, *where, "--save", "", "--appendonly", "yes", "--appendfsync", "always"]
 
 
 @pytest.fixture
@@ -100,7 +108,23 @@ async def publish_all(bus, events):
                 break
 
 
+@pytest.mark.slow
+def test_a_redis_killed_and_restarted_mid_stream_loses_and_doubles_nothing(tmp_path, bar, sqlite_log):
+    if REDIS is None:
+        pytest.skip("no redis-server binary here")
+    broker = RedisBroker(tmp_path / "redis")
+    broker.start()
+    try:
+        check_that_a_killed_broker_loses_and_doubles_nothing(broker, bar, sqlite_log)
+    finally:
+        broker.kill()
+
+
 def test_a_broker_killed_and_restarted_mid_stream_loses_and_doubles_nothing(broker, bar, sqlite_log):
+    check_that_a_killed_broker_loses_and_doubles_nothing(broker, bar, sqlite_log)
+
+
+def check_that_a_killed_broker_loses_and_doubles_nothing(broker, bar, sqlite_log):
     events = [bar(number) for number in range(1000)]
 
     async def scenario():

@@ -13,6 +13,7 @@ The tree::
     │   └── DatasetRejected         E_LEARN_DATASET_REJECTED
     ├── DataCorrupt                 E_LEARN_DATA_CORRUPT
     ├── StoreUnavailable            E_LEARN_STORE_UNAVAILABLE    retryable
+    ├── BusUnavailable              E_LEARN_BUS_UNAVAILABLE      retryable
     ├── TrainFailed                 E_LEARN_TRAIN_FAILED         retryable
     ├── EvalFailed                  E_LEARN_EVAL_FAILED          retryable
     ├── ArtifactMissing             E_LEARN_ARTIFACT_MISSING     (also LookupError)
@@ -39,6 +40,7 @@ __all__ = [
     "AuditChainBroken",
     "AuditWriteFailed",
     "BenchDataMissing",
+    "BusUnavailable",
     "ConfigInvalid",
     "DataCorrupt",
     "DataMissing",
@@ -152,6 +154,13 @@ class StoreUnavailable(LearnError):
     """A file, folder or database cannot be read or written right now."""
 
     code = "E_LEARN_STORE_UNAVAILABLE"
+    retryable = True
+
+
+class BusUnavailable(LearnError):
+    """The message broker cannot be reached, or did not confirm what it was given."""
+
+    code = "E_LEARN_BUS_UNAVAILABLE"
     retryable = True
 
 

@@ -442,8 +442,8 @@ class Catalogue(Protocol):
         """Return a model's drift checks, oldest first."""
         ...
 
-    def pending_events(self) -> Sequence[Mapping[str, Any]]:
-        """Return outbox entries not yet published, oldest first: id, topic, payload, created_at."""
+    def pending_events(self, *, limit: int | None = None) -> Sequence[Mapping[str, Any]]:
+        """Return (at most ``limit``) unpublished outbox entries, oldest first: id, topic, payload, created_at."""
         ...
 
     def mark_published(self, ids: Sequence[int]) -> None:

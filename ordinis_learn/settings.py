@@ -26,6 +26,21 @@ from ordinis_learn.errors import ConfigInvalid
 __all__ = ["Settings", "load_settings"]
 
 
+# Spelled out because records stand above settings; tests/bus/test_addresses.py compares them with ``Topic``.
+_BUS_TOPICS = (
+    "ordinis.signals.generated",
+    "ordinis.risk.decision",
+    "ordinis.executions.report",
+    "ordinis.portfolio.snapshot",
+    "ordinis.analytics.report",
+    "ordinis.ai.response",
+    "ordinis.ai.refusal",
+    "ordinis.features.vector.computed",
+    "ordinis.market.bar.closed",
+    "ordinis.orders.intent",
+)
+
+
 def _key(default: Any, key: str, /, **constraints: Any) -> Any:
     aliases = AliasChoices(f"ORDINIS_{key}", key)
     return Field(default, validation_alias=aliases, **constraints)
@@ -56,6 +71,11 @@ class Settings(BaseSettings):
     learn_seal_buckets: int = _key(4, "LEARN_SEAL_BUCKETS", ge=1, le=1024)
     learn_dataset_retention_days: int = _key(365, "LEARN_DATASET_RETENTION_DAYS", ge=90, le=365)
     learn_retired_models_kept: int = _key(10, "LEARN_RETIRED_MODELS_KEPT", ge=1)
+    learn_bus_url: str = _key("memory://", "LEARN_BUS_URL")
+    learn_bus_topics: tuple[str, ...] = _key(_BUS_TOPICS, "LEARN_BUS_TOPICS", min_length=1)
+    learn_bus_group: str = _key("learn", "LEARN_BUS_GROUP", pattern=r"^[A-Za-z0-9_-]+$")
+    learn_bus_batch: int = _key(500, "LEARN_BUS_BATCH", ge=1, le=10_000)
+    learn_bus_ack_wait_s: float = _key(30.0, "LEARN_BUS_ACK_WAIT_S", ge=1, le=3600)
     ledger_checkpoint_target: str = _key("file", "LEDGER_CHECKPOINT_TARGET")
     ledger_checkpoint_required: bool = _key(False, "LEDGER_CHECKPOINT_REQUIRED")
     gov_policy_version: str = _key("gov_v1", "GOV_POLICY_VERSION")

@@ -11,6 +11,7 @@ return a ready value. Databases are found in this order:
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import threading
 import time
@@ -18,9 +19,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ordinis_learn.bus import Bus, InMemoryBus
 from ordinis_learn.capture import EventRecorder, Sealer, open_event_log
 from ordinis_learn.engine import LearningEngine
-from ordinis_learn.errors import StoreUnavailable
+from ordinis_learn.errors import ConfigInvalid, StoreUnavailable
 from ordinis_learn.models import SignalModel
 from ordinis_learn.rollout.keys import KeyStore
 from ordinis_learn.settings import Settings, load_settings
@@ -35,6 +37,7 @@ __all__ = [
     "EXPERIMENT",
     "active_model",
     "disagreements",
+    "open_bus",
     "open_engine",
     "open_workbench",
     "reconcile",
@@ -44,6 +47,14 @@ __all__ = [
 
 EXPERIMENT = "ordinis-learn"
 _OPENING = threading.Lock()
+_BUSES = {
+    "nats": ("_nats", "NatsBus"),
+    "tls": ("_nats", "NatsBus"),
+    "redis": ("_redis", "RedisBus"),
+    "rediss": ("_redis", "RedisBus"),
+    "kafka": ("_kafka", "KafkaBus"),
+}
+"""Module and class by the scheme of an address; loaded when asked for."""
 
 
 def open_engine(**overrides: Any) -> LearningEngine:
@@ -218,3 +229,33 @@ def _make_folders(settings: Settings) -> None:
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def open_bus(url: str) -> Bus:
+    """Return the bus behind an address; entering it connects.
+
+    Raises
+    ------
+    ConfigInvalid
+        The scheme is unknown, or the client of its broker is not installed.
+    """
+    scheme = url.partition("://")[0]
+    if scheme == "memory":
+        return InMemoryBus()
+    if scheme not in _BUSES:
+        raise ConfigInvalid(
+            f"open the bus {scheme}://",
+            found="no bus has this scheme",
+            next_step=f"use one of memory://, {', '.join(f'{name}://' for name in _BUSES)}",
+        )
+    module, name = _BUSES[scheme]
+    try:
+        opener = getattr(importlib.import_module(f"ordinis_learn.bus.{module}"), name)
+    except ImportError as error:
+        raise ConfigInvalid(
+            f"open the bus {scheme}://",
+            found=f"its client is not installed: {error}",
+            next_step='pip install "ordinis-learn[bus]"',
+        ) from error
+    bus: Bus = opener(url)
+    return bus

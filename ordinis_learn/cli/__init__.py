@@ -15,6 +15,7 @@ __all__ = ["COMMANDS", "main"]
 
 COMMANDS: Final = {
     "approve": "Answer a promotion request as a named identity.",
+    "bus": "Record what a message broker delivers; publish what LEARN has to tell.",
     "datasets": "Build datasets and look at their manifests.",
     "doctor": "Say what is missing and what to type.",
     "dossier": "Write the evidence of a version as one HTML file, and JSON beside it.",

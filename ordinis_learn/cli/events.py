@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from ordinis_learn.cli.command import learn_command, opened
+from ordinis_learn.cli.events_import import import_events
 from ordinis_learn.cli.events_quarantine import command as quarantine
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ def command() -> None:
 
 
 command.add_command(quarantine)
+
+
+command.add_command(import_events)
 
 
 @command.add_command

@@ -114,9 +114,9 @@ class InMemoryCatalogue:
         """Return a model's drift checks, oldest first."""
         return [report for (owner, _), report in self._drift.items() if owner == model]
 
-    def pending_events(self) -> Sequence[Mapping[str, Any]]:
+    def pending_events(self, *, limit: int | None = None) -> Sequence[Mapping[str, Any]]:
         """Return outbox entries not yet published, oldest first."""
-        return list(self._outbox.values())
+        return list(self._outbox.values())[:limit]
 
     def mark_published(self, ids: Sequence[int]) -> None:
         """Forget outbox entries that a bus has accepted."""

@@ -211,10 +211,10 @@ class SqlCatalogue:
         query = sa.select(DriftReportRow.record).where(DriftReportRow.model == model)
         return self._read(query.order_by(DriftReportRow.position), DriftReport)
 
-    def pending_events(self) -> Sequence[Mapping[str, Any]]:
+    def pending_events(self, *, limit: int | None = None) -> Sequence[Mapping[str, Any]]:
         """Return outbox entries not yet published, oldest first."""
         with self._database.reading() as session:
-            return outbox.pending(session)
+            return outbox.pending(session, limit=limit)
 
     def mark_published(self, ids: Sequence[int]) -> None:
         """Forget outbox entries that a bus has accepted."""

@@ -28,11 +28,11 @@ def enqueue(session: Session, event: Envelope, *, at: datetime) -> None:
     )
 
 
-def pending(session: Session) -> list[dict[str, Any]]:
-    """Return what waits, oldest first; ``payload`` is the whole envelope as JSON values."""
+def pending(session: Session, *, limit: int | None = None) -> list[dict[str, Any]]:
+    """Return what waits, oldest first, at most ``limit``; ``payload`` is the whole envelope as JSON values."""
     return [
         {"id": row.id, "topic": row.topic, "payload": json.loads(row.payload), "created_at": row.created_at}
-        for row in session.scalars(sa.select(OutboxRow).order_by(OutboxRow.id))
+        for row in session.scalars(sa.select(OutboxRow).order_by(OutboxRow.id).limit(limit))
     ]
 
 

@@ -565,8 +565,10 @@ class OrdinisSqlAlchemyStore(ReplicaReadsMixin, GovernedStoreMixin, SqlAlchemySt
     """MLflow's SQL registry store with the gate in front."""
 
 
-class OrdinisWorkspaceSqlAlchemyStore(  # type: ignore[misc]
-    ReplicaReadsMixin, GovernedStoreMixin, WorkspaceAwareSqlAlchemyStore
+class OrdinisWorkspaceSqlAlchemyStore(
+    ReplicaReadsMixin,
+    GovernedStoreMixin,
+    WorkspaceAwareSqlAlchemyStore,  # type: ignore[misc]
 ):
     """The same where models are kept apart by workspace: each has its own chain, state and statements."""
 

@@ -65,6 +65,7 @@ def server(tmp_path, empty_database, serving, monkeypatch):
         yield address
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_the_signed_in_user_asks_and_a_claim_does_not_count(server, make_desk, sign_in, monkeypatch):
     desk = make_desk()

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from mlflow import MlflowClient  # noqa: TID253
@@ -143,6 +144,40 @@ def test_triggers_ask_for_the_permit_of_the_rows_own_workspace(desk_of_teams):
     plain.engine.dispose()
 
 
+def test_mlflows_own_ways_to_empty_a_workspace_take_no_governed_model_along(desk_of_teams):
+    """Deleting a workspace and ``mlflow db`` move and delete rows past every registry store."""
+    from mlflow.db import commands
+    from mlflow.entities import Workspace
+    from mlflow.entities.workspace import WorkspaceDeletionMode
+    from mlflow.store.workspace.sqlalchemy_store import SqlAlchemyStore
+
+    desk = desk_of_teams
+    workspaces = SqlAlchemyStore(desk.url)
+    workspaces.create_workspace(Workspace(name="team-a"))
+    workspaces.create_workspace(Workspace(name="team-c"))
+    for workspace in (DEFAULT_WORKSPACE, "team-b"):
+        with WorkspaceContext(workspace):
+            desk.store.delete_registered_model(MODEL)
+    with WorkspaceContext("team-a"):
+        desk.promote("1")
+    for mode in (WorkspaceDeletionMode.CASCADE, WorkspaceDeletionMode.SET_DEFAULT):
+        with pytest.raises(MlflowException, match="E_LEARN_ROLLOUT_DENIED"):
+            workspaces.delete_workspace("team-a", mode)
+    move = ["move-resources", desk.url, "--from", "team-a", "--to", "team-c"]
+    for command in (
+        [*move, "--resource-type", "registered_models", "--yes"],
+        ["migrate-to-default-workspace", desk.url, "--yes"],
+    ):
+        done = CliRunner().invoke(commands, command)
+        assert done.exit_code != 0, done.output
+        assert "E_LEARN_ROLLOUT_DENIED" in done.output
+    with WorkspaceContext("team-a"):
+        assert desk.active() == "1"
+    assert desk.store.reconcile() == []
+    workspaces.delete_workspace("team-c")
+    workspaces._engine.dispose()
+
+
 def test_the_reconciler_names_and_mends_the_right_one(desk_of_teams):
     desk = desk_of_teams
     with WorkspaceContext("team-a"):
@@ -196,6 +231,7 @@ def test_the_adapter_calls_a_model_by_its_workspace(desk_of_teams):
     assert desk.actions(team)[-1] == "rolled_back"
 
 
+@pytest.mark.slow
 def test_a_server_with_workspaces_governs_each(tmp_path, empty_database, serving, make_desk, monkeypatch):
     from ordinis_mlflow.registry import MlflowModelRegistry
 

@@ -202,8 +202,8 @@ class RunStore:
         if found is None:
             is_server = self._uri.startswith(("http://", "https://"))
             # With workspaces MLflow keeps each one's artifacts apart itself, and takes no place from anybody.
-            decided = artifact_root is None or is_server or MLFLOW_ENABLE_WORKSPACES.get()
-            root = None if decided else artifact_root.absolute().as_uri()
+            place = None if is_server or MLFLOW_ENABLE_WORKSPACES.get() else artifact_root
+            root = None if place is None else place.absolute().as_uri()
             try:
                 return str(self._client.create_experiment(name, artifact_location=root))
             except MlflowException as error:

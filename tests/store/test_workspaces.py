@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 import sqlalchemy as sa
@@ -265,6 +268,28 @@ def test_a_server_with_workspaces_governs_each(tmp_path, empty_database, serving
     assert desk.actions(MODEL) == []
     assert desk.actions(team).count("rollout.allowed") == 2
     assert desk.ledger.verify() == []
+
+
+@pytest.mark.slow
+def test_the_command_line_trains_and_asks_in_a_workspace(tmp_path):
+    environment = os.environ | {"MLFLOW_ENABLE_WORKSPACES": "true", "MLFLOW_WORKSPACE": "team-a"}
+    environment = {
+        k: v for k, v in environment.items() if k not in {"MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"}
+    }
+
+    def typed(*arguments):
+        command = [sys.executable, "-m", "ordinis_learn", "--home", str(tmp_path), *arguments]
+        return subprocess.run(
+            command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+
+    trained = typed("train", "--name", f"team-a/{MODEL}", "--model", "rule")
+    assert trained.returncode == 0, trained.stderr
+    denied = typed("promote", f"team-a/{MODEL}", "1", "shadow")
+    assert "no signed scorecard" in denied.stderr, denied.stderr
+    assert "no signed training record" not in denied.stderr  # that one was accepted
+    told = typed("ledger", "history", f"team-a/{MODEL}").stdout
+    assert "rollout.denied" in told, told
 
 
 def _register_over_rest(client, folder):

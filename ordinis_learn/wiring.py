@@ -37,6 +37,7 @@ __all__ = [
     "EXPERIMENT",
     "active_model",
     "disagreements",
+    "has_registry",
     "open_bus",
     "open_engine",
     "open_workbench",
@@ -158,6 +159,13 @@ def open_workbench(settings: Settings) -> Workbench:
         provenance=functools.cache(collect_provenance),
         close=close,
     )
+
+
+def has_registry(settings: Settings) -> bool:
+    """Tell whether there is a governed registry to look into: a database on a server, or a file that exists."""
+    uri = _governed_uri(settings).removeprefix("ordinis+")
+    file = uri.removeprefix("sqlite:///")
+    return file == uri or Path(file).exists()
 
 
 def disagreements(settings: Settings) -> list[Disagreement]:

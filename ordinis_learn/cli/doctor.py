@@ -39,11 +39,11 @@ def _registry(overrides: dict[str, Any]) -> list[Finding]:
     from ordinis_learn.use_cases.diagnose import Finding  # noqa: PLC0415
 
     settings = load_settings(**overrides)
-    if not settings.database_path.exists():
-        return []
-    from ordinis_learn.wiring import disagreements  # noqa: PLC0415  seconds of imports
+    from ordinis_learn.wiring import disagreements, has_registry  # noqa: PLC0415
 
-    found = disagreements(settings)
+    if not has_registry(settings):
+        return []
+    found = disagreements(settings)  # seconds of imports
     if not found:
         return [
             Finding(status="ok", subject="registry", found="ledger, stages, aliases, tags and bytes agree")

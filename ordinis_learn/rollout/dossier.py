@@ -102,7 +102,7 @@ def render_dossier(content: Dossier) -> str:
         earlier=tuple(reversed(content.decisions[:-1])),
         regime_metrics=_regime_metrics,
         declared=content.artifact.data_snapshot_ref == DECLARED,
-        json_name=f"{content.artifact.name}-v{content.artifact.version}.json",
+        json_name=f"{content.artifact.name.rpartition('/')[2]}-v{content.artifact.version}.json",
         drift_rows=_drift_rows,
     )
 

@@ -250,16 +250,21 @@ def _role_table(history: PriceHistory, decisions: Positions, *, said: Replay, ro
     )
 
 
+def _folders(name: str) -> list[str]:
+    """Return a name as folders: one, or two for a model outside the default workspace."""
+    return name.split("/", maxsplit=1)
+
+
 def _write(table: pa.Table, *, folder: Path, subject: ModelRef) -> Path:
     """Write beside the target, then rename: a reader sees the old file or the new one, whole."""
-    for part in (subject.name, subject.version):
+    for part in (*_folders(subject.name), subject.version):
         if part in {"", ".", ".."} or "/" in part or "\\" in part:
             raise ConfigInvalid(
                 "name the file of shadow predictions",
                 found=f"{part!r}",
                 next_step="register under another name",
             )
-    path = folder / subject.name / f"{subject.version}.parquet"
+    path = folder.joinpath(*_folders(subject.name), f"{subject.version}.parquet")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as scratch:

@@ -86,7 +86,7 @@ class TrainConfig(Record):
     schema_version: Literal["1.0.0"] = "1.0.0"
     model_type: Literal["signal_model"] = "signal_model"
     model: Literal["xgboost", "torch", "rule"] = "xgboost"
-    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}$")
+    name: str = Field(pattern=r"^([a-z0-9][a-z0-9-]{0,61}[a-z0-9]/)?[A-Za-z][A-Za-z0-9_-]{0,62}$")
     dataset: str | None = None
     horizon_sessions: int = Field(5, ge=1)
     train_start: date | None = None

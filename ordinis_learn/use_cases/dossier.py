@@ -16,9 +16,9 @@ __all__ = ["collect_dossier", "write_dossier"]
 def write_dossier(bench: Workbench, artifact: ModelArtifact, *, folder: Path | None = None) -> Path:
     """Write ``<name>-v<version>.html`` and ``.json``; return the HTML's path."""
     target = folder or bench.settings.reports_dir
-    target.mkdir(parents=True, exist_ok=True)
     dossier = collect_dossier(bench, artifact)
     path = target / f"{artifact.name}-v{artifact.version}.html"
+    path.parent.mkdir(parents=True, exist_ok=True)  # a name outside the default workspace has a folder in it
     path.write_text(render_dossier(dossier), encoding="utf-8")
     path.with_suffix(".json").write_text(dossier.model_dump_json(indent=2), encoding="utf-8")
     return path

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 import mlflow.artifacts  # noqa: TID253  a leaf of the plugin
 from mlflow import MlflowClient  # noqa: TID253
 from mlflow.entities import Metric, Param, RunTag  # noqa: TID253
+from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES  # noqa: TID253
 from mlflow.exceptions import MlflowException  # noqa: TID253
 from mlflow.tracking.context.registry import resolve_tags  # noqa: TID253
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID  # noqa: TID253
@@ -25,6 +26,7 @@ from ordinis_learn.training.provenance import UNKNOWN_COMMIT
 from ordinis_mlflow._dataset import DIGEST_LENGTH, dataset_input
 from ordinis_mlflow._failures import masked, translated
 from ordinis_mlflow._model import log_bundle
+from ordinis_registry.subjects import split_subject
 
 __all__ = ["MlflowRun", "RunStore"]
 
@@ -112,7 +114,7 @@ class MlflowRun:
             model = log_bundle(
                 self._client,
                 bundle,
-                name=name,
+                name=split_subject(name)[1],  # a logged model is called as MLflow calls it in its workspace
                 feature_names=feature_names,
                 run_id=self._run_id,
                 experiment_id=self._experiment_id,
@@ -221,7 +223,9 @@ class RunStore:
         found = self._client.get_experiment_by_name(name)
         if found is None:
             is_server = self._uri.startswith(("http://", "https://"))
-            root = None if artifact_root is None or is_server else artifact_root.absolute().as_uri()
+            # With workspaces MLflow keeps each one's artifacts apart itself, and takes no place from anybody.
+            place = None if is_server or MLFLOW_ENABLE_WORKSPACES.get() else artifact_root
+            root = None if place is None else place.absolute().as_uri()
             try:
                 return str(self._client.create_experiment(name, artifact_location=root))
             except MlflowException as error:

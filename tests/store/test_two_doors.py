@@ -207,6 +207,14 @@ def run_mlflow(desk, *arguments):
     return subprocess.run(command, env=environment, cwd=desk.home, capture_output=True, text=True, check=True)
 
 
+def run_ordinis(desk, *arguments):
+    environment = os.environ | {"MLFLOW_TRACKING_URI": desk.url, "MLFLOW_REGISTRY_URI": f"ordinis+{desk.url}"}
+    command = [sys.executable, "-m", "ordinis_learn", "--home", str(desk.home), *arguments]
+    return subprocess.run(
+        command, env=environment, cwd=desk.home, capture_output=True, text=True, check=False
+    )
+
+
 @pytest.mark.slow
 def test_mlflows_command_line_reads_what_is_active_and_gc_does_not_go_unnoticed(desk):
     client = MlflowClient(tracking_uri=desk.url, registry_uri=f"ordinis+{desk.url}")
@@ -227,6 +235,14 @@ def test_mlflows_command_line_reads_what_is_active_and_gc_does_not_go_unnoticed(
     run_mlflow(desk, "gc", "--backend-store-uri", desk.url, "--run-ids", runs[0])
     (one,) = desk.store.reconcile()
     assert (one.version, one.found) == ("1", "its bytes cannot be read")
+    client.delete_run(runs[1])  # the ACTIVE version's own run
+    run_mlflow(desk, "gc", "--backend-store-uri", desk.url, "--run-ids", runs[1])
+    assert desk.active("signal") == "2"
+    lost = {one.version: one for one in desk.store.reconcile()}
+    assert (lost["2"].kind, lost["2"].found) == ("artifact", "its bytes cannot be read")
+    assert "ordinis-learn rollback signal" in lost["2"].next_step
+    told = run_ordinis(desk, "doctor")
+    assert "signal 2: artifact: its bytes cannot be read" in told.stdout + told.stderr
     assert desk.store.roll_back("signal", reason="drill") is None  # flat, rather than on nothing
     unfit = desk.ledger.history("signal")[-1].body["unfit"]
     assert unfit == [{"version": "1", "why": "its bytes cannot be read"}]

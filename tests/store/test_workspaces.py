@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from mlflow import MlflowClient  # noqa: TID253
@@ -143,6 +147,40 @@ def test_triggers_ask_for_the_permit_of_the_rows_own_workspace(desk_of_teams):
     plain.engine.dispose()
 
 
+def test_mlflows_own_ways_to_empty_a_workspace_take_no_governed_model_along(desk_of_teams):
+    """Deleting a workspace and ``mlflow db`` move and delete rows past every registry store."""
+    from mlflow.db import commands
+    from mlflow.entities import Workspace
+    from mlflow.entities.workspace import WorkspaceDeletionMode
+    from mlflow.store.workspace.sqlalchemy_store import SqlAlchemyStore
+
+    desk = desk_of_teams
+    workspaces = SqlAlchemyStore(desk.url)
+    workspaces.create_workspace(Workspace(name="team-a"))
+    workspaces.create_workspace(Workspace(name="team-c"))
+    for workspace in (DEFAULT_WORKSPACE, "team-b"):
+        with WorkspaceContext(workspace):
+            desk.store.delete_registered_model(MODEL)
+    with WorkspaceContext("team-a"):
+        desk.promote("1")
+    for mode in (WorkspaceDeletionMode.CASCADE, WorkspaceDeletionMode.SET_DEFAULT):
+        with pytest.raises(MlflowException, match="E_LEARN_ROLLOUT_DENIED"):
+            workspaces.delete_workspace("team-a", mode)
+    move = ["move-resources", desk.url, "--from", "team-a", "--to", "team-c"]
+    for command in (
+        [*move, "--resource-type", "registered_models", "--yes"],
+        ["migrate-to-default-workspace", desk.url, "--yes"],
+    ):
+        done = CliRunner().invoke(commands, command)
+        assert done.exit_code != 0, done.output
+        assert "E_LEARN_ROLLOUT_DENIED" in done.output
+    with WorkspaceContext("team-a"):
+        assert desk.active() == "1"
+    assert desk.store.reconcile() == []
+    workspaces.delete_workspace("team-c")
+    workspaces._engine.dispose()
+
+
 def test_the_reconciler_names_and_mends_the_right_one(desk_of_teams):
     desk = desk_of_teams
     with WorkspaceContext("team-a"):
@@ -196,6 +234,7 @@ def test_the_adapter_calls_a_model_by_its_workspace(desk_of_teams):
     assert desk.actions(team)[-1] == "rolled_back"
 
 
+@pytest.mark.slow
 def test_a_server_with_workspaces_governs_each(tmp_path, empty_database, serving, make_desk, monkeypatch):
     from ordinis_mlflow.registry import MlflowModelRegistry
 
@@ -229,6 +268,28 @@ def test_a_server_with_workspaces_governs_each(tmp_path, empty_database, serving
     assert desk.actions(MODEL) == []
     assert desk.actions(team).count("rollout.allowed") == 2
     assert desk.ledger.verify() == []
+
+
+@pytest.mark.slow
+def test_the_command_line_trains_and_asks_in_a_workspace(tmp_path):
+    environment = os.environ | {"MLFLOW_ENABLE_WORKSPACES": "true", "MLFLOW_WORKSPACE": "team-a"}
+    environment = {
+        k: v for k, v in environment.items() if k not in {"MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"}
+    }
+
+    def typed(*arguments):
+        command = [sys.executable, "-m", "ordinis_learn", "--home", str(tmp_path), *arguments]
+        return subprocess.run(
+            command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+
+    trained = typed("train", "--name", f"team-a/{MODEL}", "--model", "rule")
+    assert trained.returncode == 0, trained.stderr
+    denied = typed("promote", f"team-a/{MODEL}", "1", "shadow")
+    assert "no signed scorecard" in denied.stderr, denied.stderr
+    assert "no signed training record" not in denied.stderr  # that one was accepted
+    told = typed("ledger", "history", f"team-a/{MODEL}").stdout
+    assert "rollout.denied" in told, told
 
 
 def _register_over_rest(client, folder):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from ordinis_learn.errors import AuditWriteFailed, LearnError
+from ordinis_learn.errors import AuditWriteFailed, LearnError, StoreUnavailable
 from ordinis_learn.ports import Clock
 from ordinis_learn.records import Actor
 from ordinis_learn.rollout.keys import KeyStore
@@ -23,6 +23,7 @@ from ordinis_registry.database import GovernanceDatabase
 
 __all__ = ["Witness"]
 
+_ATTEMPTS: Final = 8
 _LOGGER: Final = logging.getLogger(__name__)
 _ACTOR: Final = Actor(name=WITNESS_IDENTITY, kind="claimed")
 
@@ -75,6 +76,19 @@ class Witness:
             self._record_failure(error)
 
     def _write(self) -> None:
+        """Write a checkpoint; begin again where another server was first."""
+        for _ in range(_ATTEMPTS):
+            try:
+                self._write_once()
+            except StoreUnavailable as error:
+                if not error.data.get("taken"):
+                    raise
+                taken = error
+            else:
+                return
+        raise taken
+
+    def _write_once(self) -> None:
         signer = self._keys.signer(WITNESS_IDENTITY)
         target = parse_target(
             self._settings.ledger_checkpoint_target, default=self._settings.checkpoints_path

@@ -13,7 +13,7 @@ from typing import Final
 from ordinis_learn.errors import AuditWriteFailed, LearnError, StoreUnavailable
 from ordinis_learn.ports import Clock
 from ordinis_learn.records import Actor
-from ordinis_learn.rollout.keys import KeyStore
+from ordinis_learn.rollout.keyring_keys import open_key_store
 from ordinis_learn.settings import Settings
 from ordinis_learn.workbench import WITNESS_IDENTITY
 from ordinis_registry import ledger
@@ -44,7 +44,7 @@ class Witness:
     def __init__(self, url: str, *, settings: Settings, clock: Clock) -> None:
         self._url = url
         self._settings = settings
-        self._keys = KeyStore(settings.keys_dir)
+        self._keys = open_key_store(settings)
         self._clock = clock
 
     def require(self) -> None:
@@ -68,10 +68,9 @@ class Witness:
 
     def note(self) -> None:
         """Write a checkpoint where there is a witness; record it where that fails."""
-        if not self._keys.exists(WITNESS_IDENTITY):
-            return
         try:
-            self._write()
+            if self._keys.exists(WITNESS_IDENTITY):
+                self._write()
         except LearnError as error:
             self._record_failure(error)
 

@@ -78,6 +78,7 @@ class Settings(BaseSettings):
     learn_bus_ack_wait_s: float = _key(30.0, "LEARN_BUS_ACK_WAIT_S", ge=1, le=3600)
     ledger_checkpoint_target: str = _key("file", "LEDGER_CHECKPOINT_TARGET")
     ledger_checkpoint_required: bool = _key(False, "LEDGER_CHECKPOINT_REQUIRED")
+    key_store: Literal["file", "keyring"] = _key("file", "KEY_STORE")
     gov_policy_version: str = _key("gov_v1", "GOV_POLICY_VERSION")
     gov_preflight_url: str | None = _key(None, "GOV_PREFLIGHT_URL", pattern=r"^https?://")
     gov_preflight_timeout_s: float = _key(2.0, "GOV_PREFLIGHT_TIMEOUT_S", gt=0, le=60)

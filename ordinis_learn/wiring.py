@@ -24,7 +24,7 @@ from ordinis_learn.capture import EventRecorder, Sealer, open_event_log
 from ordinis_learn.engine import LearningEngine
 from ordinis_learn.errors import ConfigInvalid, StoreUnavailable
 from ordinis_learn.models import SignalModel
-from ordinis_learn.rollout.keys import KeyStore
+from ordinis_learn.rollout.keyring_keys import open_key_store
 from ordinis_learn.settings import Settings, load_settings
 from ordinis_learn.training.provenance import collect_provenance
 from ordinis_learn.use_cases.active_model import ActiveModels
@@ -155,7 +155,7 @@ def open_workbench(settings: Settings) -> Workbench:
         identities=SqlIdentityBook(database, clock=_now),
         registry=registry,
         tracker=tracker,
-        keys=KeyStore(settings.keys_dir),
+        keys=open_key_store(settings),
         provenance=functools.cache(collect_provenance),
         close=close,
     )

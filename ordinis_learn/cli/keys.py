@@ -29,7 +29,7 @@ def command() -> None:
 @_GROUP
 @click.pass_context
 def create(ctx: click.Context, name: str, roles: tuple[str, ...], groups: tuple[str, ...]) -> None:
-    """Make an Ed25519 key (file mode 0600 under ORDINIS_HOME/keys) and trust it."""
+    """Make an Ed25519 key and trust it: a file of mode 0600, or in the keyring (ORDINIS_KEY_STORE)."""
     from ordinis_learn.records import Actor, Role  # noqa: PLC0415
     from ordinis_learn.use_cases.sign import create_identity  # noqa: PLC0415
 
@@ -38,7 +38,7 @@ def create(ctx: click.Context, name: str, roles: tuple[str, ...], groups: tuple[
         actor = Actor(name=bench.settings.actor, kind="claimed")
         create_identity(bench, name, roles=tuple(Role(role) for role in roles), groups=groups, actor=actor)
         shown = ", ".join((*roles, *groups))
-        click.echo(f"{name} is trusted as {shown}; its key lies in {bench.settings.keys_dir}")
+        click.echo(f"{name} is trusted as {shown}; its key lies in {bench.keys.place}")
 
 
 @command.add_command

@@ -63,7 +63,9 @@ def reconcile(ctx: click.Context, *, repair: bool) -> None:
 
 @command.add_command
 @learn_command("checkpoint", example="ordinis-learn ledger checkpoint --to git:../audit")
-@click.option("--to", metavar="TARGET", help="file, file:PATH or git:PATH (LEDGER_CHECKPOINT_TARGET).")
+@click.option(
+    "--to", metavar="TARGET", help="file, file:PATH, git:PATH or s3://… (LEDGER_CHECKPOINT_TARGET)."
+)
 @click.pass_context
 def checkpoint(ctx: click.Context, to: str | None) -> None:
     """Sign all heads and keep them outside the database, for later verification."""

@@ -29,7 +29,15 @@ from ordinis_learn.ports import Clock
 from ordinis_learn.records import Identity, Role
 from ordinis_learn.rollout.tags import GROUP, check_identity_name
 
-__all__ = ["KeyStore", "PublicKey", "describe", "public_pem", "read_public_key"]
+__all__ = [
+    "KeyStore",
+    "PublicKey",
+    "describe",
+    "describe_signer",
+    "public_pem",
+    "read_private_key",
+    "read_public_key",
+]
 
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
@@ -56,6 +64,11 @@ class KeyStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    @property
+    def place(self) -> str:
+        """Where the keys lie, for people."""
+        return str(self._folder)
+
     def create(self, name: str) -> PublicKey:
         """Make a new key.
 
@@ -80,7 +93,7 @@ class KeyStore:
             ) from error
         except OSError as error:
             raise _unavailable(f"create a key for {name!r}", path, error) from error
-        return _public(name, signer)
+        return describe_signer(name, signer)
 
     def rotate(self, name: str) -> PublicKey:
         """Replace a key by a new one; the old one is kept under ``retired/``, named by its id.
@@ -94,7 +107,7 @@ class KeyStore:
         StoreUnavailable
             The folder or file cannot be written.
         """
-        path, old = self._path(name), _public(name, self.signer(name))
+        path, old = self._path(name), describe_signer(name, self.signer(name))
         kept = self._folder / "retired" / f"{old.key_id}.pem"
         signer, fresh = CryptoSigner.generate_ed25519(), path.with_suffix(".new")
         try:
@@ -106,11 +119,11 @@ class KeyStore:
             fresh.replace(path)
         except OSError as error:
             raise _unavailable(f"rotate the key of {name!r}", path, error) from error
-        return _public(name, signer)
+        return describe_signer(name, signer)
 
     def public(self, name: str) -> PublicKey:
         """Return the public half of a key on this machine."""
-        return _public(name, self.signer(name))
+        return describe_signer(name, self.signer(name))
 
     def exists(self, name: str) -> bool:
         """Tell whether there is a key file for the name."""
@@ -135,20 +148,16 @@ class KeyStore:
             )
         _refuse_open_to_others(path, mode="600")
         try:
-            private_key = load_pem_private_key(path.read_bytes(), password=None)
+            content = path.read_bytes()
         except OSError as error:
             raise _unavailable(f"sign as {name!r}", path, error) from error
-        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-            raise _not_a_key(name, path) from error
-        if not isinstance(private_key, Ed25519PrivateKey):
-            raise _not_a_key(name, path)
-        return CryptoSigner(private_key)
+        return read_private_key(name, content, place=str(path))
 
     def identity(
         self, name: str, *, roles: Sequence[Role], clock: Clock, groups: Sequence[str] = ()
     ) -> Identity:
         """Return the public side of a key, to be trusted in ``roles`` and ``groups`` from now on."""
-        return describe(_public(name, self.signer(name)), roles=roles, groups=groups, clock=clock)
+        return describe(describe_signer(name, self.signer(name)), roles=roles, groups=groups, clock=clock)
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{check_identity_name(name)}.pem"
@@ -182,6 +191,23 @@ def describe(key: PublicKey, *, roles: Sequence[Role], clock: Clock, groups: Seq
         groups=tuple(sorted(set(groups))),
         trusted_since=clock(),
     )
+
+
+def read_private_key(name: str, content: bytes, *, place: str) -> CryptoSigner:
+    """Read an Ed25519 private key in PEM.
+
+    Raises
+    ------
+    ConfigInvalid
+        It is none; ``place`` says where it was found.
+    """
+    try:
+        private_key = load_pem_private_key(content, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise _not_a_key(name, place) from error
+    if not isinstance(private_key, Ed25519PrivateKey):
+        raise _not_a_key(name, place)
+    return CryptoSigner(private_key)
 
 
 def read_public_key(name: str, path: Path) -> PublicKey:
@@ -220,7 +246,8 @@ def _not_public(name: str, path: Path) -> ConfigInvalid:
     )
 
 
-def _public(name: str, signer: CryptoSigner) -> PublicKey:
+def describe_signer(name: str, signer: CryptoSigner) -> PublicKey:
+    """Return what may be told about a private key."""
     key = signer.public_key
     return PublicKey(name=name, key_id=key.keyid, public_key=key.keyval["public"])
 
@@ -249,11 +276,11 @@ def _refuse_open_to_others(path: Path, *, mode: str) -> None:
         )
 
 
-def _not_a_key(name: str, path: Path) -> ConfigInvalid:
+def _not_a_key(name: str, place: str) -> ConfigInvalid:
     return ConfigInvalid(
         f"sign as {name!r}",
-        found=f"{path} holds no Ed25519 private key in PEM",
-        next_step=f"restore {path} from a backup, or revoke {name} and create another identity",
+        found=f"{place} holds no Ed25519 private key in PEM",
+        next_step=f"restore {place} from a backup, or revoke {name} and create another identity",
     )
 
 

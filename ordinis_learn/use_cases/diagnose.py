@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from ordinis_learn.errors import LearnError
+from ordinis_learn.rollout.keyring_keys import KeyringKeyStore, open_key_store
 from ordinis_learn.rollout.policy import load_policy
 from ordinis_learn.settings import Settings, load_settings
 from ordinis_learn.use_cases.diagnose_checkpoints import checkpoint_trouble
@@ -32,6 +33,8 @@ _NEEDED: Final = (
 )
 _OPTIONAL: Final = {
     "torch": "pip install 'ordinis-learn[torch]'",
+    "fsspec": "pip install 'ordinis-learn[object-store]'",
+    "keyring": "pip install 'ordinis-learn[keyring]'",
     "playwright": "pip install 'ordinis-learn[browser]'",
 }
 
@@ -165,6 +168,9 @@ def _policy(settings: Settings) -> list[Finding]:
 
 
 def _keys(settings: Settings) -> list[Finding]:
+    store = open_key_store(settings)
+    if isinstance(store, KeyringKeyStore):
+        return [_keyring(store)]
     loose = [
         key
         for key in sorted(settings.keys_dir.glob("*"))
@@ -182,6 +188,14 @@ def _keys(settings: Settings) -> list[Finding]:
         ]
     count = len(list(settings.keys_dir.glob("*"))) if settings.keys_dir.exists() else 0
     return [Finding(status="ok", subject="signing keys", found=f"{count} in {settings.keys_dir}")]
+
+
+def _keyring(store: KeyringKeyStore) -> Finding:
+    try:
+        found = f"in {store.look()}, {store.place}"
+    except LearnError as error:
+        return Finding(status="missing", subject="signing keys", found=error.found, next_step=error.next_step)
+    return Finding(status="ok", subject="signing keys", found=found)
 
 
 def _checkpoints(settings: Settings) -> list[Finding]:

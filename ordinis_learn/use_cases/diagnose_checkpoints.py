@@ -7,6 +7,8 @@ import sqlite3
 from contextlib import closing
 from typing import Any, Final
 
+from ordinis_learn.errors import LearnError
+from ordinis_learn.rollout.keyring_keys import open_key_store
 from ordinis_learn.settings import Settings
 from ordinis_learn.workbench import WITNESS_IDENTITY
 
@@ -23,7 +25,11 @@ def checkpoint_trouble(settings: Settings) -> tuple[str, str]:
     """
     if not settings.database_path.exists():
         return "", ""
-    if not (settings.keys_dir / f"{WITNESS_IDENTITY}.pem").exists():
+    try:
+        witnessed = open_key_store(settings).exists(WITNESS_IDENTITY)
+    except LearnError as error:
+        return error.found, error.next_step
+    if not witnessed:
         return "no witness: no checkpoints are written after promotions", "ordinis-learn ledger checkpoint"
     failure = _last_failure(settings)
     if failure is None or failure["at"] <= _newest_line(settings):

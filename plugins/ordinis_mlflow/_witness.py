@@ -10,10 +10,10 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from ordinis_learn.errors import AuditWriteFailed, LearnError
+from ordinis_learn.errors import AuditWriteFailed, LearnError, StoreUnavailable
 from ordinis_learn.ports import Clock
 from ordinis_learn.records import Actor
-from ordinis_learn.rollout.keys import KeyStore
+from ordinis_learn.rollout.keyring_keys import open_key_store
 from ordinis_learn.settings import Settings
 from ordinis_learn.workbench import WITNESS_IDENTITY
 from ordinis_registry import ledger
@@ -23,6 +23,7 @@ from ordinis_registry.database import GovernanceDatabase
 
 __all__ = ["Witness"]
 
+_ATTEMPTS: Final = 8
 _LOGGER: Final = logging.getLogger(__name__)
 _ACTOR: Final = Actor(name=WITNESS_IDENTITY, kind="claimed")
 
@@ -43,7 +44,7 @@ class Witness:
     def __init__(self, url: str, *, settings: Settings, clock: Clock) -> None:
         self._url = url
         self._settings = settings
-        self._keys = KeyStore(settings.keys_dir)
+        self._keys = open_key_store(settings)
         self._clock = clock
 
     def require(self) -> None:
@@ -67,14 +68,26 @@ class Witness:
 
     def note(self) -> None:
         """Write a checkpoint where there is a witness; record it where that fails."""
-        if not self._keys.exists(WITNESS_IDENTITY):
-            return
         try:
-            self._write()
+            if self._keys.exists(WITNESS_IDENTITY):
+                self._write()
         except LearnError as error:
             self._record_failure(error)
 
     def _write(self) -> None:
+        """Write a checkpoint; begin again where another server was first."""
+        for _ in range(_ATTEMPTS):
+            try:
+                self._write_once()
+            except StoreUnavailable as error:
+                if not error.data.get("taken"):
+                    raise
+                taken = error
+            else:
+                return
+        raise taken
+
+    def _write_once(self) -> None:
         signer = self._keys.signer(WITNESS_IDENTITY)
         target = parse_target(
             self._settings.ledger_checkpoint_target, default=self._settings.checkpoints_path

@@ -1,7 +1,7 @@
-"""Where checkpoints are kept: lines of a file, or lines of a git note.
+"""Where checkpoints are kept: lines of a file, lines of a git note, or objects in a store.
 
-A target only ever grows by a line. Two writers of one target take turns through a lock file beside it, on
-systems that have ``flock``. Object stores are not among the targets.
+A target only ever grows by a line. Two writers of one file or note take turns through a lock file beside it, on
+systems that have ``flock``; for object stores see :mod:`ordinis_registry.checkpoint_objects`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from ordinis_learn.errors import ConfigInvalid, StoreUnavailable
+from ordinis_registry.checkpoint_objects import ObjectStoreTarget
 
 try:
     import fcntl
@@ -38,8 +39,8 @@ class CheckpointTarget(Protocol):
         """Return every line, oldest first; none where nothing was ever written."""
         ...
 
-    def append(self, line: bytes, *, by: str) -> None:
-        """Add a line, durably; ``by`` is the name of the signer."""
+    def append(self, line: bytes, *, by: str, after: int) -> None:
+        """Add a line, durably; ``by`` is the name of the signer, ``after`` how many lines it continues."""
         ...
 
     def exclusive(self) -> AbstractContextManager[None]:
@@ -65,9 +66,9 @@ class FileTarget:
         except OSError as error:
             raise _unusable_file(self.path, error) from error
 
-    def append(self, line: bytes, *, by: str) -> None:
+    def append(self, line: bytes, *, by: str, after: int) -> None:
         """Add a line and sync it."""
-        del by
+        del by, after
         try:
             with self.path.open("ab") as stream:
                 stream.write(line + b"\n")
@@ -114,8 +115,9 @@ class GitNoteTarget:
             return []
         return self._git("notes", f"--ref={NOTES_REF}", "show", empty_tree).splitlines()
 
-    def append(self, line: bytes, *, by: str) -> None:
+    def append(self, line: bytes, *, by: str, after: int) -> None:
         """Write the note anew with one more line; git keeps the one before."""
+        del after
         text = b"\n".join([*self.lines(), line]) + b"\n"
         self._git(
             "notes", f"--ref={NOTES_REF}", "add", "-f", "-F", "-", self._empty_tree(), given=text, by=by
@@ -163,7 +165,7 @@ def parse_target(text: str, *, default: Path) -> CheckpointTarget:
     Parameters
     ----------
     text : str
-        ``file`` for the default file, ``file:PATH``, or ``git:PATH`` of a repository.
+        ``file`` for the default file, ``file:PATH``, ``git:PATH`` of a repository, or a URL of an object store.
     default : Path
         The default file.
 
@@ -179,10 +181,12 @@ def parse_target(text: str, *, default: Path) -> CheckpointTarget:
         return FileTarget(Path(path))
     if kind == "git" and path:
         return GitNoteTarget(Path(path))
+    if path.startswith("//"):
+        return ObjectStoreTarget(text)
     raise ConfigInvalid(
         f"keep checkpoints at {text!r}",
         found="not a target that is known",
-        next_step="write file, file:PATH or git:PATH",
+        next_step="write file, file:PATH, git:PATH or s3://bucket/prefix",
     )
 
 

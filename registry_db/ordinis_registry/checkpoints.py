@@ -95,7 +95,7 @@ def write_checkpoint(
     Parameters
     ----------
     session : Session
-        A reading transaction.
+        A reading transaction in which nothing was read yet.
     target : CheckpointTarget
         Where the line goes.
     at : datetime
@@ -106,15 +106,17 @@ def write_checkpoint(
     Raises
     ------
     StoreUnavailable
-        The target cannot be read or written.
+        The target cannot be read or written; with ``taken`` in its data another writer was first.
     ConfigInvalid
         The key is not trusted as a witness.
     AuditChainBroken
         The target's last line is damaged, or knows a record that the ledger has not.
     """
-    by = _trusted_witness(session, signer, at=at)
     with target.exclusive():
-        previous = _last_hash(session, target)
+        # The target is read before the database: a line written in between may know more than an earlier snapshot.
+        lines = list(_read(target))
+        by = _trusted_witness(session, signer, at=at)
+        previous = _last_hash(session, lines, address=target.address)
         heads = {
             head.subject: ChainHead(sequence=head.sequence, hash=head.hash)
             for head in session.scalars(sa.select(HeadRow))
@@ -125,7 +127,7 @@ def write_checkpoint(
         draft = draft.model_copy(update={"root": draft.expected_root()})
         draft = draft.model_copy(update={"hash": draft.expected_hash()})
         checkpoint = draft.model_copy(update={"envelope": seal(draft.statement(), signer=signer)})
-        target.append(checkpoint.canonical(), by=by)
+        target.append(checkpoint.canonical(), by=by, after=len(lines))
     return checkpoint
 
 
@@ -173,7 +175,8 @@ def _read(target: CheckpointTarget) -> Iterator[_Line]:
         try:
             checkpoint = Checkpoint.model_validate_json(text)
         except ValidationError:
-            yield _Line(number=number, checkpoint=None, problem=_fault(number, "it cannot be read"))
+            why = "it cannot be read" if text else "it is gone"
+            yield _Line(number=number, checkpoint=None, problem=_fault(number, why))
             continue
         sound = checkpoint.holds() and checkpoint.previous_hash == previous
         problem = None if sound else _fault(number, "its hash does not hold")
@@ -210,15 +213,15 @@ def _compare(session: Session, known: Sequence[tuple[str, int, str]]) -> Iterato
             yield Fault(subject=subject, sequence=sequence, kind="rewritten", detail=detail)
 
 
-def _last_hash(session: Session, target: CheckpointTarget) -> str:
+def _last_hash(session: Session, lines: Sequence[_Line], *, address: str) -> str:
     """Return the hash to continue from, after seeing that the ledger still has what the last line knew."""
-    last = next(reversed(list(_read(target))), None)
-    if last is None:
+    if not lines:
         return GENESIS
+    last = lines[-1]
     problems = [*([last.problem] if last.problem else []), *_compare(session, sorted(last.triples()))]
     if problems or last.checkpoint is None:
         raise AuditChainBroken(
-            f"continue the checkpoints at {target.address}",
+            f"continue the checkpoints at {address}",
             found="; ".join(str(problem) for problem in problems),
             next_step="keep them as they are for whoever looks into it, and begin again at another target",
         )

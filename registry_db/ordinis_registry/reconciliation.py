@@ -20,6 +20,7 @@ from ordinis_registry import ledger
 from ordinis_registry.acceptance import altered_statements, submissions
 from ordinis_registry.hooks import foreign_hooks
 from ordinis_registry.models import HeadRow
+from ordinis_registry.permits import SCOPE
 from ordinis_registry.pointers import Pointers
 from ordinis_registry.subjects import split_subject, subject_column
 from ordinis_registry.succession import unlawful_moves
@@ -97,7 +98,9 @@ def examine(
     if not {_VERSIONS.name, HeadRow.__tablename__} <= tables:
         return []  # nobody has opened a governed store here yet
     names = {*session.scalars(sa.select(subject_column(_VERSIONS)).distinct()), *_chains(session)}
-    found = [*_triggers(session), *_hooks(session)]
+    found = list(_hooks(session))
+    if names or SCOPE.name in tables:  # keys may be trusted before a governed store is opened
+        found.extend(_triggers(session))
     for name in sorted(name for name in names if governs(split_subject(name)[1])):
         now = shown(session, name)
         known = ledger.pointers(session, name)

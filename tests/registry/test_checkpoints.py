@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -27,6 +29,7 @@ from ordinis_registry import (
     write_checkpoint,
 )
 from ordinis_registry import ledger as chain
+from ordinis_registry.checkpoint_objects import ObjectStoreTarget
 from ordinis_registry.checkpoint_targets import NOTES_REF, parse_target
 from ordinis_registry.models import HeadRow, LedgerRow
 
@@ -67,8 +70,41 @@ class Witnessed:
         return [fault.kind for fault in self.faults()]
 
 
-@pytest.fixture(params=["file", "git"])
+@pytest.fixture(scope="module")
+def s3_endpoint():
+    """A server on loopback that speaks S3."""
+    pytest.importorskip("s3fs", reason="pip install 'ordinis-learn[object-store]'")
+    moto = pytest.importorskip("moto.server", reason="pip install 'moto[s3]' flask flask-cors")
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(request, monkeypatch):
+    """A URL in a bucket of its own."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", request.getfixturevalue("s3_endpoint"))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "desk")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "desk")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    import s3fs
+
+    s3fs.S3FileSystem.clear_instance_cache()
+    name = f"audit-{uuid.uuid4().hex}"
+    s3fs.S3FileSystem().mkdir(name)
+    yield f"s3://{name}/desk"
+    s3fs.S3FileSystem.clear_instance_cache()
+
+
+@pytest.fixture(params=["file", "git", "memory", "local", "s3"])
 def target(request, tmp_path):
+    if request.param == "s3":
+        return ObjectStoreTarget(request.getfixturevalue("bucket"))
+    if request.param in {"memory", "local"}:
+        place = f"/{uuid.uuid4().hex}" if request.param == "memory" else str(tmp_path / "objects")
+        return ObjectStoreTarget(f"{request.param}://{place}")
     if request.param == "file":
         return FileTarget(tmp_path / "elsewhere" / "checkpoints.jsonl")
     if shutil.which("git") is None:
@@ -242,7 +278,9 @@ def test_an_unsigned_line_is_named_until_a_signed_one_continues(on_file):
         hash=chain.GENESIS,
     )
     old = old.model_copy(update={"hash": old.expected_hash()})
-    on_file.target.append(json.dumps(old.model_dump(mode="json", exclude_none=True)).encode(), by="x")
+    on_file.target.append(
+        json.dumps(old.model_dump(mode="json", exclude_none=True)).encode(), by="x", after=0
+    )
     assert on_file.kinds() == ["checkpoint_unsigned"]
     on_file.checkpoint()
     assert on_file.kinds() == []
@@ -281,7 +319,70 @@ def test_a_target_that_cannot_be_used_is_said(on_file, tmp_path):
             on_file.checkpoint()
 
 
-@pytest.mark.parametrize("text", ["", "git:", "file:", "s3://bucket/x", "ftp"])
+objects = pytest.mark.parametrize("target", ["memory", "local", "s3"], indirect=True)
+
+
+@objects
+def test_an_object_is_created_and_never_written_again(desk, target):
+    for _ in range(3):
+        desk.fill(records=1)
+        desk.checkpoint()
+    before = target.lines()
+    assert len(before) == 3
+    for number in range(3):
+        with pytest.raises(StoreUnavailable, match="another writer was there first") as caught:
+            target.append(b"{}", by="witness", after=number)
+        assert caught.value.data["taken"]
+    assert target.lines() == before
+    assert desk.faults() == []
+
+
+@objects
+def test_objects_that_were_deleted_or_written_over_are_named(desk, target):
+    for _ in range(4):
+        desk.fill(records=1)
+        desk.checkpoint()
+    first, second = (f"{target._root}/0000000{number}.json" for number in (1, 2))
+    kept = target._files.cat(second)
+    target._files.rm(second)
+    assert [fault.sequence for fault in desk.faults()] == [2, 3]
+    assert "it is gone" in str(desk.faults()[0])
+    target._files.pipe(second, kept.replace(b'"size":', b'"size":1'))
+    assert {fault.sequence for fault in desk.faults()} >= {2}
+    target._files.pipe(second, kept)
+    assert desk.faults() == []
+    target._files.rm(first)
+    assert [fault.sequence for fault in desk.faults()] == [1, 2]
+
+
+@objects
+def test_of_many_writers_each_line_is_written_by_one(desk, target):
+    """Each begins from the same line; whoever comes second is told, and nobody's line is lost or forked."""
+    desk.fill(records=1)
+    desk.checkpoint()
+
+    def continue_it(label):
+        try:
+            target.append(label.encode(), by="witness", after=1)
+        except StoreUnavailable as error:
+            return bool(error.data.get("taken"))
+        return "written"
+
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(continue_it, map(str, range(6))))
+    written = [number for number, answer in enumerate(answers) if answer == "written"]
+    assert target.lines()[1:] == [str(number).encode() for number in written]
+    assert answers.count(True) == 5
+
+
+@pytest.mark.usefixtures("bucket")
+def test_a_bucket_that_is_not_there_is_said_and_not_made():
+    target = ObjectStoreTarget("s3://no-such-bucket-here/desk")
+    with pytest.raises(StoreUnavailable, match="no-such-bucket-here"):
+        target.append(b"{}", by="witness", after=0)
+
+
+@pytest.mark.parametrize("text", ["", "git:", "file:", "nothing://bucket/x", "ftp"])
 def test_other_targets_are_refused(text, tmp_path):
     with pytest.raises(ConfigInvalid):
         parse_target(text, default=tmp_path)

@@ -169,6 +169,33 @@ def test_bytes_changed_after_the_evaluation_are_noticed(door):
     assert door.untouched(name)
 
 
+def test_bytes_written_over_through_the_servers_own_proxy_are_noticed(doors, tmp_path):
+    """Whoever may upload may overwrite; the gate, a rollback and the reconciler look at the bytes themselves."""
+    from ordinis_mlflow._store import OrdinisSqlAlchemyStore
+
+    door = doors["rest"]
+    client, desk, name = door.client, door.desk, "uploaded"
+    run = client.create_run("0")
+    client.log_artifacts(run.info.run_id, str(desk.write_model("uploaded")), "model")
+    client.create_registered_model(name)
+    client.create_model_version(name, f"{run.info.artifact_uri}/model", run.info.run_id)
+
+    def submit(key, text):
+        client.set_model_version_tag(name, "1", key, text)
+
+    desk.attest("1", name=name, submit=submit)
+    client.transition_model_version_stage(name, "1", "shadow")
+    desk.approve("1", name=name, submit=submit)
+    client.transition_model_version_stage(name, "1", "active")
+    changed = tmp_path / "MLmodel"
+    changed.write_text("something else")
+    client.log_artifact(run.info.run_id, str(changed), "model")
+    store = OrdinisSqlAlchemyStore(desk.url, settings=desk.settings, tracking_uri=client.tracking_uri)
+    (one,) = [one for one in store.reconcile() if one.name == name]
+    assert (one.version, one.kind, one.found) == ("1", "artifact", "its bytes are not what was registered")
+    store.engine.dispose()
+
+
 def test_metrics_logged_after_the_evaluation_change_nothing(door):
     """The gate reads signed scorecards; what anybody may write into a run is no evidence."""
     name = door.trading()

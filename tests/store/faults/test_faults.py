@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -63,6 +63,57 @@ def test_disk_full(desk, disagreements):
     desk.move(version, "active")
     assert desk.active() == version
     assert disagreements(desk.database) == []
+
+
+@pytest.fixture
+def small_disk():
+    """A file system of four megabytes, where the system lets the test mount one."""
+    folder = Path(tempfile.mkdtemp(prefix="ordinis-small-"))
+    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        folder.rmdir()
+        pytest.skip(f"no file system can be mounted here: {getattr(error, 'stderr', '') or error}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+    folder.rmdir()
+
+
+def fill(folder):
+    """Leave no byte free; return what takes the room."""
+    filler = folder / "filler"
+    with suppress(OSError), filler.open("wb", buffering=0) as stream:
+        while True:
+            stream.write(bytes(4096))
+    return filler
+
+
+def test_a_file_system_that_is_truly_full(small_disk, empty_database, make_desk, disagreements):
+    shutil.copyfile(empty_database, small_disk / "ordinis.db")
+    desk = make_desk(url=f"sqlite:///{small_disk / 'ordinis.db'}")
+    desk.promote(desk.register())
+    version = desk.register()
+    desk.attest(version)
+    desk.move(version, "shadow")
+    desk.approve(version)
+    filler = fill(small_disk)
+    answers = [answer(lambda: desk.store.set_registered_model_alias(MODEL, "active", version))]
+    while (
+        answers[-1] != "TEMPORARILY_UNAVAILABLE" and len(answers) < 5000
+    ):  # the log has some room of its own
+        answers.append(answer(lambda: desk.store.set_registered_model_alias(MODEL, "active", version)))
+    with pytest.raises(MlflowException, match="full") as caught:
+        desk.move(version, "active")
+    assert set(answers) <= {"PERMISSION_DENIED", "TEMPORARILY_UNAVAILABLE"}
+    assert caught.value.error_code == "TEMPORARILY_UNAVAILABLE"
+    assert desk.active() == "1"  # readers go on
+    assert disagreements(desk.database) == []
+    filler.unlink()
+    desk.move(version, "active")
+    assert desk.active() == version
+    assert disagreements(desk.database) == []
+    desk.close()
 
 
 def test_a_clock_that_is_set_back(desk, disagreements):

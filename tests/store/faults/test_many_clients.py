@@ -1,4 +1,5 @@
-"""Many clients promote, approve, roll back, retire and delete the same models at once, in-process and over REST.
+"""Many clients promote, approve, roll back, retire and delete the same models at once, in-process and over REST,
+there through two servers on one database.
 
 An independent reader samples the database all the while: never two ACTIVE, never an alias beside its stage.
 Afterwards each answer has its record and each record its answer.
@@ -209,13 +210,17 @@ def test_thirty_two_clients(any_desk, disagreements, serving, record_property, d
     if door == "in_process":
         seen = crowd(any_desk, clients=32, rounds=2, models=models)
     else:
-        with serving(any_desk.home, url=any_desk.url) as address:
+        with (
+            serving(any_desk.home, url=any_desk.url) as one,
+            serving(any_desk.home, url=any_desk.url) as other,
+        ):
+            servers = itertools.cycle([one, other])
             seen = crowd(
                 any_desk,
                 clients=32,
-                rounds=2,
+                rounds=1,
                 models=models,
-                open_store=lambda desk: RestStore(address, desk.home / "runs"),
+                open_store=lambda desk: RestStore(next(servers), desk.home / "runs"),
             )
     record_property("longest_wait_s", round(seen[2], 2))
     record_property("calls", seen[0].total())

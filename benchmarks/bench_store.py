@@ -42,6 +42,7 @@ def run(*, quick):
                 runs=runs,
                 units=batch,
             )
+        yield from _live(folder, ours, plain, runs=runs)
         ours.engine.dispose()
         plain.engine.dispose()
     finally:

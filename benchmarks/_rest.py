@@ -20,6 +20,8 @@ import sqlalchemy as sa
 
 SERVER = os.environ.get("ORDINIS_TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
 API = "/api/2.0/mlflow"
+# Two servers of four workers with two pools each; PostgreSQL allows 100 connections by default.
+POOL = {"MLFLOW_SQLALCHEMYSTORE_POOL_SIZE": "3", "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW": "2"}
 
 
 class Client:
@@ -66,7 +68,9 @@ def server(url, *, governed):
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--backend-store-uri", url.render_as_string(hide_password=False)]
     command += ["--registry-store-uri", registry, "--artifacts-destination", str(folder / "artifacts")]
-    environment = os.environ | {"ORDINIS_HOME": str(folder), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    environment = (
+        os.environ | {"ORDINIS_HOME": str(folder), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"} | POOL
+    )
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             command, env=environment, cwd=folder, stdout=log, stderr=log, start_new_session=True

@@ -12,27 +12,13 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks._harness import Row, compare
-from ordinis_learn.records import (
-    DECLARED,
-    Actor,
-    Approval,
-    Interval,
-    ModelArtifact,
-    ModelRef,
-    ModelType,
-    PairedDifference,
-    Role,
-    Scorecard,
-    ShadowReport,
-    State,
-    tree_sha256,
-)
+from benchmarks._statements import approval, now, scorecard, shadow_report, training_record
+from ordinis_learn.records import Actor, ModelRef, Role, State, tree_sha256
 from ordinis_learn.rollout import SHADOW_TAG, TRAINING_TAG, KeyStore, approval_tag, scorecard_tag, sign
 from ordinis_learn.settings import load_settings
 from ordinis_registry import GovernanceDatabase, SqlIdentityBook
@@ -122,7 +108,7 @@ def _policy_row(desk, *, runs):
         for _ in range(runs):
             began = time.perf_counter()
             evidence = gather(change, version, stored_sha256=desk.sha256)
-            decision = decide(evidence, to_state=State.ACTIVE, requester=actor, policy=policy, now=_now())
+            decision = decide(evidence, to_state=State.ACTIVE, requester=actor, policy=policy, now=now())
             seconds.append(time.perf_counter() - began)
             assert decision.allowed, decision
     return Row(
@@ -151,13 +137,13 @@ class _Desk:
         (self.model_folder / "MLmodel").write_text("flavors:\n  python_function:\n    data: model.ubj\n")
         (self.model_folder / "model.ubj").write_bytes(np.random.default_rng(7).bytes(MODEL_BYTES))
         self.sha256 = tree_sha256(self.model_folder)
-        book = SqlIdentityBook(self.database, clock=_now)
+        book = SqlIdentityBook(self.database, clock=now)
         for name, roles in {
             "learn-service": (Role.TRAINER, Role.EVALUATOR, Role.SHADOW_RUNNER),
             **dict.fromkeys(APPROVERS, (Role.APPROVER,)),
         }.items():
             self.keys.create(name)
-            identity = self.keys.identity(name, roles=roles, clock=_now)
+            identity = self.keys.identity(name, roles=roles, clock=now)
             book.trust(identity, actor=Actor(name="bench", kind="claimed"))
         self.incumbent = None
 
@@ -176,25 +162,23 @@ class _Desk:
     def attest(self, version):
         subject = self.reference(version)
         baseline = None if self.incumbent is None else self.reference(self.incumbent)
-        self.submit(version, TRAINING_TAG, "training", _artifact(subject), subject=subject)
-        self.submit(version, scorecard_tag(PACK), "scorecard", _scorecard(subject, baseline), subject=subject)
-        self.submit(version, SHADOW_TAG, "shadow", _shadow(subject, baseline), subject=subject)
+        self.submit(version, TRAINING_TAG, "training", training_record(subject), subject=subject)
+        self.submit(
+            version,
+            scorecard_tag(PACK),
+            "scorecard",
+            scorecard(subject, baseline, pack=PACK),
+            subject=subject,
+        )
+        self.submit(version, SHADOW_TAG, "shadow", shadow_report(subject, baseline), subject=subject)
 
     def approve(self, version):
         self.tag(version, "ordinis.request.evidence_hash", "now")
         bound_to = self.store.get_model_version(NAME, version).tags["ordinis.gate.evidence_hash"]
         subject = self.reference(version)
         for approver in APPROVERS:
-            approval = Approval(
-                subject=subject,
-                target=State.ACTIVE,
-                answer="approve",
-                evidence_hash=bound_to,
-                approver=approver,
-                given_at=_now(),
-                expires_at=_now() + timedelta(days=14),
-            )
-            self.submit(version, approval_tag(approver), "approval", approval, subject=subject, by=approver)
+            answer = approval(subject, approver=approver, evidence_hash=bound_to)
+            self.submit(version, approval_tag(approver), "approval", answer, subject=subject, by=approver)
 
     def submit(self, version, key, kind, record, *, subject, by="learn-service"):
         self.tag(version, key, sign(kind, subject=subject, predicate=record, signer=self.keys.signer(by)))
@@ -206,96 +190,3 @@ class _Desk:
 
     def reference(self, version):
         return ModelRef(name=NAME, version=version, artifact_sha256=self.sha256)
-
-
-def _now():
-    return datetime.now(UTC)
-
-
-def _artifact(subject):
-    return ModelArtifact(
-        artifact_id=f"bench-{subject.version}",
-        model_type=ModelType.SIGNAL_MODEL,
-        version=subject.version,
-        path_ref=f"models:/{NAME}/{subject.version}",
-        metrics={},
-        created_at=(_now() - timedelta(days=60)).isoformat(),
-        data_snapshot_ref=DECLARED,
-        name=NAME,
-        code_commit="",
-        code_dirty=False,
-        config_hash="1" * 64,
-        env_hash="2" * 64,
-        artifact_sha256=subject.artifact_sha256,
-        seed=7,
-        trainer="bench",
-    )
-
-
-def _scorecard(subject, baseline):
-    difference = PairedDifference(
-        metric="sharpe",
-        estimate=0.45,
-        interval=Interval(low=0.2, high=0.7, level=0.95),
-        null=0.0,
-        p_value=0.004,
-        alpha=0.05,
-        method="ledoit_wolf_2008",
-        block_length=6,
-        draws=4999,
-        minimum_detectable=0.3,
-        sessions=2500,
-        sessions_needed=900.0,
-        verdict="pass",
-    )
-    return Scorecard(
-        subject=subject,
-        baseline=baseline,
-        pack_id=PACK,
-        pack_hash="6" * 64,
-        metrics={"sharpe": 1.2, "max_drawdown": 0.20},
-        baseline_metrics={"sharpe": 0.75, "max_drawdown": 0.22} if baseline else {},
-        differences={"sharpe": difference} if baseline else {},
-        regimes=(),
-        windows=40,
-        purged_windows=(),
-        sessions=2500,
-        pack_end=(_now() - timedelta(days=400)).date(),
-        trials=1,
-        probabilistic_sharpe=0.99,
-        deflated_sharpe=0.97,
-        errors=0,
-        error_rate=0.0,
-        baseline_error_rate=0.0 if baseline else None,
-        metric_quality={},
-        fee_bps=1.0,
-        slippage_bps=5.0,
-        dataset_ref=DECLARED,
-        code_commit="",
-        seed=7,
-        created_at=_now(),
-    )
-
-
-def _shadow(subject, active):
-    return ShadowReport(
-        subject=subject,
-        active=active,
-        start=_now() - timedelta(days=40),
-        end=_now() - timedelta(days=1),
-        calendar_days=39,
-        sessions=27,
-        decisions=400,
-        paired_decisions=400 if active else 0,
-        unpaired=0,
-        errors=0,
-        nan_predictions=0,
-        matured=380,
-        parity_max_abs_diff=0.0,
-        latency_ms_p50=0.4,
-        latency_ms_p95=0.9,
-        loss_difference=-0.03 if active else None,
-        loss_interval=Interval(low=-0.09, high=0.03, level=0.95) if active else None,
-        predictions_sha256="7" * 64,
-        created_at=_now(),
-    )

@@ -6,12 +6,15 @@ of calls, so that one figure is worth more than the clock's noise.
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
 
 from benchmarks._harness import compare
+from ordinis_learn.records import State
 from ordinis_learn.settings import load_settings
+from ordinis_registry import Pointers
 
 NAME = "bench_signal"
 MODELS = 20
@@ -42,10 +45,46 @@ def run(*, quick):
                 runs=runs,
                 units=batch,
             )
+        yield from _live(folder, ours, plain, runs=runs)
         ours.engine.dispose()
         plain.engine.dispose()
     finally:
         shutil.rmtree(folder)
+
+
+def _live(folder, ours, plain, *, runs):
+    """What a signal engine asks: which version is live, and for the loaded model."""
+    import ordinis_learn
+
+    with ours._change(NAME) as change:  # as after a promotion, whose evidence is not the matter here
+        change.put("1", State.ACTIVE)
+        change.point(after := Pointers().promoted("1"))
+        change.record("rollout.allowed", {"version": "1"}, pointers=after)
+    plain.set_registered_model_alias(NAME, "active", "1")
+
+    def by_alias(store, _):
+        return store.get_model_version_by_alias(NAME, "active")
+
+    yield compare(
+        f"models:/name@active resolved, {BATCH} times",
+        ours=_batches(ours, by_alias, BATCH),
+        reference_name="MLflow's store, the same alias",
+        reference=_batches(plain, by_alias, BATCH),
+        runs=runs,
+        units=BATCH,
+    )
+    home = folder / "home"
+    (home / "registry_db").mkdir(parents=True)
+    os.environ["ORDINIS_HOME"] = str(home)
+    ordinis_learn.active_model(NAME)
+    yield compare(
+        f"ordinis_learn.active_model(name), of a flat model, {BATCH} times",
+        ours=lambda _: lambda: [ordinis_learn.active_model(NAME) for _ in range(BATCH)],
+        reference_name="MLflow's store, the alias alone",
+        reference=_batches(plain, by_alias, BATCH),
+        runs=runs,
+        units=BATCH,
+    )
 
 
 def _calls(model):

@@ -47,6 +47,7 @@ __all__ = [
 ]
 
 EXPERIMENT = "ordinis-learn"
+_ADDRESSES = ("ORDINIS_HOME", "ORDINIS_PROFILE", "MLFLOW_REGISTRY_URI", "MLFLOW_TRACKING_URI")
 _OPENING = threading.Lock()
 _BUSES = {
     "nats": ("_nats", "NatsBus"),
@@ -87,17 +88,16 @@ def active_model(name: str) -> SignalModel | None:
     StoreUnavailable
         The registry cannot be asked; an old answer is not given instead.
     """
-    settings = load_settings()
+    addresses = (str(Path.cwd()), *map(os.environ.get, _ADDRESSES))
     with _OPENING:
-        models = _active_models(settings.home.resolve(), registry_uri(settings), tracking_uri(settings))
+        models = _active_models(*addresses)
     return models.get(name)
 
 
 @functools.cache
-def _active_models(home: Path, registry: str, tracking: str) -> ActiveModels:
-    """Open a home's registry once a process; the addresses are part of the key because the environment sets them."""
-    del registry, tracking
-    return ActiveModels(open_workbench(load_settings(home=home)).registry, seconds=time.monotonic)
+def _active_models(*_addresses: str | None) -> ActiveModels:
+    """Open a registry once a process and address; reading all settings each time would cost more than the look-up."""
+    return ActiveModels(open_workbench(load_settings()).registry, seconds=time.monotonic)
 
 
 def open_workbench(settings: Settings) -> Workbench:

@@ -78,9 +78,10 @@ class GovernanceDatabase:
     def __init__(self, url: str) -> None:
         self.url = url
         parsed = sa.make_url(url)
-        if parsed.get_backend_name() == "sqlite":
+        in_file = parsed.get_backend_name() == "sqlite"
+        if in_file:
             _make_folder(parsed.database)
-        self.engine = sa.create_engine(parsed, pool_pre_ping=True)
+        self.engine = sa.create_engine(parsed, pool_pre_ping=not in_file)  # a file does not hang up
         prepare_connections(self.engine)
 
     @contextmanager

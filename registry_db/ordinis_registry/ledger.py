@@ -92,7 +92,7 @@ def lock(session: Session, subject: str) -> Head:
         The head cannot be written; then no record could be either.
     """
     try:
-        found = session.execute(_LOCK, {"of_subject": subject}).one_or_none()
+        found = session.connection().execute(_LOCK, {"of_subject": subject}).one_or_none()
         if found is None:
             insert_once(session, HeadRow, subject=subject, sequence=0, hash=GENESIS)
             found = session.execute(_LOCK, {"of_subject": subject}).one()
@@ -147,10 +147,10 @@ def append(
             "hash": record.hash,
             "hashed_text": text,
         }
-        session.execute(_INSERT, values)
-        session.execute(
-            _ADVANCE, {"of_subject": subject, "new_sequence": record.sequence, "new_hash": record.hash}
-        )
+        connection = session.connection()
+        connection.execute(_INSERT, values)
+        advanced = {"of_subject": subject, "new_sequence": record.sequence, "new_hash": record.hash}
+        connection.execute(_ADVANCE, advanced)
         head.sequence, head.hash = record.sequence, record.hash
     except (SQLAlchemyError, ValueError) as error:  # ValueError: a body that is no canonical JSON
         raise _write_failed(f"record {action} of {subject!r}", error) from error

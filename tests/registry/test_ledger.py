@@ -259,3 +259,51 @@ def test_pointers_never_contradict_themselves(moves):
         back = pointers.rolled_back(to=pointers.last_known_good)
         assert back.active == pointers.last_known_good
         assert back.active not in back.good
+
+
+@pytest.fixture
+def own(tmp_path, make):
+    """Two chains in a file that a test may spoil."""
+    database = GovernanceDatabase(f"sqlite:///{tmp_path / 'own ledger.db'}")
+    database.upgrade()
+    fill(database, make)
+    fill(database, make, subject="other", records=5)
+    yield database
+    database.close()
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3])
+def test_several_processes_find_what_one_finds(own, processes):
+    with own.reading() as session:
+        assert verify(session, processes=processes) == []
+    with own.session() as session:
+        row(session, 4, subject="other").hash = "a" * 64
+    with own.reading() as session:
+        found = verify(session, processes=processes)
+    assert {(fault.subject, fault.sequence, fault.kind) for fault in found} == {
+        ("other", 4, "edited"),
+        ("other", 5, "unlinked"),
+    }
+
+
+def test_a_process_that_cannot_look_is_no_yes(own, monkeypatch, tmp_path):
+    monkeypatch.setattr("ordinis_registry.verification._PROGRAM", tmp_path / "gone.py")
+    with own.reading() as session:
+        assert verify(session, processes=2) == []
+    with own.session() as session:
+        session.delete(row(session, 5, subject="other"))
+    with own.reading() as session:
+        assert [fault.kind for fault in verify(session, processes=2)] == ["truncated"]
+
+
+def test_a_look_up_by_action_reads_no_other_records(own):
+    """Else each promotion would read the whole chain of its model."""
+    plan = (
+        "EXPLAIN QUERY PLAN SELECT hashed_text FROM governance_ledger WHERE subject = 'a' AND action = 'b' "
+    )
+    with own.reading() as session:
+        steps = session.execute(sa.text(plan + "AND sequence < 9 ORDER BY sequence DESC LIMIT 2")).all()
+    index = "ix_ordinis_governance_ledger_subject_action_sequence"
+    assert [step.detail for step in steps] == [
+        f"SEARCH governance_ledger USING INDEX {index} (subject=? AND action=? AND sequence<?)"
+    ]

@@ -24,7 +24,8 @@ def sample_uniqueness(
         The first and last bar of each label's life, both included. Pass labelled rows only.
         For a return from close to close the life starts one bar after the entry: h returns, not h+1.
     group : array, shape (n,), optional
-        Labels count as concurrent only within one group, e.g. the symbol; one group where not given.
+        Labels count as concurrent only within one group, e.g. the symbol; one group where not given. Small integers
+        from 0 are taken as they are, other values are numbered first.
 
     Returns
     -------
@@ -33,7 +34,8 @@ def sample_uniqueness(
 
     Notes
     -----
-    Two prefix sums over all bars: time and memory are linear in labels plus (groups times bars).
+    Two prefix sums over the bars of each group: time and memory are linear in labels plus (groups times bars).
+    No group has a part in another's sums, so the answer for a group is the same to the bit whatever else is passed.
     Concurrency across symbols is not counted: correlated symbols hold less evidence than this says.
 
     Examples
@@ -52,10 +54,12 @@ def sample_uniqueness(
     origin = start.min()
     width = int(stop.max() - origin) + 2
     begin, after = groups * width + start - origin, groups * width + stop - origin + 1
-    cells = (int(groups.max()) + 1) * width
+    count, cells = int(groups.max()) + 1, (int(groups.max()) + 1) * width
     alive = np.cumsum(np.bincount(begin, minlength=cells) - np.bincount(after, minlength=cells))
     share = np.divide(1.0, alive, out=np.zeros(cells), where=alive > 0)
-    before = np.concatenate(([0.0], np.cumsum(share)))
+    before = np.zeros((count, width))
+    np.cumsum(share.reshape(count, width)[:, :-1], axis=1, out=before[:, 1:])
+    before = before.ravel()
     mean = (before[after] - before[begin]) / (after - begin)
     # A difference of prefix sums can end a rounding error above 1.
     return np.asarray(np.minimum(mean, 1.0), dtype=np.float64)
@@ -73,5 +77,8 @@ def effective_samples(uniqueness: npt.ArrayLike) -> float:
 
 
 def _codes(group: npt.ArrayLike) -> npt.NDArray[np.int64]:
-    codes: npt.NDArray[np.int64] = np.unique(np.asarray(group), return_inverse=True)[1]
+    values = np.asarray(group)
+    if np.issubdtype(values.dtype, np.integer) and values.min() >= 0 and values.max() <= values.size:
+        return values.astype(np.int64)
+    codes: npt.NDArray[np.int64] = np.unique(values, return_inverse=True)[1]
     return codes.astype(np.int64)

@@ -86,6 +86,24 @@ class EventLog(Protocol):
         """
         ...
 
+    def read_columns(
+        self,
+        topic: Topic,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        until_position: int | None = None,
+        bucket: tuple[int, int] | None = None,
+    ) -> pa.Table:
+        """Return the same events as :meth:`scan`, in the same order, with their payloads as typed columns.
+
+        Columns: ``PAYLOAD_COLUMNS[topic]`` of :mod:`ordinis_learn.capture`, the envelope's first. Sealed
+        events are read from their columns and hot ones from their text; the answer is the same. ``bucket``
+        ``(n, m)`` keeps the events whose ``partition_key`` falls into bucket n of m, 0 <= n < m, by
+        :func:`ordinis_learn.capture.bucket_of`; the m buckets together are all events, each once.
+        """
+        ...
+
     def position(self) -> int:
         """Return the position of the newest event, 0 for an empty log."""
         ...

@@ -14,7 +14,9 @@ from typing import Any, Final, Literal
 
 import pyarrow as pa
 
+from ordinis_learn.capture.buckets import check_bucket, in_bucket
 from ordinis_learn.capture.columns import SCAN_SCHEMA, from_microseconds, to_microseconds
+from ordinis_learn.capture.payload_columns import typed_columns
 from ordinis_learn.errors import DataCorrupt, StoreUnavailable
 from ordinis_learn.ports import Clock
 from ordinis_learn.records import Envelope, Topic
@@ -153,6 +155,21 @@ class SqliteEventLog:
         with _translated("read events", self._path), closing(_connect(self._path, mode="rw")) as reader:
             cursor = reader.execute(_SCAN, bounds)
             return pa.Table.from_batches(_batches(cursor), schema=SCAN_SCHEMA)
+
+    def read_columns(
+        self,
+        topic: Topic,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        until_position: int | None = None,
+        bucket: tuple[int, int] | None = None,
+    ) -> pa.Table:
+        """Return events of one type with their payloads as typed columns."""
+        if bucket is not None:
+            check_bucket(bucket)
+        scanned = self.scan(topic, start=start, end=end, until_position=until_position)
+        return typed_columns(topic, in_bucket(scanned, bucket))
 
     def position(self) -> int:
         """Return the position of the newest event, 0 for an empty log."""

@@ -15,7 +15,10 @@ __all__ = ["Fraction", "NullableFloat", "Record", "Sha256", "UtcDatetime"]
 
 
 def _to_utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("the moment lies outside the years 1 to 9999 in UTC") from error
 
 
 def _null_as_nan(value: Any) -> Any:

@@ -11,7 +11,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from ordinis_learn.capture.buckets import check_bucket, in_bucket
 from ordinis_learn.capture.columns import SCAN_SCHEMA, to_microseconds
+from ordinis_learn.capture.payload_columns import columns_by_record
 from ordinis_learn.ports import Clock
 from ordinis_learn.records import Envelope, Topic
 
@@ -72,6 +74,21 @@ class InMemoryEventLog:
                 rows.append(self._row(event))
         rows.sort(key=lambda row: (row["ts_event"], row["event_id"]))
         return pa.Table.from_pylist(rows, schema=SCAN_SCHEMA)
+
+    def read_columns(
+        self,
+        topic: Topic,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        until_position: int | None = None,
+        bucket: tuple[int, int] | None = None,
+    ) -> pa.Table:
+        """Return events of one type with their payloads as typed columns, read by the record model."""
+        if bucket is not None:
+            check_bucket(bucket)
+        scanned = self.scan(topic, start=start, end=end, until_position=until_position)
+        return columns_by_record(topic, in_bucket(scanned, bucket))
 
     def position(self) -> int:
         """Return how many events were stored."""

@@ -276,3 +276,10 @@ def test_features_are_finite_or_refused(features):
 @given(raw=st.binary(max_size=60) | st.text(max_size=60))
 def test_noise_is_refused_and_nothing_else_happens(raw):
     assert refusal(raw).code == "E_EVT_SCHEMA_INVALID"
+
+
+def test_a_moment_outside_the_calendar_is_a_bad_event(bar):
+    with pytest.raises(EventInvalid):
+        validate_event(bar(ts_event="0001-01-01T00:00:00+05:00"))
+    with pytest.raises(EventInvalid):
+        validate_event(bar(payload={"ts": "9999-12-31T23:59:59-01:00"}))

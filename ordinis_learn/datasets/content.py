@@ -1,34 +1,74 @@
 """The identity of a table: a hash of its values, whatever file format or chunking they come in.
 
-Format ``ordinis.dataset.content.v1``, all integers little-endian. SHA-256 over
+Two formats. All integers are little-endian; JSON is RFC 8785; types have Arrow's names.
+
+*Column bytes* of some rows are, per column in order: one byte per row (1 = a value, 0 = null), then the values
+in row order. Integers, floats, dates and timestamps take their own width (booleans one byte), with zero bits for
+null and one bit pattern for NaN. Strings are n lengths in bytes (int64, 0 for null), then all UTF-8 bytes.
+
+``ordinis.dataset.content.v1``, for tables whose order of rows is their own, is SHA-256 over
 
 1. the ASCII bytes ``ordinis.dataset.content.v1`` and a zero byte;
-2. the RFC 8785 JSON of ``{"columns": [[name, type], ...], "rows": n}`` and a zero byte, with Arrow's type names;
-3. per column, in order: one byte per row (1 = a value, 0 = null), then the values in row order.
-   Integers, floats, dates and timestamps take their own width (booleans one byte), with zero bits for null
-   and one bit pattern for NaN. Strings are n lengths in bytes (int64, 0 for null), then all UTF-8 bytes.
+2. the JSON of ``{"columns": [[name, type], ...], "rows": n}`` and a zero byte;
+3. the column bytes of all rows.
 
-MLflow's own digest of a dataset covers its first 10,000 rows and no timestamps; this one covers everything.
+``ordinis.dataset.content.v2``, for signals, does not depend on how the rows were shared out among files, processes
+or machines. Every row belongs to one of 256 leaves, by :func:`~ordinis_learn.capture.bucket_of` its symbol; within a
+leaf, rows are in canonical order (:func:`~ordinis_learn.labelling.label_columns`). It is SHA-256 over
+
+1. the ASCII bytes ``ordinis.dataset.content.v2`` and a zero byte;
+2. the JSON of ``{"columns": [[name, type], ...], "leaves": [[leaf, rows, sha256], ...], "rows": n}``: the leaves that
+   have rows, by number, each with the hex SHA-256 over ``ordinis.dataset.leaf.v2``, a zero byte and its column bytes.
+
+MLflow's own digest of a dataset covers its first 10,000 rows and no timestamps; these cover everything.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ordinis_learn.capture import bucket_of
 from ordinis_learn.records import canonical_json
 
-__all__ = ["column_types", "content_sha256"]
+__all__ = [
+    "LEAVES",
+    "Leaf",
+    "bucketed_sha256",
+    "column_types",
+    "content_sha256",
+    "hash_leaves",
+    "leaf_of",
+    "leaves_sha256",
+]
+
+LEAVES: Final = 256
+"""How many parts a signal dataset is hashed in; a number of buckets divides it."""
 
 _FORMAT: Final = b"ordinis.dataset.content.v1\x00"
+_BUCKETED: Final = b"ordinis.dataset.content.v2\x00"
+_LEAF: Final = b"ordinis.dataset.leaf.v2\x00"
+
+Ints = npt.NDArray[np.int64]
 
 
 class _Digest(Protocol):
     def update(self, data: bytes | memoryview, /) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leaf:
+    """The rows of a dataset whose symbols fall into one of :data:`LEAVES` parts."""
+
+    rows: int
+    sha256: str
 
 
 def column_types(table: pa.Table) -> dict[str, str]:
@@ -37,7 +77,7 @@ def column_types(table: pa.Table) -> dict[str, str]:
 
 
 def content_sha256(table: pa.Table) -> str:
-    """Return the hex SHA-256 of all values of all rows, in order, with the schema.
+    """Return the hex SHA-256 of all values of all rows, in order, with the schema (format v1).
 
     Examples
     --------
@@ -52,22 +92,91 @@ def content_sha256(table: pa.Table) -> str:
     header = {"columns": [list(item) for item in column_types(table).items()], "rows": table.num_rows}
     digest.update(canonical_json(header) + b"\x00")
     for column in table.columns:
-        _update(digest, pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type))
+        for piece in _pieces(_whole(column)):
+            digest.update(piece.of(0, table.num_rows))
     return digest.hexdigest()
 
 
-def _update(digest: _Digest, values: pa.Array) -> None:
-    digest.update(np.asarray(values.is_valid(), dtype=np.uint8).tobytes())
+def bucketed_sha256(table: pa.Table) -> str:
+    """Return the hex SHA-256 of a signal table in canonical order (format v2).
+
+    Examples
+    --------
+    Where rows of one leaf keep their order, the others may lie anywhere:
+
+    >>> rows = pa.table({"symbol": ["KO", "PEP", "KO"], "x": [1.0, 2.0, 3.0]})
+    >>> bucketed_sha256(rows) == bucketed_sha256(rows.take([1, 0, 2]))
+    True
+    >>> bucketed_sha256(rows) == bucketed_sha256(rows.take([2, 1, 0]))
+    False
+    """
+    return leaves_sha256(hash_leaves(table), columns=column_types(table))
+
+
+def leaf_of(symbols: pa.ChunkedArray) -> npt.NDArray[np.uint8]:
+    """Return the leaf of each row's symbol."""
+    named = _whole(symbols).dictionary_encode()
+    leaves = [bucket_of(symbol, buckets=LEAVES) for symbol in named.dictionary.to_pylist()]
+    return np.array(leaves, dtype=np.uint8)[np.asarray(named.indices)]
+
+
+def hash_leaves(table: pa.Table) -> dict[int, Leaf]:
+    """Return the leaves of a signal table in canonical order, or of a part of it that has whole leaves."""
+    leaf = leaf_of(table["symbol"])
+    numbers, counts = np.unique(leaf, return_counts=True)
+    stops = np.cumsum(counts).tolist()
+    spans = list(zip([0, *stops[:-1]], stops, strict=True))
+    rows = pa.array(np.argsort(leaf, kind="stable"))
+    digests = [hashlib.sha256(_LEAF) for _ in spans]
+    for column in table.columns:
+        values = _whole(column)
+        for piece in _pieces(values if len(spans) == 1 else values.take(rows)):
+            for digest, (start, stop) in zip(digests, spans, strict=True):
+                digest.update(piece.of(start, stop))
+    found = zip(numbers.tolist(), counts.tolist(), digests, strict=True)
+    return {number: Leaf(rows=count, sha256=digest.hexdigest()) for number, count, digest in found}
+
+
+def leaves_sha256(leaves: Mapping[int, Leaf], *, columns: Mapping[str, str]) -> str:
+    """Return the hash of a signal dataset from those of its leaves."""
+    listed = [[number, leaf.rows, leaf.sha256] for number, leaf in sorted(leaves.items())]
+    rows = sum(leaf.rows for leaf in leaves.values())
+    document = {"columns": [list(item) for item in columns.items()], "leaves": listed, "rows": rows}
+    return hashlib.sha256(_BUCKETED + canonical_json(document)).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Piece:
+    """Bytes of a run of rows, and where in them each row begins: an array, or one width for all."""
+
+    data: memoryview
+    begins: Ints | int
+
+    def of(self, start: int, stop: int) -> memoryview:
+        if isinstance(self.begins, int):
+            return self.data[start * self.begins : stop * self.begins]
+        return self.data[int(self.begins[start]) : int(self.begins[stop])]
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+
+
+def _pieces(values: pa.Array) -> Iterator[_Piece]:
+    valid = np.asarray(values.is_valid(), dtype=np.uint8)
+    yield _Piece(data=memoryview(valid), begins=1)
     if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
         text = pc.fill_null(values, "").cast(pa.large_string())
-        digest.update(np.asarray(pc.binary_length(text), dtype="<i8").tobytes())
-        offsets = np.frombuffer(text.buffers()[1], dtype=np.int64)[text.offset : text.offset + len(text) + 1]
-        digest.update(memoryview(text.buffers()[2] or b"")[offsets[0] : offsets[-1]])
+        lengths = np.asarray(pc.binary_length(text), dtype="<i8")
+        yield _Piece(data=memoryview(lengths.view(np.uint8)), begins=8)
+        begins = np.frombuffer(text.buffers()[1], dtype=np.int64)[text.offset : text.offset + len(text) + 1]
+        yield _Piece(data=memoryview(text.buffers()[2] or b""), begins=begins)
         return
-    digest.update(_fixed_width(values).tobytes())
+    plain = np.ascontiguousarray(_fixed_width(values))
+    yield _Piece(data=memoryview(plain.view(np.uint8)), begins=plain.itemsize)
 
 
-def _fixed_width(values: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.generic]]:
+def _fixed_width(values: pa.Array) -> npt.NDArray[np.generic]:
     kind = values.type
     if pa.types.is_timestamp(kind) or pa.types.is_date64(kind):
         values = values.cast(pa.int64())
@@ -81,5 +190,7 @@ def _fixed_width(values: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.generic
         )
     plain = pc.fill_null(values, pa.scalar(0, values.type)).to_numpy(zero_copy_only=False)
     if pa.types.is_floating(kind):
-        plain = np.where(np.isnan(plain), plain.dtype.type(np.nan), plain)
+        unset = np.isnan(plain)
+        if unset.any():
+            plain = np.where(unset, plain.dtype.type(np.nan), plain)
     return np.asarray(plain.astype(plain.dtype.newbyteorder("<"), copy=False))

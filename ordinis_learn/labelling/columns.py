@@ -1,16 +1,16 @@
-"""Payloads as typed columns: every topic's JSON is parsed once, here, and nowhere else.
+"""The columns of captured events that labels need.
 
-A scan of the event log holds payloads as JSON text. Each function takes a scan and returns the columns that
-labels need; a table without a ``payload`` column is typed already and comes back as it is. So whoever can read
-typed columns from storage saves the parse.
+Each function takes events of one topic as :meth:`~ordinis_learn.ports.EventLog.read_columns` gives them, or a scan
+with payload text (then the text is parsed), or what it returned before (then it is returned as it is). Every
+payload is parsed at most once.
 
-``symbol`` is the payload's for signals and bars, and the envelope's ``partition_key`` for risk decisions, intents
-and execution reports. Everything is joined within one symbol: that is what makes a bucket of symbols complete.
+``symbol`` is the envelope's ``partition_key``, on every topic, and everything is joined within one symbol: that is
+what makes a bucket of symbols complete in itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,11 +18,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ordinis_learn.labelling.query import open_queries
+from ordinis_learn.capture.payload_columns import typed_columns
 from ordinis_learn.records import Topic
 
 __all__ = [
-    "COLUMN_QUERIES",
+    "COLUMN_RULES",
     "FEATURE_PREFIX",
     "EventColumns",
     "bar_columns",
@@ -36,66 +36,34 @@ __all__ = [
 FEATURE_PREFIX: Final = "f_"
 """In front of a feature's name in a table, so that it cannot collide with another column."""
 
-# A map, because struct fields in DuckDB do not tell upper from lower case.
-_SIGNALS: Final = """
-WITH parsed AS (
-    SELECT event_id, ts_event, correlation_id, json_transform(payload,
-        '{"signal_id": "VARCHAR", "symbol": "VARCHAR", "direction": "VARCHAR", "confidence": "DOUBLE",
-          "model_id": "VARCHAR", "strategy_id": "VARCHAR", "feature_version": "VARCHAR",
-          "metadata": {"features": "MAP(VARCHAR, DOUBLE)"}}') AS signal
-    FROM events
-)
-SELECT event_id, ts_event, correlation_id, signal.signal_id, signal.symbol,
-    CAST(CASE signal.direction WHEN 'LONG' THEN 1 WHEN 'SHORT' THEN -1 ELSE 0 END AS TINYINT) AS direction,
-    signal.confidence, signal.model_id, signal.strategy_id, signal.feature_version,
-    signal.metadata.features AS features
-FROM parsed
-"""
+COLUMN_RULES: Final = "ordinis.labels.columns.v1"
+"""The name of this file's rules, for the manifest's ``query_hash``; other rules need another name."""
 
-_BARS: Final = """
-WITH parsed AS (
-    SELECT event_id, ts_event, json_transform(payload,
-        '{"symbol": "VARCHAR", "tf": "VARCHAR", "session": "DATE", "close": "DOUBLE"}') AS bar
-    FROM events
+_SIGNAL: Final = (
+    "event_id",
+    "ts_event",
+    "correlation_id",
+    "signal_id",
+    "symbol",
+    "direction",
+    "confidence",
+    "model_id",
+    "strategy_id",
+    "feature_version",
 )
-SELECT event_id, ts_event, bar.symbol, lower(bar.tf) AS tf, bar.session, bar.close FROM parsed
-"""
-
-_DECISIONS: Final = """
-WITH parsed AS (
-    SELECT event_id, ts_event, partition_key,
-        json_transform(payload, '{"signal_id": "VARCHAR", "allowed": "BOOLEAN"}') AS decision
-    FROM events
+_BAR: Final = ("event_id", "ts_event", "symbol", "tf", "session", "close")
+_DECISION: Final = ("event_id", "ts_event", "symbol", "signal_id", "allowed")
+_INTENT: Final = ("event_id", "ts_event", "symbol", "order_id", "signal_id", "side")
+_REPORT: Final = (
+    "event_id",
+    "ts_event",
+    "correlation_id",
+    "symbol",
+    "order_id",
+    "signal_id",
+    "fees",
+    "slippage",
 )
-SELECT event_id, ts_event, partition_key AS symbol, decision.signal_id, decision.allowed FROM parsed
-"""
-
-_INTENTS: Final = """
-WITH parsed AS (
-    SELECT event_id, ts_event, partition_key, json_transform(payload,
-        '{"order_id": "VARCHAR", "signal_id": "VARCHAR", "side": "VARCHAR"}') AS intent
-    FROM events
-)
-SELECT event_id, ts_event, partition_key AS symbol, intent.order_id, intent.signal_id, intent.side FROM parsed
-"""
-
-_REPORTS: Final = """
-WITH parsed AS (
-    SELECT ts_event, event_id, correlation_id, partition_key AS symbol, unnest(json_transform(payload,
-        '{"order_id": "VARCHAR", "signal_id": "VARCHAR", "fees": "DOUBLE", "slippage": "DOUBLE", "fills":
-          [{"fill_id": "VARCHAR", "ts": "TIMESTAMPTZ", "qty": "DOUBLE", "price": "DOUBLE", "fee": "DOUBLE"}]}'))
-    FROM events
-), opened AS (
-    SELECT * EXCLUDE (fills), unnest(CASE WHEN len(fills) > 0 THEN fills ELSE [NULL] END) AS fill
-    FROM parsed
-)
-SELECT ts_event, event_id, correlation_id, symbol, order_id, signal_id, fees, slippage,
-    fill.fill_id AS fill_id, fill.ts AS filled_at, fill.qty AS qty, fill.price AS price, fill.fee AS fee
-FROM opened
-"""
-
-COLUMN_QUERIES: Final = (_SIGNALS, _BARS, _DECISIONS, _INTENTS, _REPORTS)
-"""The SQL texts behind typed columns, for the manifest's ``query_hash``."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -123,62 +91,86 @@ class EventColumns:
     reports: pa.Table
 
 
-def event_columns(scans: Mapping[Topic, pa.Table], *, threads: int | None = None) -> EventColumns:
-    """Parse one scan per topic."""
+def event_columns(read: Callable[[Topic], pa.Table]) -> EventColumns:
+    """Read the five topics that labels are made from."""
     return EventColumns(
-        signals=signal_columns(scans[Topic.SIGNAL], threads=threads),
-        bars=bar_columns(scans[Topic.BAR], threads=threads),
-        decisions=decision_columns(scans[Topic.RISK], threads=threads),
-        intents=intent_columns(scans[Topic.INTENT], threads=threads),
-        reports=report_columns(scans[Topic.EXECUTION], threads=threads),
+        signals=signal_columns(read(Topic.SIGNAL)),
+        bars=bar_columns(read(Topic.BAR)),
+        decisions=decision_columns(read(Topic.RISK)),
+        intents=intent_columns(read(Topic.INTENT)),
+        reports=report_columns(read(Topic.EXECUTION)),
     )
 
 
-def signal_columns(events: pa.Table, *, threads: int | None = None) -> pa.Table:
-    """Return signals as typed columns, their features ordered by name."""
-    parsed = _parse(events, sql=_SIGNALS, threads=threads)
-    return _spread(parsed) if "features" in parsed.column_names else parsed
-
-
-def bar_columns(events: pa.Table, *, threads: int | None = None) -> pa.Table:
-    """Return market bars as typed columns."""
-    return _parse(events, sql=_BARS, threads=threads)
-
-
-def decision_columns(events: pa.Table, *, threads: int | None = None) -> pa.Table:
-    """Return risk decisions as typed columns."""
-    return _parse(events, sql=_DECISIONS, threads=threads)
-
-
-def intent_columns(events: pa.Table, *, threads: int | None = None) -> pa.Table:
-    """Return order intents as typed columns."""
-    return _parse(events, sql=_INTENTS, threads=threads)
-
-
-def report_columns(events: pa.Table, *, threads: int | None = None) -> pa.Table:
-    """Return execution reports as typed columns, one row per fill."""
-    return _parse(events, sql=_REPORTS, threads=threads)
-
-
-def _parse(events: pa.Table, *, sql: str, threads: int | None) -> pa.Table:
-    if "payload" not in events.column_names:
+def signal_columns(events: pa.Table) -> pa.Table:
+    """Return signals as columns, their features ordered by name."""
+    events = _typed(Topic.SIGNAL, events)
+    if "partition_key" not in events.column_names:
         return events
-    with open_queries(threads=threads) as queries:
-        return queries.run(sql, tables={"events": events})
+    said = events["direction"]
+    sign = pc.if_else(pc.equal(said, "LONG"), 1, pc.if_else(pc.equal(said, "SHORT"), -1, 0)).cast(pa.int8())
+    columns = _pick(events, _SIGNAL) | {"direction": sign}
+    return pa.table(columns | _features(events["features"].combine_chunks()))
 
 
-def _spread(signals: pa.Table) -> pa.Table:
-    """Turn the map of features into a column per name."""
-    maps = signals["features"].combine_chunks()
-    lengths = pc.fill_null(pc.list_value_length(maps.cast(pa.list_(maps.type.field(0)))), 0)
-    rows = np.repeat(np.arange(len(maps)), lengths.to_numpy(zero_copy_only=False))
+def bar_columns(events: pa.Table) -> pa.Table:
+    """Return market bars as columns."""
+    events = _typed(Topic.BAR, events)
+    if "partition_key" not in events.column_names:
+        return events
+    return pa.table(_pick(events, _BAR) | {"tf": pc.utf8_lower(events["tf"])})
+
+
+def decision_columns(events: pa.Table) -> pa.Table:
+    """Return risk decisions as columns."""
+    return _renamed(Topic.RISK, events, _DECISION)
+
+
+def intent_columns(events: pa.Table) -> pa.Table:
+    """Return order intents as columns."""
+    return _renamed(Topic.INTENT, events, _INTENT)
+
+
+def report_columns(events: pa.Table) -> pa.Table:
+    """Return execution reports as columns, one row per fill."""
+    events = _typed(Topic.EXECUTION, events)
+    if "partition_key" not in events.column_names:
+        return events
+    fills = events["fills"].combine_chunks()
+    lengths = np.asarray(pc.fill_null(pc.list_value_length(fills), 0), dtype=np.int64)
+    rows = np.repeat(np.arange(len(fills)), np.maximum(lengths, 1))
+    has_fill = lengths[rows] > 0
+    fill = fills.flatten().take(pa.array(np.cumsum(has_fill) - 1, mask=~has_fill))
+    names = {"fill_id": "fill_id", "filled_at": "ts", "qty": "qty", "price": "price", "fee": "fee"}
+    opened = {name: pc.struct_field(fill, field) for name, field in names.items()}
+    return pa.table(_pick(events.take(pa.array(rows)), _REPORT) | opened)
+
+
+def _typed(topic: Topic, events: pa.Table) -> pa.Table:
+    return typed_columns(topic, events) if "payload" in events.column_names else events
+
+
+def _renamed(topic: Topic, events: pa.Table, names: tuple[str, ...]) -> pa.Table:
+    events = _typed(topic, events)
+    return pa.table(_pick(events, names)) if "partition_key" in events.column_names else events
+
+
+def _pick(events: pa.Table, names: tuple[str, ...]) -> dict[str, pa.ChunkedArray]:
+    return {name: events["partition_key" if name == "symbol" else name] for name in names}
+
+
+def _features(maps: pa.MapArray) -> Mapping[str, pa.Array]:
+    """Turn a map of features per row into a column per name, ordered by name."""
+    lengths = np.diff(np.asarray(maps.offsets))
+    rows = np.repeat(np.arange(len(maps)), np.where(np.asarray(maps.is_valid()), lengths, 0))
     entries = maps.drop_null()
-    keys = pa.concat_arrays([entries.keys]).dictionary_encode()
-    codes, values = keys.indices.to_numpy(zero_copy_only=False), entries.items
-    table = signals.drop_columns(["features"])
-    for code, name in sorted(enumerate(keys.dictionary.to_pylist()), key=lambda item: item[1]):
-        at = np.flatnonzero(codes == code)
+    keys, values = entries.keys, entries.items
+    named = keys.dictionary_encode()
+    codes = np.asarray(named.indices, dtype=np.int64)
+    columns: dict[str, pa.Array] = {}
+    for code, name in sorted(enumerate(named.dictionary.to_pylist()), key=lambda item: item[1]):
+        found = np.flatnonzero(codes == code)
         where = np.full(len(maps), -1, dtype=np.int64)
-        where[rows[at]] = at
-        table = table.append_column(FEATURE_PREFIX + name, values.take(pa.array(where, mask=where < 0)))
-    return table
+        where[rows[found]] = found
+        columns[FEATURE_PREFIX + name] = values.take(pa.array(where, mask=where < 0))
+    return columns

@@ -205,11 +205,11 @@ def join_executions(
     threads : int, optional
         Threads of DuckDB.
     """
-    signals = signal_columns(signals, threads=threads)
+    signals = signal_columns(signals)
     told = {
-        "risk": decision_columns(risk, threads=threads),
-        "intents": intent_columns(intents, threads=threads),
-        "reports": report_columns(executions, threads=threads),
+        "risk": decision_columns(risk),
+        "intents": intent_columns(intents),
+        "reports": report_columns(executions),
     }
     if not told["risk"].num_rows and not told["reports"].num_rows:
         return _untouched(signals)

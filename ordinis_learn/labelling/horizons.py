@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ordinis_learn.errors import ConfigInvalid
-from ordinis_learn.labelling.columns import COLUMN_QUERIES, FEATURE_PREFIX, bar_columns, signal_columns
+from ordinis_learn.labelling.columns import COLUMN_RULES, FEATURE_PREFIX, bar_columns, signal_columns
 from ordinis_learn.labelling.sessions import (
     TIMESTAMP,
     Ints,
@@ -40,8 +40,8 @@ __all__ = ["LABEL_QUERIES", "label_columns", "label_signals"]
 VOLATILITY: Final = FEATURE_PREFIX + "vol_20"
 SIGNAL_COLUMNS: Final = ("direction", "confidence", "model_id", "strategy_id", "feature_version")
 
-LABEL_QUERIES: Final = (*COLUMN_QUERIES, "ordinis.labels.horizons.v2")
-"""What is behind every label, for the manifest's ``query_hash``: SQL texts, and the name of the rules in this file.
+LABEL_QUERIES: Final = (COLUMN_RULES, "ordinis.labels.horizons.v2")
+"""What is behind every label, for the manifest's ``query_hash``: the names of the rules.
 
 A change of the rules needs a new name; ``tests/labelling/test_horizons.py`` has their values by hand.
 """
@@ -53,7 +53,6 @@ def label_signals(
     *,
     horizons: Sequence[int],
     as_of: datetime | None = None,
-    threads: int | None = None,
 ) -> pa.Table:
     """Label every signal at every horizon; one row per signal.
 
@@ -67,8 +66,6 @@ def label_signals(
     as_of : datetime, optional
         The moment of knowledge: later signals and bars are not looked at, which gives the same table as a
         log that ends there.
-    threads : int, optional
-        Threads of DuckDB. The result does not depend on it, to the byte.
 
     Returns
     -------
@@ -82,11 +79,9 @@ def label_signals(
     DataCorrupt
         A stored payload cannot be read as the JSON that was captured.
     """
-    prices = first_bars(bar_columns(_until(bars, as_of), threads=threads))
+    prices = first_bars(bar_columns(_until(bars, as_of)))
     grid = price_grid(prices, sessions=session_table(prices))
-    return label_columns(
-        signal_columns(_until(signals, as_of), threads=threads), grid=grid, horizons=horizons
-    )
+    return label_columns(signal_columns(_until(signals, as_of)), grid=grid, horizons=horizons)
 
 
 def label_columns(signals: pa.Table, *, grid: PriceGrid, horizons: Sequence[int]) -> pa.Table:

@@ -10,7 +10,7 @@ from typing import Final
 import pyarrow.compute as pc
 
 from ordinis_learn.datasets.assembly import QUERY_HASH, Assembled, assemble
-from ordinis_learn.datasets.content import column_types, content_sha256
+from ordinis_learn.datasets.content import bucketed_sha256, column_types
 from ordinis_learn.datasets.expectations import Suite, signal_suite, totals, validate
 from ordinis_learn.datasets.profile import join_quality, label_stats, profile_feature
 from ordinis_learn.datasets.store import build_command, publish, published, rejection, restore
@@ -94,7 +94,7 @@ class DatasetBuilder:
     def _publish(
         self, dataset_id: str, window: DatasetWindow, rows: Assembled, stats: dict[str, LabelStats]
     ) -> DatasetManifest:
-        content = content_sha256(rows.table)
+        content = bucketed_sha256(rows.table)
         suite = signal_suite(horizons=window.horizons, features=rows.feature_columns)
         known = published(self._root, dataset_id=dataset_id, version=content[:_VERSION_DIGITS])
         if known is not None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: TID253  a leaf, loaded by name
 from matplotlib.figure import Figure  # noqa: TID253
 
-from ordinis_learn.datasets.features import FEATURE_PREFIX
+from ordinis_learn.labelling import FEATURE_PREFIX
 from ordinis_learn.drift.binning import Float1D
 from ordinis_learn.records import DriftFinding, DriftReport
 

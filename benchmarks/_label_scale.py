@@ -150,7 +150,7 @@ def polars(events: Path, out: Path) -> None:
                 pl.col(f"label_available_at_{h}d"),
             )
         ],
-    ).sink_parquet(out / "polars.parquet", compression="zstd", engine="streaming")
+    ).sink_parquet(out / "polars.parquet", compression="lz4", engine="streaming")
 
 
 def duckdb(events: Path, out: Path) -> None:
@@ -179,7 +179,7 @@ def duckdb(events: Path, out: Path) -> None:
                 {", ".join(FEATURES)}, {labels}
             FROM read_parquet('{events}/signals/*.parquet') AS s
             LEFT JOIN ahead ON ahead.symbol = s.symbol AND ahead.session = CAST(s.ts_event AS DATE)
-        ) TO '{out}/duckdb.parquet' (FORMAT parquet, COMPRESSION zstd)""")
+        ) TO '{out}/duckdb.parquet' (FORMAT parquet, COMPRESSION lz4_raw)""")
 
 
 def pandas(events: Path, out: Path) -> None:
@@ -203,14 +203,14 @@ def pandas(events: Path, out: Path) -> None:
         table[f"signed_ret_{h}d"] = table["direction"] * table[f"fwd_ret_{h}d"]
         table[f"risk_adj_{h}d"] = table[f"signed_ret_{h}d"] / (table["f_vol_20"] * (h / 252) ** 0.5)
         table[f"label_start_{h}d"] = table["label_start"]
-    table.drop(columns=["entry", "label_start"]).to_parquet(out / "pandas.parquet", compression="zstd")
+    table.drop(columns=["entry", "label_start"]).to_parquet(out / "pandas.parquet", compression="lz4")
 
 
 def rewrite(events: Path, out: Path) -> None:
     import polars as pl
 
     pl.scan_parquet(f"{events}/signals/*.parquet").sink_parquet(
-        out / "rewrite.parquet", compression="zstd", engine="streaming"
+        out / "rewrite.parquet", compression="lz4", engine="streaming"
     )
 
 

@@ -23,7 +23,7 @@ from ordinis_learn.labelling import (
     price_grid,
     sample_uniqueness,
 )
-from ordinis_learn.labelling.sessions import ranked
+from ordinis_learn.labelling.sessions import Ints, ranked
 from ordinis_learn.records import DatasetWindow
 
 __all__ = ["feature_columns", "label_bucket"]
@@ -72,6 +72,7 @@ def label_bucket(
     sessions: pa.Table,
     window: DatasetWindow,
     features: Sequence[str],
+    part: Ints | None = None,
     threads: int | None = None,
 ) -> pa.Table:
     """Return the dataset rows of some symbols.
@@ -88,6 +89,8 @@ def label_bucket(
         Which sessions and symbols count, and the horizons.
     features : sequence of str
         Feature columns of the result, with their prefix; null in rows that did not carry them.
+    part : int array, optional
+        One small number per signal; rows are ordered by it first.
     threads : int, optional
         Threads of DuckDB, which matches executions. The result does not depend on it.
 
@@ -98,7 +101,7 @@ def label_bucket(
         horizon the label columns with the suffix ``_{h}d``.
     """
     grid = price_grid(prices, sessions=sessions)
-    table = label_columns(events.signals, grid=grid, horizons=window.horizons)
+    table = label_columns(events.signals, grid=grid, horizons=window.horizons, part=part)
     inside = _within(table, window)
     if not pc.all(inside, min_count=0).as_py():
         table = table.filter(inside)

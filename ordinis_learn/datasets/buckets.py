@@ -7,7 +7,7 @@ bucket is made of whole leaves of the content hash.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +25,9 @@ __all__ = ["ROWS_PER_BUCKET", "BucketedEvents", "ParquetEvents", "bucket_count",
 
 ROWS_PER_BUCKET: Final = 250_000
 """About 100 MB of labelled rows with 16 features and three horizons."""
+
+_NAMES: Final = frozenset({"symbol", "model_id", "strategy_id", "feature_version", "correlation_id", "tf"})
+"""Columns of few values, read as numbers into a list of names."""
 
 _TOPICS: Final = tuple(field.name for field in fields(EventColumns))
 
@@ -97,12 +100,19 @@ class ParquetEvents:
     def _table(self, topic: str, number: int) -> pa.Table:
         path = self._path(topic, number)
         if path.protocol in {"", "file"}:
-            return pq.ParquetFile(str(path), memory_map=True).read()
+            return _read(str(path))
         with path.open("rb") as file:
-            return pq.read_table(file)
+            return _read(file)
 
     def _path(self, topic: str, number: int) -> UPath:
         return UPath(self.url) / topic / f"{number:03d}.parquet"
+
+
+def _read(source: Any) -> pa.Table:
+    metadata = pq.read_metadata(source)
+    names = [name for name in metadata.schema.names if name in _NAMES]
+    local = isinstance(source, str)
+    return pq.ParquetFile(source, metadata=metadata, read_dictionary=names, memory_map=local).read()
 
 
 def write_events(events: EventColumns, *, url: str, buckets: int) -> ParquetEvents:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pyarrow as pa
 from upath import UPath
 
 from ordinis_learn.datasets.bucket import label_bucket
 from ordinis_learn.datasets.buckets import BucketedEvents
-from ordinis_learn.datasets.content import Leaf, column_types, hash_leaves, leaves_sha256
+from ordinis_learn.datasets.content import Leaf, column_types, hash_leaves, leaf_of, leaves_sha256
 from ordinis_learn.datasets.execution import Executor
 from ordinis_learn.datasets.storage import write_parquet
 from ordinis_learn.labelling import first_bars, session_table
@@ -113,12 +114,14 @@ def label_events(
 
 def run_bucket(job: BucketJob) -> BucketResult:
     """Label one bucket and write its file."""
+    events = job.events.read(job.number)
     table = label_bucket(
-        job.events.read(job.number),
+        events,
         prices=job.prices,
         sessions=job.sessions,
         window=job.window,
         features=job.features,
+        part=leaf_of(events.signals["symbol"]).astype(np.int64),
         threads=1,
     )
     used = [name for name in job.features if table[name].null_count < table.num_rows]

@@ -43,26 +43,18 @@ def first_bars(bars: pa.Table) -> pa.Table:
     Returns
     -------
     pa.Table
-        Ordered by (symbol, session): symbol (dictionary of ordered symbols), session (date32), closed_at (when it
-        was told) and close.
+        In no particular order: symbol, session (date32), closed_at (when it was told) and close.
     """
     close = bars["close"]
     fit = pc.and_(pc.equal(bars["tf"], TIMEFRAME), pc.and_(pc.is_finite(close), pc.greater(close, 0.0)))
     if not pc.all(pc.fill_null(fit, False), min_count=0).as_py():  # noqa: FBT003  a fill value
         bars = bars.filter(fit)
-    symbols, codes = ranked(bars["symbol"])
-    days = integers(bars["session"])
-    key = codes * (int(days.max(initial=0)) + 1 - int(days.min(initial=0))) + days - days.min(initial=0)
-    order, is_first = _firsts(key, bars)
-    rows = pa.array(order[is_first])
-    return pa.table(
-        {
-            "symbol": pa.DictionaryArray.from_arrays(pa.array(codes[order[is_first]].astype(np.int32)), symbols),
-            "session": bars["session"].take(rows),
-            "closed_at": bars["ts_event"].take(rows),
-            "close": bars["close"].take(rows),
-        }
-    ).combine_chunks()
+    rows = _firsts(bars)
+    if rows is not None:
+        bars = bars.take(rows)
+    return bars.select(["symbol", "session", "ts_event", "close"]).rename_columns(
+        ["symbol", "session", "closed_at", "close"]
+    )
 
 
 def session_table(prices: pa.Table) -> pa.Table:
@@ -78,14 +70,17 @@ def session_table(prices: pa.Table) -> pa.Table:
     pa.Table
         Ordered by session: session (date32) and closed_at, both increasing. A session's number is its row plus 1.
     """
-    days, at = np.unique(integers(prices["session"]), return_inverse=True)
-    closed = np.full(len(days), _NEVER, dtype=np.int64)
-    np.minimum.at(closed, at, integers(prices["closed_at"]))
+    told = integers(prices["session"])
+    first = int(told.min(initial=0))
+    closed = np.full(int(told.max(initial=0)) - first + 1, _NEVER, dtype=np.int64)
+    np.minimum.at(closed, told - first, integers(prices["closed_at"]))
+    days = np.flatnonzero(closed < _NEVER)
+    closed = closed[days]
     ahead = np.append(np.minimum.accumulate(closed[::-1])[::-1][1:], _NEVER)
     in_time = closed < ahead
     return pa.table(
         {
-            "session": pa.array(days[in_time].astype(np.int32)).view(pa.date32()),
+            "session": pa.array((days + first)[in_time].astype(np.int32)).view(pa.date32()),
             "closed_at": pa.array(closed[in_time]).view(TIMESTAMP),
         }
     )
@@ -122,10 +117,11 @@ class PriceGrid:
         """Return the number of the last session closed at each moment, 0 before the first."""
         return np.searchsorted(self.opened[1:-1], moments, side="right")
 
-    def row_of(self, symbols: pa.Array) -> Ints:
+    def row_of(self, symbols: pa.ChunkedArray) -> Ints:
         """Return each symbol's row of the grids."""
-        found = pc.fill_null(pc.index_in(symbols, value_set=self.symbols), len(self.symbols))
-        return np.asarray(found, dtype=np.int64)
+        names, codes = ranked(symbols)
+        row = pc.fill_null(pc.index_in(names, value_set=self.symbols), len(self.symbols))
+        return np.asarray(row, dtype=np.int64).take(codes)
 
 
 def price_grid(prices: pa.Table, *, sessions: pa.Table) -> PriceGrid:
@@ -155,31 +151,31 @@ def price_grid(prices: pa.Table, *, sessions: pa.Table) -> PriceGrid:
 
 def ranked(column: pa.ChunkedArray) -> tuple[pa.Array, Ints]:
     """Return the distinct strings in order of their bytes, and each row's place among them."""
-    plain = column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
-    whole = plain.combine_chunks().dictionary_encode()
-    order = pc.sort_indices(whole.dictionary)
+    whole = column.combine_chunks()
+    named = whole if pa.types.is_dictionary(whole.type) else whole.dictionary_encode()
+    order = pc.sort_indices(named.dictionary)
     place = np.empty(len(order), dtype=np.int64)
     place[np.asarray(order)] = np.arange(len(order))
-    return whole.dictionary.take(order), place[np.asarray(whole.indices)]
+    return named.dictionary.take(order), place.take(np.asarray(named.indices))
 
 
 def integers(column: pa.ChunkedArray) -> Ints:
     """Return dates or timestamps without nulls as the integers they are stored as."""
     width = pa.int32() if pa.types.is_date32(column.type) else pa.int64()
-    return np.asarray(column.combine_chunks().view(width), dtype=np.int64)
+    return np.array(column.combine_chunks().view(width), dtype=np.int64)
 
 
-def _firsts(key: Ints, bars: pa.Table) -> tuple[Ints, npt.NDArray[np.bool_]]:
-    """Order rows by key and, within one key, by (ts_event, event_id); mark the first of each key."""
-    order: Ints = np.argsort(key, kind="stable")
-    is_first = _starts(key[order])
-    if not is_first.all():
-        keyed = pa.table({"key": key, "ts_event": bars["ts_event"], "event_id": bars["event_id"]})
-        by: Any = [(name, "ascending") for name in keyed.column_names]
-        order = np.asarray(pc.sort_indices(keyed, sort_keys=by), dtype=np.int64)
-    return order, is_first
-
-
-def _starts(values: Ints) -> npt.NDArray[np.bool_]:
-    """Mark where an ordered array takes a new value."""
-    return np.append(True, values[1:] != values[:-1])[: len(values)]  # noqa: FBT003  a value, not a flag
+def _firsts(bars: pa.Table) -> pa.Array | None:
+    """Return the row of the first bar of each symbol and session, by (ts_event, event_id); None where all are."""
+    symbols, codes = ranked(bars["symbol"])
+    days = integers(bars["session"])
+    days -= days.min(initial=0)
+    width = int(days.max(initial=0)) + 1
+    key = codes * width + days
+    if np.bincount(key, minlength=len(symbols) * width).max(initial=0) <= 1:
+        return None
+    keyed = pa.table({"key": key, "ts_event": bars["ts_event"], "event_id": bars["event_id"]})
+    by: Any = [(name, "ascending") for name in keyed.column_names]
+    order = pc.sort_indices(keyed, sort_keys=by)
+    ordered = key[np.asarray(order)]
+    return order.filter(pa.array(np.append(True, ordered[1:] != ordered[:-1])))  # noqa: FBT003  a value

@@ -11,14 +11,14 @@ import pyarrow.compute as pc
 
 from ordinis_learn.datasets.assembly import QUERY_HASH, Assembled, assemble
 from ordinis_learn.datasets.content import bucketed_sha256, column_types
-from ordinis_learn.datasets.expectations import Suite, signal_suite, totals, validate
+from ordinis_learn.datasets.expectations import Suite
 from ordinis_learn.datasets.profile import join_quality, label_stats, profile_feature
+from ordinis_learn.datasets.signal_suite import signal_suite, validate_signals
 from ordinis_learn.datasets.store import build_command, publish, published, rejection, restore
 from ordinis_learn.errors import ConfigInvalid, DataMissing
 from ordinis_learn.ports import Clock, EventLog
 from ordinis_learn.records import (
     DatasetManifest,
-    DatasetValidation,
     DatasetWindow,
     FeatureProfile,
     LabelStats,
@@ -119,19 +119,15 @@ class DatasetBuilder:
             code_commit=self._code_commit,
             config_hash=_config_hash(dataset_id, window),
             suite_hash=suite.content_hash(),
-            validation=self._validate(rows, window, suite),
+            validation=validate_signals(
+                rows.table,
+                horizons=window.horizons,
+                features=rows.feature_columns,
+                minimum_samples=self._min_samples,
+            ),
             created_at=self._clock(),
         )
         return publish(rows.table, root=self._root, draft=draft)
-
-    def _validate(self, rows: Assembled, window: DatasetWindow, suite: Suite) -> DatasetValidation:
-        row = totals(
-            rows.table,
-            horizons=window.horizons,
-            features=len(rows.feature_names),
-            minimum_samples=self._min_samples,
-        )
-        return validate(rows.table, suite=suite, row=row)
 
     def _require_evidence(
         self, dataset_id: str, window: DatasetWindow, rows: Assembled, stats: dict[str, LabelStats]

@@ -54,7 +54,9 @@ def bars_of(symbols, *, rng):
     names = pa.array(symbols, pa.string()).take(pa.array(symbol))
     return pa.table(
         {
-            "event_id": pa.compute.binary_join_element_wise("bar", names, pa.array(day).cast(pa.string()), "-"),
+            "event_id": pa.compute.binary_join_element_wise(
+                "bar", names, pa.array(day).cast(pa.string()), "-"
+            ),
             "ts_event": closing(day),
             "symbol": names,
             "tf": pa.repeat(pa.scalar("1d"), len(day)),
@@ -83,7 +85,7 @@ def signals_of(symbols, *, each, rng):
             "confidence": rng.random(rows),
             **{name: pa.repeat(pa.scalar(f"{name}-1"), rows) for name in KEYS[4:]},
             FEATURES[0]: np.abs(drawn[0]) + 0.01,
-            **{name: values for name, values in zip(FEATURES[1:], drawn[1:], strict=True)},
+            **dict(zip(FEATURES[1:], drawn[1:], strict=True)),
         }
     )
 
@@ -130,7 +132,9 @@ def polars(events: Path, out: Path) -> None:
         **{f"label_end_{h}d": pl.col("session").shift(-1 - h).over("symbol") for h in HORIZONS},
         **{f"label_available_at_{h}d": pl.col("ts_event").shift(-1 - h).over("symbol") for h in HORIZONS},
     )
-    signals = pl.scan_parquet(f"{events}/signals/*.parquet").with_columns(session=pl.col("ts_event").dt.date())
+    signals = pl.scan_parquet(f"{events}/signals/*.parquet").with_columns(
+        session=pl.col("ts_event").dt.date()
+    )
     y = {h: pl.col(f"exit_{h}") / pl.col("entry") - 1 for h in HORIZONS}
     scale = {h: pl.col("f_vol_20") * (h / 252) ** 0.5 for h in HORIZONS}
     signals.join(ahead, on=["symbol", "session"], how="left").select(
@@ -218,8 +222,8 @@ JOBS = {job.__name__: job for job in (ours_in_threads, ours_in_processes, polars
 
 if __name__ == "__main__":
     import duckdb as _duckdb  # noqa: F401
-    import pandas as _pandas  # noqa: F401
-    import polars as _polars  # noqa: F401
+    import pandas as pd  # noqa: F401
+    import polars as pl  # noqa: F401
 
     name, source, target = sys.argv[1:]
     begun = time.perf_counter()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, Self, TypeVar
 
 from distributed import Client, KilledWorker, LocalCluster
 
@@ -37,7 +37,7 @@ class OnDask:
     def __init__(self, address: str | None = None, *, workers: int = 2) -> None:
         self._cluster = None if address else _local(workers)
         try:
-            self._client = Client(address or self._cluster, timeout=30, set_as_default=False)
+            self._client: Any = Client(address or self._cluster, timeout=30, set_as_default=False)  # type: ignore[no-untyped-call]
         except OSError as error:
             raise StoreUnavailable(
                 f"reach the Dask scheduler at {address}",
@@ -45,7 +45,7 @@ class OnDask:
                 next_step="start it with: dask scheduler; or unset LEARN_DASK_SCHEDULER to work on this machine",
             ) from error
 
-    def __enter__(self) -> OnDask:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -54,7 +54,7 @@ class OnDask:
         self.close()
 
     @property
-    def client(self) -> Client:
+    def client(self) -> Any:
         """The connection, for whoever wants to look at the workers."""
         return self._client
 
@@ -84,7 +84,7 @@ class OnDask:
             self._cluster.close()
 
 
-def _local(workers: int) -> LocalCluster:
-    return LocalCluster(
+def _local(workers: int) -> Any:
+    return LocalCluster(  # type: ignore[no-untyped-call]
         n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, silence_logs=40
     )

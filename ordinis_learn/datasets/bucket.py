@@ -117,7 +117,7 @@ def label_bucket(
 def _within(labels: pa.Table, window: DatasetWindow) -> pa.ChunkedArray:
     session = labels["session"]
     inside = pc.and_(pc.greater_equal(session, window.start), pc.less_equal(session, window.end))
-    inside = pc.fill_null(inside, False)  # noqa: FBT003  a fill value
+    inside = pc.fill_null(inside, False)
     if window.symbols is not None:
         inside = pc.and_(inside, pc.is_in(labels["symbol"], value_set=pa.array(window.symbols, pa.string())))
     return inside

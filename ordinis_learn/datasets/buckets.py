@@ -6,30 +6,36 @@ bucket is made of whole leaves of the content hash.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any, Final, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from upath import UPath
 
 from ordinis_learn.capture import bucket_of
 from ordinis_learn.datasets.bucket import feature_columns
 from ordinis_learn.datasets.content import LEAVES
-from ordinis_learn.datasets.storage import write_parquet
+from ordinis_learn.datasets.storage import locate, read_parquet, write_parquet
 from ordinis_learn.errors import ConfigInvalid
-from ordinis_learn.labelling import EventColumns
+from ordinis_learn.labelling import TOPIC_COLUMNS, EventColumns
+from ordinis_learn.records import Topic
 
-__all__ = ["ROWS_PER_BUCKET", "BucketedEvents", "ParquetEvents", "bucket_count", "split_events", "write_events"]
+__all__ = [
+    "ROWS_PER_BUCKET",
+    "BucketedEvents",
+    "ParquetEvents",
+    "bucket_count",
+    "split_events",
+    "write_events",
+]
 
 ROWS_PER_BUCKET: Final = 250_000
 """About 100 MB of labelled rows with 16 features and three horizons."""
 
-_NAMES: Final = frozenset({"symbol", "model_id", "strategy_id", "feature_version", "correlation_id", "tf"})
-"""Columns of few values, read as numbers into a list of names."""
-
-_TOPICS: Final = tuple(field.name for field in fields(EventColumns))
+_NAMES: Final = ("symbol", "model_id", "strategy_id", "feature_version", "correlation_id", "tf")
 
 
 class BucketedEvents(Protocol):
@@ -94,32 +100,21 @@ class ParquetEvents:
 
     def read(self, number: int) -> EventColumns:
         """Return the events of one bucket, without its bars."""
-        tables = {topic: self._table(topic, number) for topic in _TOPICS if topic != "bars"}
-        return EventColumns(**tables, bars=pa.table({}))
+        names = [name for name, _ in TOPIC_COLUMNS.values() if name != "bars"]
+        return EventColumns(**{name: self._table(name, number) for name in names}, bars=pa.table({}))
 
     def _table(self, topic: str, number: int) -> pa.Table:
-        path = self._path(topic, number)
-        if path.protocol in {"", "file"}:
-            return _read(str(path))
-        with path.open("rb") as file:
-            return _read(file)
+        return read_parquet(self._path(topic, number), names=_NAMES)
 
-    def _path(self, topic: str, number: int) -> UPath:
-        return UPath(self.url) / topic / f"{number:03d}.parquet"
+    def _path(self, topic: str, number: int) -> Path:
+        return locate(self.url) / topic / f"{number:03d}.parquet"
 
 
-def _read(source: Any) -> pa.Table:
-    metadata = pq.read_metadata(source)
-    names = [name for name in metadata.schema.names if name in _NAMES]
-    local = isinstance(source, str)
-    return pq.ParquetFile(source, metadata=metadata, read_dictionary=names, memory_map=local).read()
-
-
-def write_events(events: EventColumns, *, url: str, buckets: int) -> ParquetEvents:
-    """Split typed events into buckets and write them, one topic after the other."""
-    for topic in _TOPICS:
-        for number, table in enumerate(split_events(getattr(events, topic), buckets=buckets)):
-            write_parquet(table, UPath(url) / topic / f"{number:03d}.parquet")
+def write_events(read: Callable[[Topic], pa.Table], *, url: str, buckets: int) -> ParquetEvents:
+    """Read topic after topic, and write each in buckets; one topic is in memory at a time."""
+    for topic, (name, typed) in TOPIC_COLUMNS.items():
+        for number, table in enumerate(split_events(typed(read(topic)), buckets=buckets)):
+            write_parquet(table, locate(url) / name / f"{number:03d}.parquet")
     return ParquetEvents(url=url, buckets=buckets)
 
 

@@ -120,7 +120,8 @@ def leaf_of(symbols: pa.ChunkedArray) -> npt.NDArray[np.uint8]:
     whole = _whole(symbols)
     named = whole if pa.types.is_dictionary(whole.type) else whole.dictionary_encode()
     leaves = [bucket_of(symbol, buckets=LEAVES) for symbol in named.dictionary.to_pylist()]
-    return np.array(leaves, dtype=np.uint8)[np.asarray(named.indices)]
+    found: npt.NDArray[np.uint8] = np.array(leaves, dtype=np.uint8).take(np.asarray(named.indices))
+    return found
 
 
 def hash_leaves(table: pa.Table) -> dict[int, Leaf]:
@@ -135,7 +136,11 @@ def hash_leaves(table: pa.Table) -> dict[int, Leaf]:
         values = _whole(column)
         validity, *pieces = _pieces(values if rows is None else values.take(rows))
         for digest, (start, stop) in zip(digests, spans, strict=True):
-            _update(digest, validity=bytes(validity.of(start, stop)), values=[one.of(start, stop) for one in pieces])
+            _update(
+                digest,
+                validity=bytes(validity.of(start, stop)),
+                values=[one.of(start, stop) for one in pieces],
+            )
     found = zip(numbers.tolist(), counts.tolist(), digests, strict=True)
     return {number: Leaf(rows=count, sha256=digest.hexdigest()) for number, count, digest in found}
 
@@ -181,16 +186,16 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
 def _pieces(values: pa.Array) -> Iterator[_Piece]:
     values = values.cast(_plain_type(values.type))
     valid = np.asarray(values.is_valid(), dtype=np.uint8)
-    yield _Piece(data=memoryview(valid), begins=1)
+    yield _Piece(data=valid.data, begins=1)
     if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
         text = pc.fill_null(values, "").cast(pa.large_string())
         lengths = np.asarray(pc.binary_length(text), dtype="<i8")
-        yield _Piece(data=memoryview(lengths.view(np.uint8)), begins=8)
+        yield _Piece(data=lengths.view(np.uint8).data, begins=8)
         begins = np.frombuffer(text.buffers()[1], dtype=np.int64)[text.offset : text.offset + len(text) + 1]
         yield _Piece(data=memoryview(text.buffers()[2] or b""), begins=begins)
         return
     plain = np.ascontiguousarray(_fixed_width(values))
-    yield _Piece(data=memoryview(plain.view(np.uint8)), begins=plain.itemsize)
+    yield _Piece(data=plain.view(np.uint8).data, begins=plain.itemsize)
 
 
 def _fixed_width(values: pa.Array) -> npt.NDArray[np.generic]:

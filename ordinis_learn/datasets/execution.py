@@ -7,17 +7,22 @@ harm when done again, and its work and answer must survive pickling.
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import Final, Protocol, TypeVar
 
-from ordinis_learn.errors import StoreUnavailable
+from ordinis_learn.errors import ConfigInvalid, StoreUnavailable
 
-__all__ = ["ATTEMPTS", "Executor", "InProcesses", "InThreads"]
+__all__ = ["ATTEMPTS", "LOCAL_CLUSTER", "Executor", "InProcesses", "InThreads", "open_executor"]
 
 ATTEMPTS: Final = 3
 """How often a job is started before its worker's death counts as the job's fault."""
+
+LOCAL_CLUSTER: Final = "local"
+"""In place of a scheduler's address: a Dask cluster of this machine's own."""
 
 Job = TypeVar("Job")
 Answer = TypeVar("Answer")
@@ -102,3 +107,37 @@ class InProcesses:
                     answers[number] = future.result()
                 except BrokenProcessPool:
                     continue
+
+
+@contextmanager
+def open_executor(scheduler: str | None = None, *, workers: int | None = None) -> Iterator[Executor]:
+    """Open what the settings ask for.
+
+    Parameters
+    ----------
+    scheduler : str, optional
+        The address of a Dask scheduler, or :data:`LOCAL_CLUSTER`; threads of this process where not given.
+    workers : int, optional
+        How many buckets are worked on at a time; one per core where not given. A cluster with an address has its own.
+
+    Raises
+    ------
+    ConfigInvalid
+        A scheduler is asked for, and Dask is not installed.
+    StoreUnavailable
+        The scheduler cannot be reached.
+    """
+    count = workers or os.cpu_count() or 1
+    if scheduler is None:
+        yield InThreads(count)
+        return
+    try:
+        from ordinis_learn.datasets._dask import OnDask  # noqa: PLC0415  an extra, and slow to import
+    except ImportError as error:
+        raise ConfigInvalid(
+            f"label buckets on the Dask scheduler {scheduler}",
+            found=str(error),
+            next_step="pip install 'ordinis-learn[dask]', or unset LEARN_DASK_SCHEDULER",
+        ) from error
+    with OnDask(None if scheduler == LOCAL_CLUSTER else scheduler, workers=count) as executor:
+        yield executor

@@ -11,13 +11,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
-from upath import UPath
 
 from ordinis_learn.datasets.bucket import label_bucket
 from ordinis_learn.datasets.buckets import BucketedEvents
 from ordinis_learn.datasets.content import Leaf, column_types, hash_leaves, leaf_of, leaves_sha256
 from ordinis_learn.datasets.execution import Executor
-from ordinis_learn.datasets.storage import write_parquet
+from ordinis_learn.datasets.storage import locate, write_parquet
 from ordinis_learn.labelling import first_bars, session_table
 from ordinis_learn.records import DatasetFile, DatasetWindow
 
@@ -127,7 +126,7 @@ def run_bucket(job: BucketJob) -> BucketResult:
     used = [name for name in job.features if table[name].null_count < table.num_rows]
     file = None
     if table.num_rows:
-        file = write_parquet(table, UPath(job.target) / f"data-{job.number:03d}.parquet")
+        file = write_parquet(table, locate(job.target) / f"data-{job.number:03d}.parquet")
     return BucketResult(
         file=file, leaves=hash_leaves(table), columns=column_types(table), used_features=frozenset(used)
     )

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from ordinis_learn.datasets.expectations import EMPTY, Expectation, Suite, judge
-from ordinis_learn.datasets.features import FEATURE_PREFIX
 from ordinis_learn.datasets.look_ahead import associations
 from ordinis_learn.datasets.totals import aggregate, count_rows_where, measure, out_of_order, quoted
+from ordinis_learn.labelling import FEATURE_PREFIX
 from ordinis_learn.records import DatasetValidation
 
 __all__ = ["signal_suite", "signal_totals", "validate_signals"]
@@ -114,7 +114,7 @@ def signal_totals(
     """Return the total of every expectation of a signal dataset, None where it cannot be computed."""
     given = {
         **associations(rows, features=features, horizons=horizons),
-        "out_of_order(session)": out_of_order(rows, column="session"),
+        "out_of_order(session)": out_of_order(rows, column="session", within="symbol"),
         f"look_ahead({_FEATURE_TIME})": _known_late(rows),
     }
     return measure(rows, suite=suite, given=given, parameters={"minimum_samples": minimum_samples})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from ordinis_learn.datasets.expectations import Suite
@@ -54,19 +55,32 @@ def schema_faults(schema: pa.Schema, *, suite: Suite) -> set[str]:
     return {name for name, expected in suite.schema.items() if types.get(name) != expected}
 
 
-def out_of_order(rows: Any, *, column: str) -> float | None:
-    """Count rows whose value is below the one before; nulls are passed over. None without the column."""
-    if column not in rows.schema.names:
+def out_of_order(rows: Any, *, column: str, within: str) -> float | None:
+    """Count rows whose value is below the one before of the same group; nulls are passed over.
+
+    Rows of different groups may lie in any order: a large dataset is stored symbol bucket by symbol bucket.
+    None without the columns.
+    """
+    if not {column, within}.issubset(rows.schema.names):
         return None
-    count, last = 0, None
-    scanned = rows.select([column]) if isinstance(rows, pa.Table) else rows
-    options = {} if isinstance(rows, pa.Table) else {"columns": [column]}
+    count, last = 0, dict[str, Any]()
+    scanned = rows.select([within, column]) if isinstance(rows, pa.Table) else rows
+    options = {} if isinstance(rows, pa.Table) else {"columns": [within, column]}
     for batch in scanned.to_batches(**options):
-        values = batch.column(0).drop_null().to_numpy(zero_copy_only=False)
-        if not len(values):
-            continue
-        count += int((values[1:] < values[:-1]).sum()) + int(last is not None and values[0] < last)
-        last = values[-1]
+        known = batch.filter(batch.column(1).is_valid())
+        groups = known.column(0).dictionary_encode()
+        codes, values = np.asarray(groups.indices), known.column(1).to_numpy(zero_copy_only=False)
+        order = np.argsort(codes, kind="stable")
+        codes, values = codes[order], values[order]
+        same = codes[1:] == codes[:-1]
+        count += int(((values[1:] < values[:-1]) & same).sum())
+        edges = np.flatnonzero(~same)
+        names = (
+            groups.dictionary.take(pa.array(codes[np.append(edges, -1)])).to_pylist() if len(codes) else []
+        )
+        for name, first, final in zip(names, np.append(0, edges + 1), np.append(edges, -1), strict=False):
+            count += int(name in last and values[first] < last[name])
+            last[name] = values[final]
     return float(count)
 
 

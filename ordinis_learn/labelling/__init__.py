@@ -2,6 +2,7 @@
 
 from ordinis_learn.labelling.columns import (
     FEATURE_PREFIX,
+    TOPIC_COLUMNS,
     EventColumns,
     bar_columns,
     decision_columns,
@@ -26,6 +27,7 @@ __all__ = [
     "FEATURE_PREFIX",
     "LABEL_QUERIES",
     "TIMEFRAME",
+    "TOPIC_COLUMNS",
     "EventColumns",
     "Executions",
     "PriceGrid",

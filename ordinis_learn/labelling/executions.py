@@ -218,7 +218,9 @@ def join_executions(
     with open_queries(threads=threads) as queries:
         decisions = queries.run(_DECISIONS, tables={"risk": told["risk"]})
         asked = {"signals": keys, "decisions": decisions}
-        matches = queries.run(_MATCH, tables={**asked, "intents": told["intents"], "reports": told["reports"]})
+        matches = queries.run(
+            _MATCH, tables={**asked, "intents": told["intents"], "reports": told["reports"]}
+        )
         fills = queries.run(_FILLS, tables={"reports": told["reports"], "matches": matches})
         outcomes = queries.run(_OUTCOMES, tables={**asked, "matches": matches, "fills": fills})
     return Executions(outcomes=outcomes, fills=fills)

@@ -150,11 +150,12 @@ def canonical_order(signals: pa.Table, *, number: Ints, part: Ints | None = None
     order: Ints = np.lexsort((moment, key))
     same = (key[order[1:]] == key[order[:-1]]) & (moment[order[1:]] == moment[order[:-1]])
     if same.any():
-        tied = np.flatnonzero(np.append(same, False) | np.append(False, same))  # noqa: FBT003  values, not flags
+        tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
         rows = order[tied]
         names = ("signal_id", "event_id")
         keyed = pa.table(
-            {"key": key[rows], "moment": moment[rows]} | {name: signals[name].take(pa.array(rows)) for name in names}
+            {"key": key[rows], "moment": moment[rows]}
+            | {name: signals[name].take(pa.array(rows)) for name in names}
         )
         by: Any = [(name, "ascending") for name in keyed.column_names]
         order[tied] = rows[np.asarray(pc.sort_indices(keyed, sort_keys=by))]

@@ -47,7 +47,7 @@ def first_bars(bars: pa.Table) -> pa.Table:
     """
     close = bars["close"]
     fit = pc.and_(pc.equal(bars["tf"], TIMEFRAME), pc.and_(pc.is_finite(close), pc.greater(close, 0.0)))
-    if not pc.all(pc.fill_null(fit, False), min_count=0).as_py():  # noqa: FBT003  a fill value
+    if not pc.all(pc.fill_null(fit, False), min_count=0).as_py():
         bars = bars.filter(fit)
     rows = _firsts(bars)
     if rows is not None:
@@ -178,4 +178,4 @@ def _firsts(bars: pa.Table) -> pa.Array | None:
     by: Any = [(name, "ascending") for name in keyed.column_names]
     order = pc.sort_indices(keyed, sort_keys=by)
     ordered = key[np.asarray(order)]
-    return order.filter(pa.array(np.append(True, ordered[1:] != ordered[:-1])))  # noqa: FBT003  a value
+    return order.filter(pa.array(np.append(True, ordered[1:] != ordered[:-1])))

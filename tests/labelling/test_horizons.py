@@ -235,7 +235,9 @@ def test_the_order_of_rows_changes_no_byte(new_scans, seed):
     signals, bars = scans.table("signals"), scans.table("bars")
     rng = np.random.default_rng(seed)
     mixed = [table.take(rng.permutation(len(table))) for table in (signals, bars)]
-    found = [label_signals(*pair, horizons=(1, 5)).drop_columns("signal_row") for pair in ((signals, bars), mixed)]
+    found = [
+        label_signals(*pair, horizons=(1, 5)).drop_columns("signal_row") for pair in ((signals, bars), mixed)
+    ]
     assert ipc_bytes(found[0]) == ipc_bytes(found[1])
 
 

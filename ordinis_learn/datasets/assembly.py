@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset
 
 from ordinis_learn.datasets.bucket import feature_columns, label_bucket
 from ordinis_learn.datasets.buckets import write_events
@@ -173,6 +172,8 @@ class AssembledFiles:
     @property
     def data(self) -> Any:
         """All rows, read as they are asked for."""
+        import pyarrow.dataset  # noqa: ICN001, PLC0415  imports pandas
+
         paths = [self.folder / file.path for file in self.labelled.files]
         if is_local(self.folder):
             return pyarrow.dataset.dataset([str(path) for path in paths])

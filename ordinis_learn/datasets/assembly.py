@@ -172,7 +172,7 @@ class AssembledFiles:
     @property
     def data(self) -> Any:
         """All rows, read as they are asked for."""
-        import pyarrow.dataset  # noqa: ICN001, PLC0415  imports pandas
+        import pyarrow.dataset  # noqa: PLC0415  imports pandas
 
         paths = [self.folder / file.path for file in self.labelled.files]
         if is_local(self.folder):

@@ -20,9 +20,10 @@ from ordinis_learn.datasets.buckets import bucket_count, split_events, write_eve
 from ordinis_learn.datasets.content import LEAVES, column_types, hash_leaves, leaf_of, leaves_sha256
 from ordinis_learn.datasets.execution import ATTEMPTS, InProcesses, InThreads, open_executor
 from ordinis_learn.datasets.jobs import label_events
-from ordinis_learn.datasets.storage import locate, remove_tree
+from ordinis_learn.datasets.storage import remove_tree
 from ordinis_learn.errors import ConfigInvalid, StoreUnavailable
 from ordinis_learn.labelling import TOPIC_COLUMNS, EventColumns, event_columns
+from ordinis_learn.locations import locate
 from ordinis_learn.records import DatasetWindow
 from ordinis_learn.testing import InMemoryEventLog
 
@@ -168,7 +169,7 @@ def test_a_feature_that_only_other_sessions_carry_gets_no_column(new_desk, windo
     assert found.content_sha256 == assemble(desk.log(), window=window).content_sha256
 
 
-def test_a_window_without_rows(new_desk, tmp_path):
+def test_a_window_without_rows(tmp_path):
     log = InMemoryEventLog(clock=lambda: None)
     window = DatasetWindow(start="2001-01-03", end="2001-01-31", horizons=(1,))
     found = assemble_in_buckets(log, window=window, buckets=2, executor=InThreads(), folder=tmp_path)
@@ -206,7 +207,7 @@ class TestBuilder:
     def _small_buckets(self, monkeypatch):
         monkeypatch.setattr("ordinis_learn.datasets.buckets.ROWS_PER_BUCKET", 40)
 
-    def test_large_and_small_builds_are_one_version(self, build, desk, root, window, monkeypatch):
+    def test_large_and_small_builds_are_one_version(self, build, desk, root, monkeypatch):
         large = build(desk.log())
         assert len(large.files) > 1
         table = open_dataset(large, root=root)
@@ -232,7 +233,7 @@ class TestBuilder:
         assert path.read_bytes() == good
 
 
-def test_a_job_done_twice_leaves_one_file(events, whole, window, tmp_path):
+def test_a_job_done_twice_leaves_one_file(events, window, tmp_path):
     once = label_events(events, window=window, executor=InThreads(), target=str(tmp_path))
     stamps = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     again = label_events(events, window=window, executor=InThreads(2), target=str(tmp_path))
@@ -285,12 +286,13 @@ class TestObjectStorage:
 
     @pytest.fixture
     def root(self):
+        pytest.importorskip("upath", reason="needs the extra [object-storage]")
         url = f"memory://datasets-{uuid4().hex}"
         yield locate(url)
         remove_tree(locate(url))
 
     @pytest.mark.parametrize("rows_per_bucket", [40, 10**6])
-    def test_a_dataset_by_url(self, desk, root, build, tmp_path, monkeypatch, rows_per_bucket):
+    def test_a_dataset_by_url(self, desk, root, build, monkeypatch, rows_per_bucket):
         monkeypatch.setattr("ordinis_learn.datasets.buckets.ROWS_PER_BUCKET", rows_per_bucket)
         manifest = build(desk.log())
         assert build(desk.log()) == manifest

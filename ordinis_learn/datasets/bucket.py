@@ -17,11 +17,11 @@ import pyarrow.compute as pc
 from ordinis_learn.labelling import (
     FEATURE_PREFIX,
     EventColumns,
+    horizon_uniqueness,
     join_executions,
     label_columns,
     net_returns,
     price_grid,
-    sample_uniqueness,
 )
 from ordinis_learn.labelling.sessions import Ints, ranked
 from ordinis_learn.records import DatasetWindow
@@ -150,8 +150,7 @@ def _with_uniqueness(table: pa.Table, *, horizons: Sequence[int]) -> pa.Table:
     _, symbol = ranked(table["symbol"])
     for horizon in horizons:
         labelled = np.asarray(table[f"fwd_ret_{horizon}d"].is_valid())
-        made = number[labelled]
         values = np.zeros(table.num_rows)
-        values[labelled] = sample_uniqueness(made + 2, last=made + 1 + horizon, group=symbol[labelled])
+        values[labelled] = horizon_uniqueness(number[labelled] + 1, group=symbol[labelled], horizon=horizon)
         table = table.append_column(f"uniqueness_{horizon}d", pa.array(values, mask=~labelled))
     return table

@@ -20,7 +20,8 @@ leaf, rows are in canonical order (:func:`~ordinis_learn.labelling.label_columns
 2. the JSON of ``{"columns": [[name, type], ...], "leaves": [[leaf, rows, sha256], ...], "rows": n}``: the leaves that
    have rows, by number, each with the hex SHA-256 over ``ordinis.dataset.leaf.v2``, a zero byte and its column bytes.
    Here a column's validity begins with one byte: ``A`` (all values: nothing more about validity), ``N`` (all null:
-   nothing more about the column) or ``M`` (mixed: one byte per row).
+   nothing more about the column), ``M`` (mixed: one byte per row), or for strings ``C`` (one value on all rows: its
+   length and bytes follow, and nothing more).
 
 MLflow's own digest of a dataset covers its first 10,000 rows and no timestamps; these cover everything.
 """
@@ -57,6 +58,7 @@ LEAVES: Final = 256
 _FORMAT: Final = b"ordinis.dataset.content.v1\x00"
 _BUCKETED: Final = b"ordinis.dataset.content.v2\x00"
 _LEAF: Final = b"ordinis.dataset.leaf.v2\x00"
+_LENGTH_BYTES: Final = 8
 
 Ints = npt.NDArray[np.int64]
 
@@ -149,9 +151,27 @@ def _update(digest: _Digest, *, validity: bytes, values: Sequence[memoryview]) -
     if b"\x01" not in validity:
         digest.update(b"N")
         return
-    digest.update(b"A" if b"\x00" not in validity else b"M" + validity)
+    if b"\x00" in validity:
+        digest.update(b"M" + validity)
+    elif len(values) > 1 and (one := _constant(*values, rows=len(validity))) is not None:
+        digest.update(b"C" + one)
+        return
+    else:
+        digest.update(b"A")
     for piece in values:
         digest.update(piece)
+
+
+def _constant(lengths: memoryview, text: memoryview, *, rows: int) -> bytes | None:
+    """Return the length and the bytes of strings that are all the same; None where they are not."""
+    first = bytes(lengths[:_LENGTH_BYTES])
+    size = int.from_bytes(first, "little")
+    # The second string tells about nearly every column that is not constant.
+    if size * rows != len(text) or (rows > 1 and bytes(text[:size]) != bytes(text[size : 2 * size])):
+        return None
+    one = bytes(text[:size])
+    # As bytes: a memoryview is compared element by element.
+    return first + one if bytes(text) == one * rows and bytes(lengths) == first * rows else None
 
 
 def leaves_sha256(leaves: Mapping[int, Leaf], *, columns: Mapping[str, str]) -> str:

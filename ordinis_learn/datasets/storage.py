@@ -109,14 +109,18 @@ def _write(table: pa.Table, path: Path, *, name: str) -> DatasetFile:
 def _encoding(schema: pa.Schema) -> dict[str, Any]:
     """Choose by column what pays.
 
-    Measured on 282,500 signals: zstd makes 16 columns of doubles 4 % smaller than lz4 and takes twice its time.
-    Dictionaries pay for names that repeat; trying them on ids and doubles costs time and is given up.
+    Measured on 282,500 signals: zstd makes 16 columns of doubles 4 % smaller than lz4 and takes twice its time; dates
+    and times without a dictionary take two thirds of its time. Dictionaries pay for names that repeat.
     """
-    floats = {field.name for field in schema if pa.types.is_floating(field.type)}
+    texts = {field.name for field in schema if _is_text(field.type)}
     return {
-        "compression": {name: "lz4" if name in floats else "zstd" for name in schema.names},
-        "use_dictionary": [name for name in schema.names if name not in floats | UNIQUE],
+        "compression": {name: "zstd" if name in texts else "lz4" for name in schema.names},
+        "use_dictionary": sorted(texts - UNIQUE),
     }
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_dictionary(kind) or pa.types.is_string(kind))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

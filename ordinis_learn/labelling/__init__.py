@@ -20,7 +20,7 @@ from ordinis_learn.labelling.executions import (
 from ordinis_learn.labelling.horizons import LABEL_QUERIES, label_columns, label_signals
 from ordinis_learn.labelling.query import Queries, open_queries
 from ordinis_learn.labelling.sessions import TIMEFRAME, PriceGrid, first_bars, price_grid, session_table
-from ordinis_learn.labelling.uniqueness import effective_samples, sample_uniqueness
+from ordinis_learn.labelling.uniqueness import effective_samples, horizon_uniqueness, sample_uniqueness
 
 __all__ = [
     "EXECUTION_QUERIES",
@@ -37,6 +37,7 @@ __all__ = [
     "effective_samples",
     "event_columns",
     "first_bars",
+    "horizon_uniqueness",
     "intent_columns",
     "join_executions",
     "label_columns",

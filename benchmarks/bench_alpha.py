@@ -20,12 +20,15 @@ import pyarrow.parquet as pq
 from benchmarks import _label_scale as scale
 from benchmarks._harness import compare
 from ordinis_learn.datasets.bucket import label_bucket
-from ordinis_learn.datasets.content import bucketed_sha256
+from ordinis_learn.datasets.buckets import split_events
+from ordinis_learn.datasets.content import hash_leaves, leaf_of
+from ordinis_learn.datasets.execution import InThreads
 from ordinis_learn.datasets.storage import write_parquet
 from ordinis_learn.labelling import EventColumns, first_bars, price_grid, session_table
 from ordinis_learn.labelling.sessions import integers
 from ordinis_learn.records import DatasetWindow
 
+BUCKETS = 8
 STOCKS, SESSIONS, SPANS = 800, 3_500, (5, 10, 20, 60)
 NAMES = ("ret_1", "vol_20", *(f"{name}_{n}" for n in SPANS for name in ("roc", "ma", "std")))
 WINDOW = DatasetWindow(start="2000-01-01", end="2030-01-01", horizons=(1, 5, 20))
@@ -38,12 +41,12 @@ def run(*, quick):
         path = folder / "bars.parquet"
         names = [f"S{number:03d}" for number in range(stocks)]
         pq.write_table(prices(names), path)
-        ours(path, folder / "ours.parquet")
+        ours(path, folder / "ours")
         bare(path, folder / "bare.parquet")
-        check(folder / "ours.parquet", folder / "bare.parquet")
+        check(folder / "ours", folder / "bare.parquet")
         yield compare(
             f"14 features and labels, {stocks} stocks x {SESSIONS:,} days",
-            ours=lambda _: lambda: ours(path, folder / "ours.parquet"),
+            ours=lambda _: lambda: ours(path, folder / "ours"),
             reference_name="bare Polars",
             reference=lambda _: lambda: bare(path, folder / "bare.parquet"),
             runs=1 if quick else 3,
@@ -62,34 +65,43 @@ def prices(names):
 
 
 def ours(path, out):
-    bars = pq.read_table(path)
-    first = first_bars(bars)
-    sessions = session_table(first)
+    parts = split_events(pq.read_table(path), buckets=BUCKETS)
+    executor = InThreads(2)
+    prices = executor.run(first_bars, parts)
+    sessions = session_table(pa.concat_tables([part.select(["session", "closed_at"]) for part in prices]))
+    out.mkdir(exist_ok=True)
+    leaves = {}
+    for found in executor.run(
+        lambda number: label(parts[number], prices[number], sessions, out / f"{number}.parquet"),
+        range(BUCKETS),
+    ):
+        leaves |= found
+    return leaves
+
+
+def label(bars, prices, sessions, path):
     nothing = pa.table({})
+    signals = signals_of(bars, prices, sessions)
     table = label_bucket(
-        EventColumns(
-            signals=signals_of(bars, sessions),
-            bars=nothing,
-            decisions=nothing,
-            intents=nothing,
-            reports=nothing,
-        ),
-        prices=first,
+        EventColumns(signals=signals, bars=nothing, decisions=nothing, intents=nothing, reports=nothing),
+        prices=prices,
         sessions=sessions,
         window=WINDOW,
         features=[f"f_{name}" for name in sorted(NAMES)],
+        part=leaf_of(signals["symbol"]).astype(np.int64),
     )
-    bucketed_sha256(table)
-    write_parquet(table, out)
+    write_parquet(table, path)
+    return hash_leaves(table)
 
 
-def signals_of(bars, sessions):
+def signals_of(bars, prices, sessions):
     """One signal for each bar, with the features known at its close."""
-    grid = price_grid(first_bars(bars), sessions=sessions)
+    grid = price_grid(prices, sessions=sessions)
     at = grid.row_of(bars["symbol"]), grid.numbers(integers(bars["ts_event"]))
     features = {f"f_{name}": values[at] for name, values in features_of(grid.close[:-1, 1:-1]).items()}
     rows = bars.num_rows
-    ids = pa.compute.binary_join_element_wise(bars["symbol"], bars["session"].cast(pa.string()), "-")
+    names = bars["symbol"].cast(pa.string())
+    ids = pa.compute.binary_join_element_wise(names, bars["session"].cast(pa.string()), "-")
     text = {"correlation_id": "c", "model_id": "alpha", "strategy_id": "alpha", "feature_version": "v1"}
     return pa.table(
         {
@@ -122,7 +134,7 @@ def back(close, n):
 def rolling(values, n):
     """Return mean and standard deviation of the last n values, or of as many as there are; NaN where fewer than two."""
     known = ~np.isnan(values)
-    centre = np.nanmean(values, axis=1, keepdims=True)
+    centre = np.nansum(values, axis=1, keepdims=True) / np.maximum(known.sum(axis=1, keepdims=True), 1)
     count, total, square = (
         window_sum(one, n)
         for one in (known, np.where(known, values - centre, 0.0), np.where(known, values - centre, 0.0) ** 2)
@@ -163,7 +175,7 @@ def bare(path, out):
 
 def check(ours, bare):
     """The comparison is void unless both sides say the same."""
-    mine = pl.read_parquet(ours).sort("symbol", "session")
+    mine = pl.read_parquet(ours / "*.parquet").sort("symbol", "session")
     theirs = pl.read_parquet(bare).sort("symbol", "session")
     pairs = {f"f_{name}": name for name in NAMES} | {
         f"fwd_ret_{h}d": f"fwd_ret_{h}d" for h in WINDOW.horizons

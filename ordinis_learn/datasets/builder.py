@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -11,11 +10,18 @@ import pyarrow.compute as pc
 
 from ordinis_learn.datasets.assembly import QUERY_HASH, Assembled, assemble
 from ordinis_learn.datasets.content import column_types, content_sha256
-from ordinis_learn.datasets.expectations import Suite
 from ordinis_learn.datasets.profile import join_quality, label_stats, profile_feature
 from ordinis_learn.datasets.signal_suite import signal_suite, validate_signals
-from ordinis_learn.datasets.store import build_command, publish, published, rejection, restore
-from ordinis_learn.errors import ConfigInvalid, DataMissing
+from ordinis_learn.datasets.store import (
+    build_command,
+    check_dataset_id,
+    publish,
+    published,
+    rejection,
+    require_same_suite,
+    restore,
+)
+from ordinis_learn.errors import DataMissing
 from ordinis_learn.ports import Clock, EventLog
 from ordinis_learn.records import (
     DatasetManifest,
@@ -28,7 +34,6 @@ from ordinis_learn.records import (
 
 __all__ = ["DatasetBuilder"]
 
-_DATASET_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _VERSION_DIGITS: Final = 16
 
 
@@ -77,12 +82,7 @@ class DatasetBuilder:
         StoreUnavailable
             The folder cannot be written.
         """
-        if not _DATASET_ID.fullmatch(dataset_id):
-            raise ConfigInvalid(
-                f"build dataset {dataset_id!r}",
-                found="an id that is not made of letters, digits, '_' and '-' (at most 64)",
-                next_step="choose a plain name, e.g. sp500_core",
-            )
+        check_dataset_id(dataset_id)
         rows = assemble(self._log, window=window)
         stats = label_stats(rows.table, horizons=window.horizons)
         self._require_evidence(dataset_id, window, rows, stats)
@@ -98,7 +98,7 @@ class DatasetBuilder:
         suite = signal_suite(horizons=window.horizons, features=rows.feature_columns)
         known = published(self._root, dataset_id=dataset_id, version=content[:_VERSION_DIGITS])
         if known is not None:
-            _require_same_suite(known, suite)
+            require_same_suite(known, suite_hash=suite.content_hash())
             restore(rows.table, manifest=known, root=self._root)
             return known
         draft = DatasetManifest(
@@ -156,16 +156,6 @@ def _profiles(rows: Assembled) -> dict[str, FeatureProfile]:
 
 def _config_hash(dataset_id: str, window: DatasetWindow) -> str:
     return hash_of({"dataset_id": dataset_id, "window": window.to_json()}, domain="ordinis.dataset.config")
-
-
-def _require_same_suite(known: DatasetManifest, suite: Suite) -> None:
-    if known.suite_hash != suite.content_hash():
-        raise ConfigInvalid(
-            f"build dataset {known.ref} again",
-            found="the same content is on disk, judged by another suite of expectations "
-            f"({known.suite_hash[:16]}...); a manifest is never rewritten",
-            next_step=f"build it under another id, e.g. {known.dataset_id}_2, to have it judged by this release",
-        )
 
 
 def _signal_days(log: EventLog) -> tuple[date, date] | None:

@@ -6,6 +6,7 @@ never rewritten. What is opened is hashed first.
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Final
@@ -16,14 +17,25 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from ordinis_learn.datasets.report import render_report
-from ordinis_learn.errors import DataCorrupt, DatasetRejected, StoreUnavailable
+from ordinis_learn.errors import ConfigInvalid, DataCorrupt, DatasetRejected, StoreUnavailable
 from ordinis_learn.records import DatasetFile, DatasetManifest, DatasetWindow, file_sha256
 
-__all__ = ["build_command", "dataset_folder", "open_dataset", "publish", "published", "rejection", "restore"]
+__all__ = [
+    "build_command",
+    "check_dataset_id",
+    "dataset_folder",
+    "open_dataset",
+    "publish",
+    "published",
+    "rejection",
+    "require_same_suite",
+    "restore",
+]
 
 DATA_FILE: Final = "data.parquet"
 MANIFEST_FILE: Final = "manifest.json"
 REPORT_FILE: Final = "report.html"
+_DATASET_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 def dataset_folder(root: Path, *, dataset_id: str, version: str) -> Path:
@@ -31,7 +43,17 @@ def dataset_folder(root: Path, *, dataset_id: str, version: str) -> Path:
     return root / dataset_id / version
 
 
-def build_command(dataset_id: str, *, window: DatasetWindow) -> str:
+def check_dataset_id(dataset_id: str) -> None:
+    """Refuse an id that cannot be a folder's name with ConfigInvalid."""
+    if not _DATASET_ID.fullmatch(dataset_id):
+        raise ConfigInvalid(
+            f"build dataset {dataset_id!r}",
+            found="an id that is not made of letters, digits, '_' and '-' (at most 64)",
+            next_step="choose a plain name, e.g. sp500_core",
+        )
+
+
+def build_command(dataset_id: str, *, window: DatasetWindow, kind: str = "signal") -> str:
     """Return what to type to build a window.
 
     Examples
@@ -40,12 +62,27 @@ def build_command(dataset_id: str, *, window: DatasetWindow) -> str:
     >>> build_command("core", window=window)
     'ordinis-learn datasets build core --start 2001-01-02 --end 2001-12-31 --horizon 5'
     """
-    if window.as_of is not None:
-        return f"LearningEngine.build_dataset({dataset_id!r}, {window.to_json()})"
-    words = ["ordinis-learn datasets build", dataset_id, f"--start {window.start}", f"--end {window.end}"]
+    words = ["ordinis-learn datasets build", dataset_id]
+    if kind != "signal":
+        words.append(f"--kind {kind}")
+    words += [f"--start {window.start}", f"--end {window.end}"]
     if window.horizons != DatasetWindow.model_fields["horizons"].default:
         words += [f"--horizon {horizon}" for horizon in window.horizons]
-    return " ".join([*words, *(f"--symbol {symbol}" for symbol in window.symbols or ())])
+    words += [f"--symbol {symbol}" for symbol in window.symbols or ()]
+    if window.as_of is not None:
+        words.append(f"--as-of {window.as_of.isoformat()}")
+    return " ".join(words)
+
+
+def require_same_suite(known: DatasetManifest, *, suite_hash: str) -> None:
+    """Refuse to take a published version for one that another suite has judged."""
+    if known.suite_hash != suite_hash:
+        raise ConfigInvalid(
+            f"build dataset {known.ref} again",
+            found="the same content is on disk, judged by another suite of expectations "
+            f"({known.suite_hash[:16]}...); a manifest is never rewritten",
+            next_step=f"build it under another id, e.g. {known.dataset_id}_2, to have it judged by this release",
+        )
 
 
 def open_dataset(manifest: DatasetManifest, *, root: Path) -> pa.Table:
@@ -201,7 +238,7 @@ def _fault(path: Path, *, file: DatasetFile) -> str | None:
 
 
 def _corrupt(manifest: DatasetManifest, *, found: str) -> DataCorrupt:
-    command = build_command(manifest.dataset_id, window=manifest.window)
+    command = build_command(manifest.dataset_id, window=manifest.window, kind=manifest.kind)
     return DataCorrupt(
         f"open dataset {manifest.ref}",
         found=found,

@@ -42,9 +42,11 @@ def measure(
         for entry in suite.expectations
         if entry.measure and not faults.intersection(entry.columns) and present.issuperset(entry.columns)
     ]
-    if measured:
-        numbers = aggregate(rows, [entry.measure for entry in measured], parameters=parameters)
-        found.update(zip((entry.name for entry in measured), numbers, strict=True))
+    # Beside a DISTINCT DuckDB computes everything else of the query twice as slowly.
+    for distinct in (True, False):
+        some = [entry for entry in measured if ("DISTINCT" in entry.measure) is distinct]
+        numbers = aggregate(rows, [entry.measure for entry in some], parameters=parameters) if some else []
+        found.update(zip((entry.name for entry in some), numbers, strict=True))
     return {**found, **given}
 
 

@@ -17,12 +17,13 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from ordinis_learn.datasets.report import render_report
-from ordinis_learn.errors import ConfigInvalid, DataCorrupt, DatasetRejected, StoreUnavailable
+from ordinis_learn.errors import ConfigInvalid, DataCorrupt, DataMissing, DatasetRejected, StoreUnavailable
 from ordinis_learn.records import DatasetFile, DatasetManifest, DatasetWindow, file_sha256
 
 __all__ = [
     "build_command",
     "check_dataset_id",
+    "check_files",
     "dataset_folder",
     "open_dataset",
     "publish",
@@ -35,6 +36,8 @@ __all__ = [
 DATA_FILE: Final = "data.parquet"
 MANIFEST_FILE: Final = "manifest.json"
 REPORT_FILE: Final = "report.html"
+PRUNED_FILE: Final = "pruned.txt"
+"""Says when rows were given up; it is there until they are written again."""
 _DATASET_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -97,11 +100,7 @@ def open_dataset(manifest: DatasetManifest, *, root: Path) -> pa.Table:
     """
     if not manifest.validation.success:
         raise rejection(manifest, asked=f"open dataset {manifest.ref}")
-    folder = dataset_folder(root, dataset_id=manifest.dataset_id, version=manifest.version)
-    for file in manifest.files:
-        fault = _fault(folder / file.path, file=file)
-        if fault is not None:
-            raise _corrupt(manifest, found=fault)
+    folder = check_files(manifest, root=root)
     try:
         table = pa.concat_tables([pq.read_table(folder / file.path) for file in manifest.files])
     except (pa.ArrowInvalid, OSError) as error:
@@ -109,6 +108,24 @@ def open_dataset(manifest: DatasetManifest, *, root: Path) -> pa.Table:
     if table.num_rows != manifest.rows:
         raise _corrupt(manifest, found=f"{table.num_rows} rows where the manifest has {manifest.rows}")
     return table
+
+
+def check_files(manifest: DatasetManifest, *, root: Path) -> Path:
+    """Hash every file of a version; return its folder.
+
+    Raises
+    ------
+    DataMissing
+        The rows were pruned.
+    DataCorrupt
+        A file is missing or not the one that was written.
+    """
+    folder = dataset_folder(root, dataset_id=manifest.dataset_id, version=manifest.version)
+    for file in manifest.files:
+        fault = _fault(folder / file.path, file=file)
+        if fault is not None:
+            raise _pruned(manifest, folder) or _corrupt(manifest, found=fault)
+    return folder
 
 
 def rejection(manifest: DatasetManifest, *, asked: str) -> DatasetRejected:
@@ -203,6 +220,7 @@ def restore(table: pa.Table, *, manifest: DatasetManifest, root: Path) -> None:
                 next_step=f"restore {folder / file.path} from a backup, or build under another dataset id",
             )
         building.replace(folder / file.path)
+        (folder / PRUNED_FILE).unlink(missing_ok=True)
     except OSError as error:
         raise StoreUnavailable(
             f"restore {manifest.ref}", found=str(error), next_step=f"make {folder} writable"
@@ -235,6 +253,20 @@ def _fault(path: Path, *, file: DatasetFile) -> str | None:
     if file_sha256(path) != file.sha256:
         return f"{path} does not have the SHA-256 {file.sha256[:16]}... that was recorded when it was written"
     return None
+
+
+def _pruned(manifest: DatasetManifest, folder: Path) -> DataMissing | None:
+    """Return the error for rows that were given up on purpose, None where the folder does not say so."""
+    note = folder / PRUNED_FILE
+    if not note.is_file():
+        return None
+    command = build_command(manifest.dataset_id, window=manifest.window, kind=manifest.kind)
+    return DataMissing(
+        f"open dataset {manifest.ref}",
+        found=f"its rows were pruned ({note.read_text(encoding='utf-8').strip()}); manifest and hashes are kept",
+        next_step=f"write them again while the event log still has their events: {command}",
+        manifest=manifest,
+    )
 
 
 def _corrupt(manifest: DatasetManifest, *, found: str) -> DataCorrupt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -112,7 +113,7 @@ class DatasetBuilder:
             feature_names=rows.feature_names,
             rows=rows.table.num_rows,
             label_stats=stats,
-            profile=_profiles(rows),
+            profile=_profiles(rows, window.horizons),
             event_range=rows.event_range,
             join_quality=join_quality(rows.table),
             query_hash=QUERY_HASH,
@@ -149,9 +150,11 @@ class DatasetBuilder:
         )
 
 
-def _profiles(rows: Assembled) -> dict[str, FeatureProfile]:
-    columns = zip(rows.feature_names, rows.feature_columns, strict=True)
-    return {name: profile_feature(rows.table[column].to_numpy()) for name, column in columns}
+def _profiles(rows: Assembled, horizons: Sequence[int]) -> dict[str, FeatureProfile]:
+    """Profile the features by their name, and the signed return of each horizon by its column."""
+    columns = dict(zip(rows.feature_names, rows.feature_columns, strict=True))
+    columns |= {name: name for name in (f"signed_ret_{horizon}d" for horizon in horizons)}
+    return {name: profile_feature(rows.table[column].to_numpy()) for name, column in columns.items()}
 
 
 def _config_hash(dataset_id: str, window: DatasetWindow) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -10,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ordinis_learn.datasets import open_dataset
+from ordinis_learn.datasets import DatasetBuilder, open_dataset
 from ordinis_learn.datasets.retention import DatasetFacts, kept_because
 from ordinis_learn.errors import ArtifactMissing, ConfigInvalid, DataCorrupt, DataMissing, RolloutDenied
-from ordinis_learn.records import Actor, ModelArtifact, State
+from ordinis_learn.records import Actor, DatasetWindow, ModelArtifact, State
 from ordinis_learn.testing.catalogue import InMemoryCatalogue
 from ordinis_learn.use_cases import dataset_retention
 from ordinis_registry import GovernanceDatabase, SqlCatalogue, SqlLedger
@@ -33,10 +34,26 @@ class States:
         return self.known[name, version]
 
 
+@pytest.fixture(scope="module")
+def built(new_desk, tmp_path_factory):
+    """A dataset that no test changes, and its root."""
+    folder = tmp_path_factory.mktemp("built")
+    window = DatasetWindow(start="2001-01-03", end="2001-01-31", horizons=(1, 5))
+    builder = DatasetBuilder(
+        new_desk().log(),
+        root=folder,
+        min_samples=50,
+        code_commit="0" * 40,
+        clock=lambda: datetime(2003, 1, 1, tzinfo=UTC),
+    )
+    return builder.build("core", window), folder
+
+
 @pytest.fixture(params=["memory", "sqlite"])
-def bench(request, build, desk, root, tmp_path):
+def bench(request, built, root, tmp_path):
     """A home with one dataset, whose clock the test turns."""
-    manifest = build(desk.log())
+    manifest, made = built
+    shutil.copytree(made, root)
     now = [manifest.created_at]
     database = None
     if request.param == "sqlite":

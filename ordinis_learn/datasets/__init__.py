@@ -3,6 +3,7 @@
 from ordinis_learn.datasets.builder import DatasetBuilder
 from ordinis_learn.datasets.content import bucketed_sha256, content_sha256
 from ordinis_learn.datasets.profile import profile_feature
+from ordinis_learn.datasets.rag_eval import RagEvalBuilder
 from ordinis_learn.datasets.splits import Split, purged_walk_forward
 from ordinis_learn.datasets.store import dataset_folder, open_dataset
 from ordinis_learn.labelling import FEATURE_PREFIX
@@ -10,6 +11,7 @@ from ordinis_learn.labelling import FEATURE_PREFIX
 __all__ = [
     "FEATURE_PREFIX",
     "DatasetBuilder",
+    "RagEvalBuilder",
     "Split",
     "bucketed_sha256",
     "content_sha256",

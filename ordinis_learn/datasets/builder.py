@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import date
 from pathlib import Path
@@ -15,12 +14,19 @@ import pyarrow.compute as pc
 from ordinis_learn.datasets.assembly import QUERY_HASH, Rows, assemble, assemble_in_buckets
 from ordinis_learn.datasets.buckets import bucket_count
 from ordinis_learn.datasets.execution import Executor, open_executor
-from ordinis_learn.datasets.expectations import Suite
 from ordinis_learn.datasets.profile import join_quality, label_stats, profile_feature
 from ordinis_learn.datasets.signal_suite import signal_suite, validate_signals
 from ordinis_learn.datasets.storage import remove_tree
-from ordinis_learn.datasets.store import build_command, publish, published, rejection, restore
-from ordinis_learn.errors import ConfigInvalid, DataMissing
+from ordinis_learn.datasets.store import (
+    build_command,
+    check_dataset_id,
+    publish,
+    published,
+    rejection,
+    require_same_suite,
+    restore,
+)
+from ordinis_learn.errors import DataMissing
 from ordinis_learn.ports import Clock, EventLog
 from ordinis_learn.records import (
     DatasetManifest,
@@ -33,7 +39,6 @@ from ordinis_learn.records import (
 
 __all__ = ["DatasetBuilder"]
 
-_DATASET_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _VERSION_DIGITS: Final = 16
 
 
@@ -93,12 +98,7 @@ class DatasetBuilder:
         StoreUnavailable
             The folder cannot be written.
         """
-        if not _DATASET_ID.fullmatch(dataset_id):
-            raise ConfigInvalid(
-                f"build dataset {dataset_id!r}",
-                found="an id that is not made of letters, digits, '_' and '-' (at most 64)",
-                next_step="choose a plain name, e.g. sp500_core",
-            )
+        check_dataset_id(dataset_id)
         with self._assembled(window) as rows:
             names = [f"{name}_{h}d" for h in window.horizons for name in ("signed_ret", "uniqueness")]
             stats = label_stats(rows.read(names), horizons=window.horizons)
@@ -132,7 +132,7 @@ class DatasetBuilder:
         suite = signal_suite(horizons=window.horizons, features=rows.feature_columns)
         known = published(self._root, dataset_id=dataset_id, version=content[:_VERSION_DIGITS])
         if known is not None:
-            _require_same_suite(known, suite)
+            require_same_suite(known, suite_hash=suite.content_hash())
             restore(rows, manifest=known, root=self._root)
             return known
         draft = DatasetManifest(
@@ -146,7 +146,7 @@ class DatasetBuilder:
             feature_names=rows.feature_names,
             rows=rows.num_rows,
             label_stats=stats,
-            profile=_profiles(rows),
+            profile=_profiles(rows, window.horizons),
             event_range=rows.event_range,
             join_quality=join_quality(rows.read(["join_quality"])),
             query_hash=QUERY_HASH,
@@ -183,23 +183,15 @@ class DatasetBuilder:
         )
 
 
-def _profiles(rows: Rows) -> dict[str, FeatureProfile]:
-    columns = zip(rows.feature_names, rows.feature_columns, strict=True)
-    return {name: profile_feature(rows.read([column])[column].to_numpy()) for name, column in columns}
+def _profiles(rows: Rows, horizons: Sequence[int]) -> dict[str, FeatureProfile]:
+    """Profile the features by their name, and the signed return of each horizon by its column."""
+    columns = dict(zip(rows.feature_names, rows.feature_columns, strict=True))
+    columns |= {name: name for name in (f"signed_ret_{horizon}d" for horizon in horizons)}
+    return {name: profile_feature(rows.read([column])[column].to_numpy()) for name, column in columns.items()}
 
 
 def _config_hash(dataset_id: str, window: DatasetWindow) -> str:
     return hash_of({"dataset_id": dataset_id, "window": window.to_json()}, domain="ordinis.dataset.config")
-
-
-def _require_same_suite(known: DatasetManifest, suite: Suite) -> None:
-    if known.suite_hash != suite.content_hash():
-        raise ConfigInvalid(
-            f"build dataset {known.ref} again",
-            found="the same content is on disk, judged by another suite of expectations "
-            f"({known.suite_hash[:16]}...); a manifest is never rewritten",
-            next_step=f"build it under another id, e.g. {known.dataset_id}_2, to have it judged by this release",
-        )
 
 
 def _signal_days(log: EventLog) -> tuple[date, date] | None:

@@ -20,15 +20,19 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-__all__ = ["COPY", "LOOK_AHEAD", "SUSPICIOUS", "allowed", "associations", "correlation"]
+from ordinis_learn.datasets.totals import aggregate, quoted
+
+__all__ = ["COPY", "LOOK_AHEAD", "SUSPICIOUS", "allowed", "associations", "correlations"]
 
 LOOK_AHEAD: Final = 0.5
 SUSPICIOUS: Final = 0.2
 COPY: Final = 0.999
-_SAMPLE_ROWS: Final = 200_000
+_SAMPLE_ROWS: Final = 50_000
 _STANDARD_ERRORS: Final = 5.0
+_ROUNDING: Final = 1e-12
 
 Column = npt.NDArray[np.float64]
+Matrix = npt.NDArray[np.float64]
 
 
 def allowed(limit: float, *, effective_samples: float) -> float:
@@ -51,7 +55,8 @@ def associations(rows: Any, *, features: Sequence[str], horizons: Sequence[int])
     ----------
     rows : pa.Table or pyarrow.dataset.Dataset
         With the features, and ``fwd_ret``, ``signed_ret`` and ``uniqueness`` per horizon; labels that are not
-        there are not compared. At most 200,000 rows are looked at, drawn evenly with a fixed seed.
+        there are not compared. At most 50,000 rows are looked at, drawn evenly with a fixed seed; that puts the
+        standard error of a correlation below 0.005.
     features : sequence of str
         Column names.
     horizons : sequence of int
@@ -65,71 +70,100 @@ def associations(rows: Any, *, features: Sequence[str], horizons: Sequence[int])
     """
     present = [name for name in features if _is_float(rows, name)]
     labels = [f"{kind}_{h}d" for h in horizons for kind in ("fwd_ret", "signed_ret")]
-    weights = {f"{h}d": f"uniqueness_{h}d" for h in horizons}
-    wanted = [name for name in (*labels, *weights.values()) if _is_float(rows, name)]
-    sample, share = _sample(rows, columns=[*present, *wanted])
-    evidence = {
-        suffix: float(np.nansum(sample[name])) / share for suffix, name in weights.items() if name in sample
-    }
+    labels = [name for name in labels if _is_float(rows, name)]
+    if not present or not labels:
+        return {f"{name}({feature})": 0.0 for feature in present for name in ("look_ahead", "suspicious")}
+    sample = _sample(rows, columns=[*present, *labels])
+    evidence = _effective_samples(rows, [f"uniqueness_{name.rsplit('_', 1)[1]}" for name in labels])
+    strength = correlations(
+        np.column_stack([sample[name] for name in present]),
+        np.column_stack([sample[name] for name in labels]),
+    )
     found: dict[str, float] = {}
-    for feature in present:
-        known = [
-            (correlation(sample[feature], sample[label]), evidence.get(label.rsplit("_", 1)[1], 0.0))
-            for label in labels
-            if label in sample
-        ]
-        for name, limit in (("look_ahead", LOOK_AHEAD), ("suspicious", SUSPICIOUS)):
-            ratios = [rho / allowed(limit, effective_samples=n) for rho, n in known]
-            found[f"{name}({feature})"] = max(ratios, default=0.0)
+    for name, limit in (("look_ahead", LOOK_AHEAD), ("suspicious", SUSPICIOUS)):
+        ceiling = np.array([allowed(limit, effective_samples=n) for n in evidence])
+        worst = (strength / ceiling).max(axis=1)
+        found |= {f"{name}({feature})": float(value) for feature, value in zip(present, worst, strict=True)}
     return found
 
 
-def correlation(one: Column, other: Column) -> float:
-    """Return the larger of |Pearson| and |rank correlation| over pairs that are finite; 0 where undefined.
+def correlations(left: Matrix, right: Matrix) -> Matrix:
+    """Return the larger of |Pearson| and |rank correlation| of every pair of columns.
+
+    Parameters
+    ----------
+    left : float64 array, shape (n, F)
+    right : float64 array, shape (n, L)
+        Rows where one of a pair is not finite are left out of that pair.
+
+    Returns
+    -------
+    float64 array, shape (F, L)
+        In [0, 1]; 0 where undefined: a constant column, or fewer than three rows.
 
     Examples
     --------
-    >>> x = np.array([1.0, 2.0, 3.0, np.nan, 50.0])
-    >>> round(correlation(x, -(x**3)), 6)
-    1.0
+    >>> x = np.array([[1.0], [2.0], [3.0], [np.nan], [50.0]])
+    >>> correlations(x, -(x**3)).round(6).tolist()
+    [[1.0]]
     """
-    both = np.isfinite(one) & np.isfinite(other)
-    left, right = one[both], other[both]
-    return max(_pearson(left, right), _pearson(_ranks(left), _ranks(right)))
+    ranked = _pearson(_ranks(left), _ranks(right))
+    return np.maximum(_pearson(left, right), ranked)
 
 
-def _pearson(left: Column, right: Column) -> float:
-    if len(left) < 3 or left.min() == left.max() or right.min() == right.max():
-        return 0.0
+def _pearson(left: Matrix, right: Matrix) -> Matrix:
+    x, x_known = _standardised(left)
+    y, y_known = _standardised(right)
+    n = x_known.T @ y_known
+    with np.errstate(divide="ignore", invalid="ignore"):
+        covariance = x.T @ y - (x.T @ y_known) * (x_known.T @ y) / n
+        x_spread = (x**2).T @ y_known - (x.T @ y_known) ** 2 / n
+        y_spread = x_known.T @ (y**2) - (x_known.T @ y) ** 2 / n
+        rho = np.abs(covariance) / np.sqrt(x_spread * y_spread)
+    defined = (n >= 3) & (x_spread > _ROUNDING * n) & (y_spread > _ROUNDING * n)
+    return np.where(defined, np.minimum(rho, 1.0), 0.0)
+
+
+def _standardised(values: Matrix) -> tuple[Matrix, Matrix]:
+    """Return columns with mean 0 and spread 1, 0 where not finite, and where they are finite (1 or 0)."""
+    known = np.isfinite(values)
+    count = np.maximum(known.sum(axis=0), 1)
+    plain = np.where(known, values, 0.0)
     # To the unit interval first: squares of very large or very small values leave the range of floats.
-    left = (left - left.mean()) / np.abs(left).max()
-    right = (right - right.mean()) / np.abs(right).max()
-    scale = math.sqrt(float(left @ left) * float(right @ right))
-    return min(abs(float(left @ right)) / scale, 1.0) if scale > 0 else 0.0
+    largest = np.abs(plain).max(axis=0, initial=0.0)
+    plain = plain / np.where(largest > 0, largest, 1.0)
+    centred = np.where(known, plain - plain.sum(axis=0) / count, 0.0)
+    spread = np.sqrt((centred**2).sum(axis=0) / count)
+    return centred / np.where(spread > _ROUNDING, spread, 1.0), known.astype(np.float64)
 
 
-def _ranks(values: Column) -> Column:
-    """Return average ranks; equal values share theirs."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[inverse], dtype=np.float64)
+def _ranks(values: Matrix) -> Matrix:
+    """Return average ranks per column, NaN where not finite; equal values share their rank."""
+    ranks = np.full(values.shape, np.nan)
+    for number in range(values.shape[1]):
+        known = np.isfinite(values[:, number])
+        _, inverse, counts = np.unique(values[known, number], return_inverse=True, return_counts=True)
+        ranks[known, number] = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
+    return ranks
 
 
-def _sample(rows: Any, *, columns: Sequence[str]) -> tuple[dict[str, Column], float]:
-    total = rows.num_rows if isinstance(rows, pa.Table) else rows.count_rows()
+def _sample(rows: Any, *, columns: Sequence[str]) -> dict[str, Column]:
+    is_table = isinstance(rows, pa.Table)
+    total = rows.num_rows if is_table else rows.count_rows()
+    chosen = np.arange(total)
     if total > _SAMPLE_ROWS:
-        chosen = np.random.default_rng(0).choice(total, size=_SAMPLE_ROWS, replace=False)
-        taken = np.sort(chosen)
-        table = (
-            rows.select(list(columns)).take(taken)
-            if isinstance(rows, pa.Table)
-            else rows.take(taken, columns=list(columns))
-        )
-    else:
-        table = (
-            rows.select(list(columns)) if isinstance(rows, pa.Table) else rows.to_table(columns=list(columns))
-        )
-    share = table.num_rows / total if total else 1.0
-    return {name: np.asarray(table[name].to_numpy(), dtype=np.float64) for name in columns}, share
+        chosen = np.sort(np.random.default_rng(0).choice(total, size=_SAMPLE_ROWS, replace=False))
+    names = list(columns)
+    table = rows.select(names).take(chosen) if is_table else rows.take(chosen, columns=names)
+    return {name: np.asarray(table[name].to_numpy(), dtype=np.float64) for name in names}
+
+
+def _effective_samples(rows: Any, weights: Sequence[str]) -> list[float]:
+    """Return the sum of each weight, 0 for one that is not there."""
+    known = sorted({name for name in weights if _is_float(rows, name)})
+    sums = [f"sum({quoted(name)}) FILTER (WHERE isfinite({quoted(name)}))" for name in known]
+    found = dict(zip(known, aggregate(rows, sums), strict=True)) if known else {}
+    return [found.get(name) or 0.0 for name in weights]
 
 
 def _is_float(rows: Any, name: str) -> bool:

@@ -131,7 +131,10 @@ class DatasetValidation(Record):
 
 
 class DatasetManifest(Record):
-    """The identity of a dataset; ``content_sha256`` covers every value of every row in order."""
+    """The identity of a dataset; ``content_sha256`` covers every value of every row in order.
+
+    ``left_out`` counts the events that could not become a row, by reason.
+    """
 
     schema_version: Literal["1.0.0"] = "1.0.0"
     dataset_id: str
@@ -153,6 +156,7 @@ class DatasetManifest(Record):
     suite_hash: Sha256
     validation: DatasetValidation
     created_at: UtcDatetime
+    left_out: dict[str, int] = Field(default_factory=dict)
 
     @property
     def ref(self) -> str:

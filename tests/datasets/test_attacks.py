@@ -247,7 +247,6 @@ def test_a_suspicion_is_reported_and_rejects_nothing(good):
     found = verdict(big)
     assert found.success
     assert "suspicious(f_ret_1)" in found.warnings
-    assert "repeated_opinion" in found.warnings
 
 
 def test_one_crash_among_many_rows_is_a_warning(good):

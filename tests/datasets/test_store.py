@@ -25,6 +25,9 @@ def test_the_command_says_everything_that_is_not_a_default():
     assert command.endswith("core --start 2001-01-02 --end 2001-12-31 --symbol AAPL --symbol XOM")
 
 
-def test_a_moment_of_knowledge_needs_the_library():
+def test_a_moment_of_knowledge_is_part_of_the_command():
     window = DatasetWindow(start="2001-01-02", end="2001-12-31", as_of="2002-01-01T00:00:00Z")
-    assert build_command("core", window=window).startswith("LearningEngine.build_dataset('core', {")
+    assert build_command("rag", window=window, kind="rag_eval") == (
+        "ordinis-learn datasets build rag --kind rag_eval --start 2001-01-02 --end 2001-12-31 "
+        "--as-of 2002-01-01T00:00:00+00:00"
+    )

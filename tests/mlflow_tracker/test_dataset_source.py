@@ -12,7 +12,8 @@ import pyarrow as pa
 import pytest
 
 from ordinis_learn.datasets import dataset_folder
-from ordinis_learn.datasets.content import column_types, content_sha256
+from ordinis_learn.datasets.content import bucketed_sha256, column_types
+from ordinis_learn.datasets.storage import TableFile
 from ordinis_learn.datasets.store import publish
 from ordinis_learn.errors import ConfigInvalid, DataCorrupt, DataMissing, DatasetRejected
 from ordinis_mlflow.dataset_source import SOURCE_TYPE, OrdinisDatasetSource
@@ -23,7 +24,7 @@ def stored(manifest, tmp_path, monkeypatch):
     """A version on disk, below a home; with its folder."""
     monkeypatch.setenv("ORDINIS_HOME", str(tmp_path))
     table = pa.table({"symbol": ["KO", "XOM"], "f_ret_5": [0.1, -0.2]})
-    content = content_sha256(table)
+    content = bucketed_sha256(table)
     draft = manifest.model_copy(
         update={
             "rows": 2,
@@ -34,7 +35,7 @@ def stored(manifest, tmp_path, monkeypatch):
         }
     )
     root = tmp_path / "data" / "datasets"
-    written = publish(table, root=root, draft=draft)
+    written = publish(TableFile(table=table), root=root, draft=draft)
     return written, dataset_folder(root, dataset_id=written.dataset_id, version=written.version)
 
 

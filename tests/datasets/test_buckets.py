@@ -274,6 +274,7 @@ class TestDask:
         assert found.content_sha256 == whole.content_sha256
         assert sum(file.rows for file in found.files) == whole.num_rows
 
+    @pytest.mark.slow
     def test_a_scheduler_that_is_not_there(self):
         pytest.importorskip("distributed", reason="needs the extra [dask]")
         with pytest.raises(StoreUnavailable) as caught, open_executor("tcp://127.0.0.1:9"):

@@ -51,7 +51,8 @@ class LearningEngine:
         """Build and check a labelled dataset; return its reference ``dataset_id@version``.
 
         ``window`` has ``start`` and ``end`` (sessions, inclusive) and optionally ``horizons``
-        (sessions, default 1, 5, 20), ``symbols`` and ``as_of`` (aware moment of knowledge).
+        (sessions, default 1, 5, 20), ``symbols``, ``as_of`` (aware moment of knowledge) and ``kind``
+        (``signal``, or ``rag_eval`` for answers of language models).
 
         Raises
         ------

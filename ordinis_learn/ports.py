@@ -406,6 +406,18 @@ class Catalogue(Protocol):
         """Return a manifest by ``dataset_id@version``, or the newest by bare ``dataset_id``; else DataMissing."""
         ...
 
+    def datasets(self) -> Sequence[DatasetManifest]:
+        """Return every manifest, oldest first."""
+        ...
+
+    def record_dataset(self, action: str, *, actor: Actor, body: Mapping[str, Any]) -> AuditRecord:
+        """Record in the ledger what is done to a dataset's rows (``dataset.…``); ``body["ref"]`` names it."""
+        ...
+
+    def dataset_records(self) -> Sequence[AuditRecord]:
+        """Return what :meth:`record_dataset` recorded, oldest first."""
+        ...
+
     def add_artifact(self, artifact: ModelArtifact) -> None:
         """Remember a model artifact."""
         ...

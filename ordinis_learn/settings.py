@@ -22,6 +22,7 @@ from pydantic_settings import (
 )
 
 from ordinis_learn.errors import ConfigInvalid
+from ordinis_learn.locations import locate
 
 __all__ = ["Settings", "load_settings"]
 
@@ -70,6 +71,9 @@ class Settings(BaseSettings):
     learn_events_url: str | None = _key(None, "LEARN_EVENTS_URL")
     learn_seal_buckets: int = _key(4, "LEARN_SEAL_BUCKETS", ge=1, le=1024)
     learn_dataset_retention_days: int = _key(365, "LEARN_DATASET_RETENTION_DAYS", ge=90, le=365)
+    learn_datasets_url: str | None = _key(None, "LEARN_DATASETS_URL", pattern=r"^[a-z0-9+]+://")
+    learn_dataset_workers: int | None = _key(None, "LEARN_DATASET_WORKERS", ge=1)
+    learn_dask_scheduler: str | None = _key(None, "LEARN_DASK_SCHEDULER")
     learn_retired_models_kept: int = _key(10, "LEARN_RETIRED_MODELS_KEPT", ge=1)
     learn_bus_url: str = _key("memory://", "LEARN_BUS_URL")
     learn_bus_topics: tuple[str, ...] = _key(_BUS_TOPICS, "LEARN_BUS_TOPICS", min_length=1)
@@ -117,8 +121,8 @@ class Settings(BaseSettings):
 
     @property
     def datasets_dir(self) -> Path:
-        """``<dataset_id>/<version>/`` below it."""
-        return self.home / "data" / "datasets"
+        """``<dataset_id>/<version>/`` below it; on object storage where ``LEARN_DATASETS_URL`` says so."""
+        return locate(self.learn_datasets_url or self.home / "data" / "datasets")
 
     @property
     def models_dir(self) -> Path:

@@ -2,70 +2,101 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from typing import Final
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ordinis_learn.datasets.features import FEATURE_PREFIX, FEATURE_QUERIES, read_features
+from ordinis_learn.datasets.bucket import feature_columns, label_bucket
+from ordinis_learn.datasets.buckets import write_events
+from ordinis_learn.datasets.content import bucketed_sha256, column_types
+from ordinis_learn.datasets.execution import Executor
+from ordinis_learn.datasets.jobs import LabelledFiles, label_events
+from ordinis_learn.datasets.storage import TableFile, is_local, move, read_parquet
 from ordinis_learn.labelling import (
     EXECUTION_QUERIES,
+    FEATURE_PREFIX,
     LABEL_QUERIES,
-    join_executions,
-    label_signals,
-    net_returns,
-    sample_uniqueness,
+    TOPIC_COLUMNS,
+    event_columns,
+    first_bars,
+    session_table,
 )
 from ordinis_learn.ports import EventLog
-from ordinis_learn.records import DatasetWindow, EventRange, Topic, hash_of
+from ordinis_learn.records import DatasetFile, DatasetWindow, EventRange, Topic, hash_of
 
-__all__ = ["QUERY_HASH", "Assembled", "assemble"]
+if TYPE_CHECKING:
+    from upath import UPath
 
-TOPICS: Final = (Topic.SIGNAL, Topic.BAR, Topic.RISK, Topic.INTENT, Topic.EXECUTION)
-QUERY_HASH: Final = hash_of(
-    [*LABEL_QUERIES, *EXECUTION_QUERIES, *FEATURE_QUERIES], domain="ordinis.dataset.queries"
-)
-"""One hash over every SQL text that has a part in a dataset."""
+__all__ = [
+    "QUERY_HASH",
+    "Assembled",
+    "AssembledFiles",
+    "LogReader",
+    "Rows",
+    "assemble",
+    "assemble_in_buckets",
+]
 
-_KEYS: Final = (
-    "signal_id",
-    "symbol",
-    "session",
-    "ts_signal",
-    "direction",
-    "confidence",
-    "model_id",
-    "strategy_id",
-    "feature_version",
-)
-_EXECUTION: Final = (
-    "allowed",
-    "order_id",
-    "filled_qty",
-    "avg_fill_price",
-    "fees",
-    "slippage",
-    "join_quality",
-)
-_LABEL: Final = (
-    "fwd_ret",
-    "signed_ret",
-    "risk_adj",
-    "net_ret",
-    "label_start",
-    "label_end",
-    "label_available_at",
-    "uniqueness",
-)
+QUERY_HASH: Final = hash_of([*LABEL_QUERIES, *EXECUTION_QUERIES], domain="ordinis.dataset.queries")
+"""One hash over every SQL text and every set of rules that has a part in a dataset."""
+
+
+class Rows(Protocol):
+    """The rows of a dataset that has no name yet."""
+
+    @property
+    def event_range(self) -> EventRange:
+        """The events they came from."""
+        ...
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The features' own names."""
+        ...
+
+    @property
+    def feature_columns(self) -> tuple[str, ...]:
+        """The names of the feature columns, in the order of ``feature_names``."""
+        ...
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """Arrow type by column, in order."""
+        ...
+
+    @property
+    def num_rows(self) -> int:
+        """How many there are."""
+        ...
+
+    @property
+    def content_sha256(self) -> str:
+        """The identity of the rows; see :mod:`ordinis_learn.datasets.content`."""
+        ...
+
+    @property
+    def data(self) -> Any:
+        """All rows: a ``pa.Table``, or a ``pyarrow.dataset.Dataset`` that is not in memory."""
+        ...
+
+    def read(self, names: Sequence[str]) -> pa.Table:
+        """Return some columns of all rows."""
+        ...
+
+    def place(self, folder: Path) -> tuple[DatasetFile, ...]:
+        """Put the data files into a folder, once."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Assembled:
-    """The rows, the names of their features (without prefix), and the events they came from."""
+    """Rows in memory; see :class:`Rows`."""
 
     table: pa.Table
     feature_names: tuple[str, ...]
@@ -76,92 +107,165 @@ class Assembled:
         """The names of the feature columns, in the order of ``feature_names``."""
         return tuple(FEATURE_PREFIX + name for name in self.feature_names)
 
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """Arrow type by column, in order."""
+        return column_types(self.table)
+
+    @property
+    def num_rows(self) -> int:
+        """How many there are."""
+        return int(self.table.num_rows)
+
+    @cached_property
+    def content_sha256(self) -> str:
+        """The identity of the rows."""
+        return bucketed_sha256(self.table)
+
+    @property
+    def data(self) -> pa.Table:
+        """All rows."""
+        return self.table
+
+    def read(self, names: Sequence[str]) -> pa.Table:
+        """Return some columns."""
+        return self.table.select(names)
+
+    def place(self, folder: Path) -> tuple[DatasetFile, ...]:
+        """Write one file."""
+        return TableFile(table=self.table).place(folder)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AssembledFiles:
+    """Rows in one Parquet file per bucket of symbols; see :class:`Rows`."""
+
+    folder: Path
+    labelled: LabelledFiles
+    event_range: EventRange
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The features' own names."""
+        return tuple(name.removeprefix(FEATURE_PREFIX) for name in self.labelled.features)
+
+    @property
+    def feature_columns(self) -> tuple[str, ...]:
+        """The names of the feature columns, in the order of ``feature_names``."""
+        return self.labelled.features
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """Arrow type by column, in order."""
+        return self.labelled.columns
+
+    @property
+    def num_rows(self) -> int:
+        """How many there are."""
+        return self.labelled.rows
+
+    @property
+    def content_sha256(self) -> str:
+        """The identity of the rows."""
+        return self.labelled.content_sha256
+
+    @property
+    def data(self) -> Any:
+        """All rows, read as they are asked for."""
+        import pyarrow.dataset  # noqa: PLC0415  imports pandas
+
+        paths = [self.folder / file.path for file in self.labelled.files]
+        if is_local(self.folder):
+            return pyarrow.dataset.dataset([str(path) for path in paths])
+        remote = cast("list[UPath]", paths)
+        return pyarrow.dataset.dataset([path.path for path in remote], filesystem=remote[0].fs)
+
+    def read(self, names: Sequence[str]) -> pa.Table:
+        """Return some columns of all files."""
+        tables = [read_parquet(self.folder / file.path, columns=names) for file in self.labelled.files]
+        return pa.concat_tables(tables)
+
+    def place(self, folder: Path) -> tuple[DatasetFile, ...]:
+        """Move the files."""
+        for file in self.labelled.files:
+            move(self.folder / file.path, folder / file.path)
+        return self.labelled.files
+
+
+class LogReader:
+    """What a window needs of a log, at one position; remembers what it has read.
+
+    The position is taken when the reader is made, and nothing later is looked at, so events that arrive meanwhile do
+    not matter. Only what was known at ``window.as_of`` is read. Signals count by their session, not by the date of
+    their time stamp.
+
+    Parameters
+    ----------
+    log : EventLog
+        Read topic by topic.
+    window : DatasetWindow
+        Where reading begins, and the moment of knowledge.
+    """
+
+    def __init__(self, log: EventLog, *, window: DatasetWindow) -> None:
+        self._log = log
+        self._position = log.position()
+        # A session closes less than a day before its date begins in UTC, wherever the venue is.
+        self._start = datetime.combine(window.start, time(), tzinfo=UTC) - timedelta(days=1)
+        self._end = None if window.as_of is None else window.as_of + timedelta(microseconds=1)
+        self._spans: dict[Topic, tuple[int, datetime | None, datetime | None]] = {}
+
+    def read(self, topic: Topic) -> pa.Table:
+        """Return a topic's events as typed columns."""
+        bounds: dict[str, Any] = {"start": self._start, "end": self._end, "until_position": self._position}
+        events = self._log.read_columns(topic, **bounds)
+        span = pc.min_max(events["ts_event"]).as_py()
+        self._spans[topic] = (events.num_rows, span["min"], span["max"])
+        return events
+
+    def event_range(self) -> EventRange:
+        """Return what was read."""
+        firsts = [first for _, first, _ in self._spans.values() if first is not None]
+        lasts = [last for _, _, last in self._spans.values() if last is not None]
+        return EventRange(
+            types=tuple(topic.value for topic in TOPIC_COLUMNS),
+            count=sum(rows for rows, _, _ in self._spans.values()),
+            first=min(firsts, default=None),
+            last=max(lasts, default=None),
+            log_position=self._position,
+        )
+
 
 def assemble(log: EventLog, *, window: DatasetWindow) -> Assembled:
-    """Read a window from the log and label it.
-
-    The log's position is read first and nothing later is looked at, so events that arrive meanwhile do not
-    matter. Only what was known at ``window.as_of`` is read. Signals count by their session, not by the date
-    of their time stamp.
-    """
-    position = log.position()
-    # A session closes less than a day before its date begins in UTC, wherever the venue is.
-    start = datetime.combine(window.start, time(), tzinfo=UTC) - timedelta(days=1)
-    end = None if window.as_of is None else window.as_of + timedelta(microseconds=1)
-    events = {
-        topic: log.scan(topic, start=start, end=end, until_position=position).combine_chunks()
-        for topic in TOPICS
-    }
-    labels = label_signals(
-        events[Topic.SIGNAL], events[Topic.BAR], horizons=window.horizons, as_of=window.as_of
+    """Read a window from the log and label it in memory, as one bucket."""
+    reader = LogReader(log, window=window)
+    events = event_columns(reader.read)
+    prices = first_bars(events.bars)
+    table = label_bucket(
+        events,
+        prices=prices,
+        sessions=session_table(prices),
+        window=window,
+        features=feature_columns(events.signals),
     )
-    table = _with_executions(labels.filter(_within(labels, window)), events=events, horizons=window.horizons)
-    features = read_features(_only(events[Topic.SIGNAL], table["event_id"]))
-    names = [name for name in features.column_names if name != "event_id"]
-    table = _attach(table, features, names=names)
-    for horizon in window.horizons:
-        table = table.append_column(f"uniqueness_{horizon}d", _uniqueness(table, horizon))
-    labels_order = [f"{name}_{horizon}d" for horizon in window.horizons for name in _LABEL]
+    unused = [name for name in feature_columns(table) if table[name].null_count == table.num_rows]
+    table = table.drop_columns(unused).combine_chunks()
     return Assembled(
-        table=table.select([*_KEYS, *names, *_EXECUTION, *labels_order]).combine_chunks(),
-        feature_names=tuple(name.removeprefix(FEATURE_PREFIX) for name in names),
-        event_range=_event_range(events, position),
+        table=table,
+        feature_names=tuple(name.removeprefix(FEATURE_PREFIX) for name in feature_columns(table)),
+        event_range=reader.event_range(),
     )
 
 
-def _within(labels: pa.Table, window: DatasetWindow) -> pa.ChunkedArray:
-    session = labels["session"]
-    inside = pc.and_(pc.greater_equal(session, window.start), pc.less_equal(session, window.end))
-    if window.symbols is not None:
-        inside = pc.and_(inside, pc.is_in(labels["symbol"], value_set=pa.array(window.symbols, pa.string())))
-    return inside
+def assemble_in_buckets(
+    log: EventLog, *, window: DatasetWindow, buckets: int, executor: Executor, folder: Path
+) -> AssembledFiles:
+    """Read a window from the log, and label it in buckets of symbols; all files are below the folder.
 
-
-def _with_executions(labels: pa.Table, *, events: dict[Topic, pa.Table], horizons: Sequence[int]) -> pa.Table:
-    joined = join_executions(
-        events[Topic.SIGNAL],
-        risk=events[Topic.RISK],
-        intents=events[Topic.INTENT],
-        executions=events[Topic.EXECUTION],
-    )
-    table = _attach(labels, joined.outcomes, names=_EXECUTION)
-    net = net_returns(labels, fills=joined.fills, horizons=horizons)
-    for name in net.column_names:
-        table = table.append_column(name, net[name])
-    return table
-
-
-def _only(events: pa.Table, event_ids: pa.ChunkedArray) -> pa.Table:
-    return events.filter(pc.is_in(events["event_id"], value_set=event_ids.combine_chunks()))
-
-
-def _attach(table: pa.Table, other: pa.Table, *, names: Sequence[str]) -> pa.Table:
-    """Append columns of a table that has every ``event_id`` of this one, exactly once."""
-    rows = pc.index_in(table["event_id"], value_set=other["event_id"].combine_chunks())
-    for name in names:
-        table = table.append_column(name, other[name].take(rows))
-    return table
-
-
-def _uniqueness(table: pa.Table, horizon: int) -> pa.Array:
-    """Uniqueness of the labelled rows among each other, null elsewhere.
-
-    A label made at session s returns over the sessions s+2..s+1+h: the entry is at the close of s+1.
+    One topic of the log is in memory at a time, then one bucket per worker.
     """
-    labelled = np.asarray(table[f"fwd_ret_{horizon}d"].is_valid())
-    number = table["session_number"].to_numpy(zero_copy_only=False)[labelled].astype(np.int64)
-    symbol = table["symbol"].to_numpy(zero_copy_only=False)[labelled].astype(str)
-    values = np.zeros(table.num_rows)
-    values[labelled] = sample_uniqueness(number + 2, last=number + 1 + horizon, group=symbol)
-    return pa.array(values, mask=~labelled)
-
-
-def _event_range(events: dict[Topic, pa.Table], position: int) -> EventRange:
-    spans = [pc.min_max(table["ts_event"]).as_py() for table in events.values() if table.num_rows]
-    return EventRange(
-        types=tuple(topic.value for topic in TOPICS),
-        count=sum(table.num_rows for table in events.values()),
-        first=min((span["min"] for span in spans), default=None),
-        last=max((span["max"] for span in spans), default=None),
-        log_position=position,
-    )
+    reader = LogReader(log, window=window)
+    events = write_events(reader.read, url=str(folder / "events"), buckets=buckets)
+    rows = folder / "rows"
+    labelled = label_events(events, window=window, executor=executor, target=str(rows))
+    return AssembledFiles(folder=rows, labelled=labelled, event_range=reader.event_range())

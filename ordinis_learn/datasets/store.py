@@ -6,24 +6,47 @@ never rewritten. What is opened is hashed first.
 
 from __future__ import annotations
 
-import shutil
+import re
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 from uuid import uuid4
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from ordinis_learn.datasets.report import render_report
-from ordinis_learn.errors import DataCorrupt, DatasetRejected, StoreUnavailable
+from ordinis_learn.datasets.storage import is_local, move, read_parquet, remove_tree
+from ordinis_learn.errors import ConfigInvalid, DataCorrupt, DataMissing, DatasetRejected, StoreUnavailable
 from ordinis_learn.records import DatasetFile, DatasetManifest, DatasetWindow, file_sha256
 
-__all__ = ["build_command", "dataset_folder", "open_dataset", "publish", "published", "rejection", "restore"]
+__all__ = [
+    "build_command",
+    "check_dataset_id",
+    "check_files",
+    "dataset_folder",
+    "open_dataset",
+    "publish",
+    "published",
+    "read_rows",
+    "rejection",
+    "require_same_suite",
+    "restore",
+]
 
-DATA_FILE: Final = "data.parquet"
 MANIFEST_FILE: Final = "manifest.json"
 REPORT_FILE: Final = "report.html"
+_ORDER: Final = ("session", "symbol", "ts_signal", "signal_id")
+PRUNED_FILE: Final = "pruned.txt"
+"""Says when rows were given up; it is there until they are written again."""
+_DATASET_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+class Placeable(Protocol):
+    """Rows that can be put into a folder as data files."""
+
+    def place(self, folder: Path) -> tuple[DatasetFile, ...]:
+        """Put the data files there, once."""
+        ...
 
 
 def dataset_folder(root: Path, *, dataset_id: str, version: str) -> Path:
@@ -31,7 +54,17 @@ def dataset_folder(root: Path, *, dataset_id: str, version: str) -> Path:
     return root / dataset_id / version
 
 
-def build_command(dataset_id: str, *, window: DatasetWindow) -> str:
+def check_dataset_id(dataset_id: str) -> None:
+    """Refuse an id that cannot be a folder's name with ConfigInvalid."""
+    if not _DATASET_ID.fullmatch(dataset_id):
+        raise ConfigInvalid(
+            f"build dataset {dataset_id!r}",
+            found="an id that is not made of letters, digits, '_' and '-' (at most 64)",
+            next_step="choose a plain name, e.g. sp500_core",
+        )
+
+
+def build_command(dataset_id: str, *, window: DatasetWindow, kind: str = "signal") -> str:
     """Return what to type to build a window.
 
     Examples
@@ -40,16 +73,31 @@ def build_command(dataset_id: str, *, window: DatasetWindow) -> str:
     >>> build_command("core", window=window)
     'ordinis-learn datasets build core --start 2001-01-02 --end 2001-12-31 --horizon 5'
     """
-    if window.as_of is not None:
-        return f"LearningEngine.build_dataset({dataset_id!r}, {window.to_json()})"
-    words = ["ordinis-learn datasets build", dataset_id, f"--start {window.start}", f"--end {window.end}"]
+    words = ["ordinis-learn datasets build", dataset_id]
+    if kind != "signal":
+        words.append(f"--kind {kind}")
+    words += [f"--start {window.start}", f"--end {window.end}"]
     if window.horizons != DatasetWindow.model_fields["horizons"].default:
         words += [f"--horizon {horizon}" for horizon in window.horizons]
-    return " ".join([*words, *(f"--symbol {symbol}" for symbol in window.symbols or ())])
+    words += [f"--symbol {symbol}" for symbol in window.symbols or ()]
+    if window.as_of is not None:
+        words.append(f"--as-of {window.as_of.isoformat()}")
+    return " ".join(words)
+
+
+def require_same_suite(known: DatasetManifest, *, suite_hash: str) -> None:
+    """Refuse to take a published version for one that another suite has judged."""
+    if known.suite_hash != suite_hash:
+        raise ConfigInvalid(
+            f"build dataset {known.ref} again",
+            found="the same content is on disk, judged by another suite of expectations "
+            f"({known.suite_hash[:16]}...); a manifest is never rewritten",
+            next_step=f"build it under another id, e.g. {known.dataset_id}_2, to have it judged by this release",
+        )
 
 
 def open_dataset(manifest: DatasetManifest, *, root: Path) -> pa.Table:
-    """Return the rows of an accepted dataset, after its files were found unchanged.
+    """Return the rows of an accepted dataset, after its files were found unchanged, in order of session and symbol.
 
     Raises
     ------
@@ -60,18 +108,40 @@ def open_dataset(manifest: DatasetManifest, *, root: Path) -> pa.Table:
     """
     if not manifest.validation.success:
         raise rejection(manifest, asked=f"open dataset {manifest.ref}")
+    check_files(manifest, root=root)
+    table = read_rows(manifest, root=root)
+    if table.num_rows != manifest.rows:
+        raise _corrupt(manifest, found=f"{table.num_rows} rows where the manifest has {manifest.rows}")
+    return table
+
+
+def read_rows(manifest: DatasetManifest, *, root: Path) -> pa.Table:
+    """Return the rows of all files, in order of session and symbol; DataCorrupt where they cannot be read. Nothing is hashed."""
+    folder = dataset_folder(root, dataset_id=manifest.dataset_id, version=manifest.version)
+    try:
+        tables = [read_parquet(folder / file.path) for file in manifest.files]
+    except (pa.ArrowInvalid, OSError) as error:
+        raise _corrupt(manifest, found=str(error)) from error
+    table = pa.concat_tables(tables)
+    return table if len(tables) == 1 else table.sort_by([(name, "ascending") for name in _ORDER])
+
+
+def check_files(manifest: DatasetManifest, *, root: Path) -> Path:
+    """Hash every file of a version; return its folder.
+
+    Raises
+    ------
+    DataMissing
+        The rows were pruned.
+    DataCorrupt
+        A file is missing or not the one that was written.
+    """
     folder = dataset_folder(root, dataset_id=manifest.dataset_id, version=manifest.version)
     for file in manifest.files:
         fault = _fault(folder / file.path, file=file)
         if fault is not None:
-            raise _corrupt(manifest, found=fault)
-    try:
-        table = pa.concat_tables([pq.read_table(folder / file.path) for file in manifest.files])
-    except (pa.ArrowInvalid, OSError) as error:
-        raise _corrupt(manifest, found=str(error)) from error
-    if table.num_rows != manifest.rows:
-        raise _corrupt(manifest, found=f"{table.num_rows} rows where the manifest has {manifest.rows}")
-    return table
+            raise _pruned(manifest, folder) or _corrupt(manifest, found=fault)
+    return folder
 
 
 def rejection(manifest: DatasetManifest, *, asked: str) -> DatasetRejected:
@@ -98,7 +168,8 @@ def published(root: Path, *, dataset_id: str, version: str) -> DatasetManifest |
         The folder is there without a readable manifest.
     """
     folder = dataset_folder(root, dataset_id=dataset_id, version=version)
-    if not folder.exists():
+    # On object storage the manifest comes last: without it, an upload is under way or died, and is made again.
+    if not (folder if is_local(folder) else folder / MANIFEST_FILE).exists():
         return None
     try:
         return DatasetManifest.model_validate_json((folder / MANIFEST_FILE).read_bytes())
@@ -110,8 +181,8 @@ def published(root: Path, *, dataset_id: str, version: str) -> DatasetManifest |
         ) from error
 
 
-def publish(table: pa.Table, *, root: Path, draft: DatasetManifest) -> DatasetManifest:
-    """Write a version's folder; return the draft with the written file in it.
+def publish(rows: Placeable, *, root: Path, draft: DatasetManifest) -> DatasetManifest:
+    """Write a version's folder; return the draft with the written files in it.
 
     Where another process was faster, its folder stays and its manifest is returned.
 
@@ -123,13 +194,12 @@ def publish(table: pa.Table, *, root: Path, draft: DatasetManifest) -> DatasetMa
     building = root / f".building-{uuid4().hex}"
     try:
         building.mkdir(parents=True)
-        file = write_data(table, path=building / DATA_FILE)
-        manifest = draft.model_copy(update={"files": (file,)})
+        manifest = draft.model_copy(update={"files": rows.place(building)})
         (building / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
         (building / REPORT_FILE).write_text(render_report(manifest), encoding="utf-8")
         place = dataset_folder(root, dataset_id=manifest.dataset_id, version=manifest.version)
         place.parent.mkdir(exist_ok=True)
-        if _rename_unless_there(building, place):
+        if _settle(building, place):
             return manifest
         return published(root, dataset_id=manifest.dataset_id, version=manifest.version) or manifest
     except OSError as error:
@@ -139,11 +209,11 @@ def publish(table: pa.Table, *, root: Path, draft: DatasetManifest) -> DatasetMa
             next_step=f"make {root} writable, or set ORDINIS_HOME to a folder that is",
         ) from error
     finally:
-        shutil.rmtree(building, ignore_errors=True)
+        remove_tree(building)
 
 
-def restore(table: pa.Table, *, manifest: DatasetManifest, root: Path) -> None:
-    """Put back the data file of a published version if it is missing or changed.
+def restore(rows: Placeable, *, manifest: DatasetManifest, root: Path) -> None:
+    """Put back the data files of a published version that are missing or changed.
 
     Raises
     ------
@@ -153,33 +223,40 @@ def restore(table: pa.Table, *, manifest: DatasetManifest, root: Path) -> None:
         The folder cannot be written.
     """
     folder = dataset_folder(root, dataset_id=manifest.dataset_id, version=manifest.version)
-    (file,) = manifest.files
-    if _fault(folder / file.path, file=file) is None:
+    faulty = [file for file in manifest.files if _fault(folder / file.path, file=file) is not None]
+    if not faulty:
         return
-    building = folder / f".building-{uuid4().hex}"
+    building = root / f".building-{uuid4().hex}"
     try:
-        written = write_data(table, path=building)
-        if written.sha256 != file.sha256:
-            raise DataCorrupt(
-                f"restore {manifest.ref}",
-                found="the same rows encode to other bytes now, as after an upgrade of pyarrow",
-                next_step=f"restore {folder / file.path} from a backup, or build under another dataset id",
-            )
-        building.replace(folder / file.path)
+        building.mkdir(parents=True)
+        written = set(rows.place(building))
+        for file in faulty:
+            if file not in written:
+                raise DataCorrupt(
+                    f"restore {manifest.ref}",
+                    found="the same rows encode to other bytes now, as after an upgrade of pyarrow",
+                    next_step=f"restore {folder / file.path} from a backup, or build under another dataset id",
+                )
+            move(building / file.path, folder / file.path)
+        (folder / PRUNED_FILE).unlink(missing_ok=True)
     except OSError as error:
         raise StoreUnavailable(
             f"restore {manifest.ref}", found=str(error), next_step=f"make {folder} writable"
         ) from error
     finally:
-        building.unlink(missing_ok=True)
+        remove_tree(building)
 
 
-def write_data(table: pa.Table, *, path: Path) -> DatasetFile:
-    """Write the rows as one Parquet file (zstd); equal rows give equal bytes with one version of pyarrow."""
-    pq.write_table(table, path, compression="zstd")
-    return DatasetFile(
-        path=DATA_FILE, sha256=file_sha256(path), rows=table.num_rows, bytes=path.stat().st_size
-    )
+def _settle(building: Path, place: Path) -> bool:
+    """Show a finished version under its name, all at once; False where somebody else's is there already."""
+    if is_local(place):
+        return _rename_unless_there(building, place)
+    if (place / MANIFEST_FILE).exists():
+        return False
+    names = sorted((path.name for path in building.iterdir()), key=MANIFEST_FILE.__eq__)
+    for name in names:
+        move(building / name, place / name)
+    return True
 
 
 def _rename_unless_there(source: Path, target: Path) -> bool:
@@ -200,8 +277,22 @@ def _fault(path: Path, *, file: DatasetFile) -> str | None:
     return None
 
 
+def _pruned(manifest: DatasetManifest, folder: Path) -> DataMissing | None:
+    """Return the error for rows that were given up on purpose, None where the folder does not say so."""
+    note = folder / PRUNED_FILE
+    if not note.is_file():
+        return None
+    command = build_command(manifest.dataset_id, window=manifest.window, kind=manifest.kind)
+    return DataMissing(
+        f"open dataset {manifest.ref}",
+        found=f"its rows were pruned ({note.read_text(encoding='utf-8').strip()}); manifest and hashes are kept",
+        next_step=f"write them again while the event log still has their events: {command}",
+        manifest=manifest,
+    )
+
+
 def _corrupt(manifest: DatasetManifest, *, found: str) -> DataCorrupt:
-    command = build_command(manifest.dataset_id, window=manifest.window)
+    command = build_command(manifest.dataset_id, window=manifest.window, kind=manifest.kind)
     return DataCorrupt(
         f"open dataset {manifest.ref}",
         found=found,

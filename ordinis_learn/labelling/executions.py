@@ -10,6 +10,9 @@ An execution report carries no signal, so orders are matched by the best key tha
   come, first served. An order that finds none waiting is left alone.
 - ``none``: no execution report belongs to the signal.
 
+Events are matched within one symbol: decisions, intents and reports are looked for under the signal's symbol in
+their ``partition_key``. A fill of another symbol would be held against the wrong prices.
+
 The first risk decision about a signal, the first report of an order and the first report of a fill count, so
 that what was known stays as it was. One thing can move: an inferred match is given up when a better key for
 the same signal arrives later.
@@ -21,61 +24,46 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from ordinis_learn.labelling.columns import (
+    decision_columns,
+    intent_columns,
+    report_columns,
+    signal_columns,
+)
 from ordinis_learn.labelling.query import open_queries
 
 __all__ = ["EXECUTION_QUERIES", "Executions", "join_executions", "net_returns"]
 
-_REPORTS: Final = """
-WITH report AS (
-    SELECT ts_event, event_id, correlation_id, partition_key AS symbol, unnest(json_transform(payload,
-        '{"order_id": "VARCHAR", "signal_id": "VARCHAR", "fees": "DOUBLE", "slippage": "DOUBLE", "fills":
-          [{"fill_id": "VARCHAR", "ts": "TIMESTAMPTZ", "qty": "DOUBLE", "price": "DOUBLE", "fee": "DOUBLE"}]}'))
-    FROM executions
-), opened AS (
-    SELECT * EXCLUDE (fills), unnest(CASE WHEN len(fills) > 0 THEN fills ELSE [NULL] END) AS fill
-    FROM report
-)
-SELECT ts_event, event_id, correlation_id, symbol, order_id, signal_id, fees, slippage,
-    fill.fill_id AS fill_id, fill.ts AS filled_at, fill.qty AS qty, fill.price AS price, fill.fee AS fee
-FROM opened
-ORDER BY ts_event, event_id, fill_id
-"""
-
 _MATCH: Final = """
-WITH made AS (
-    SELECT ts_event, event_id, correlation_id, unnest(json_transform(payload,
-        '{"signal_id": "VARCHAR", "symbol": "VARCHAR"}'))
-    FROM signals
-), signal AS (
-    SELECT * FROM made
-    QUALIFY row_number() OVER (PARTITION BY signal_id ORDER BY ts_event, event_id) = 1
-), meant AS (
-    SELECT ts_event, event_id, unnest(json_transform(payload,
-        '{"order_id": "VARCHAR", "signal_id": "VARCHAR", "side": "VARCHAR"}'))
-    FROM intents
+WITH signal AS (
+    SELECT ts_event, event_id, correlation_id, signal_id, symbol FROM signals
+    QUALIFY row_number() OVER (PARTITION BY symbol, signal_id ORDER BY ts_event, event_id) = 1
 ), intent AS (
-    SELECT * FROM meant
-    QUALIFY row_number() OVER (PARTITION BY order_id ORDER BY ts_event, event_id) = 1
+    SELECT * FROM intents
+    QUALIFY row_number() OVER (PARTITION BY symbol, order_id ORDER BY ts_event, event_id) = 1
 ), placed AS (
     SELECT order_id, ts_event, event_id, correlation_id, symbol, signal_id AS carried_id
     FROM reports
-    QUALIFY row_number() OVER (PARTITION BY order_id ORDER BY ts_event, event_id) = 1
+    QUALIFY row_number() OVER (PARTITION BY symbol, order_id ORDER BY ts_event, event_id, fill_id) = 1
 ), keyed AS (
-    SELECT placed.order_id, placed.ts_event, signal.signal_id, intent.side,
+    SELECT placed.symbol, placed.order_id, placed.ts_event, signal.signal_id, intent.side,
         CASE WHEN signal.signal_id = carried_id THEN 'carried' ELSE 'intent' END AS join_quality
     FROM placed
-    LEFT JOIN intent ON intent.order_id = placed.order_id AND intent.ts_event <= placed.ts_event
-    JOIN signal ON signal.signal_id = coalesce(carried_id, intent.signal_id)
+    LEFT JOIN intent ON intent.order_id = placed.order_id AND intent.symbol = placed.symbol
+        AND intent.ts_event <= placed.ts_event
+    JOIN signal ON signal.signal_id = coalesce(carried_id, intent.signal_id) AND signal.symbol = placed.symbol
 ), step AS (
-    SELECT correlation_id, signal.symbol, greatest(signal.ts_event, decision.ts_event) AS ts_event,
+    SELECT correlation_id, symbol, greatest(signal.ts_event, decision.ts_event) AS ts_event,
         0 AS is_order, event_id, signal_id AS id
-    FROM signal JOIN decisions AS decision USING (signal_id)
-    WHERE decision.allowed AND signal_id NOT IN (SELECT signal_id FROM keyed)
+    FROM signal JOIN decisions AS decision USING (symbol, signal_id) ANTI JOIN keyed USING (symbol, signal_id)
+    WHERE decision.allowed
     UNION ALL
     SELECT correlation_id, symbol, ts_event, 1, event_id, order_id
-    FROM placed WHERE order_id NOT IN (SELECT order_id FROM keyed)
+    FROM placed ANTI JOIN keyed USING (symbol, order_id)
 ), counted AS (
     SELECT *, sum(is_order) OVER queue AS orders, sum(1 - is_order) OVER queue AS arrived
     FROM step
@@ -91,87 +79,95 @@ WITH made AS (
         PARTITION BY correlation_id, symbol ORDER BY ts_event, is_order, event_id) AS is_served
     FROM reflected
 ), inferred AS (
-    SELECT taker.id AS order_id, taker.ts_event, taken.id AS signal_id, NULL AS side, 'inferred' AS join_quality
+    SELECT taker.symbol, taker.id AS order_id, taker.ts_event, taken.id AS signal_id, NULL AS side,
+        'inferred' AS join_quality
     FROM served AS taker JOIN served AS taken
       ON taken.correlation_id = taker.correlation_id AND taken.symbol = taker.symbol
      AND taken.arrived = taker.turn AND taken.is_order = 0
     WHERE taker.is_order = 1 AND taker.is_served
 )
-SELECT order_id, ts_event, signal_id, side, join_quality FROM keyed
-UNION ALL SELECT order_id, ts_event, signal_id, side, join_quality FROM inferred
-ORDER BY ts_event, order_id
+SELECT symbol, order_id, ts_event, signal_id, side, join_quality FROM keyed
+UNION ALL SELECT symbol, order_id, ts_event, signal_id, side, join_quality FROM inferred
+ORDER BY ts_event, symbol, order_id
 """
 
 _DECISIONS: Final = """
-WITH decision AS (
-    SELECT ts_event, event_id, unnest(json_transform(payload,
-        '{"signal_id": "VARCHAR", "allowed": "BOOLEAN"}'))
-    FROM risk
-)
-SELECT signal_id, ts_event, allowed FROM decision
-QUALIFY row_number() OVER (PARTITION BY signal_id ORDER BY ts_event, event_id) = 1
-ORDER BY signal_id
+SELECT symbol, signal_id, ts_event, allowed FROM risk
+QUALIFY row_number() OVER (PARTITION BY symbol, signal_id ORDER BY ts_event, event_id) = 1
+ORDER BY symbol, signal_id
 """
 
 _FILLS: Final = """
 WITH reported AS (
-    SELECT order_id, ts_event AS known_at, event_id, fill_id, filled_at, qty, price, slippage,
+    SELECT symbol, order_id, ts_event AS known_at, event_id, fill_id, filled_at, qty, price, slippage,
         CASE WHEN sum(fee) OVER one_report > 0 THEN fee
              ELSE coalesce(fees, 0) * qty / sum(qty) OVER one_report END AS fee
     FROM reports
     WHERE qty IS NOT NULL
-    WINDOW one_report AS (PARTITION BY event_id)
+    WINDOW one_report AS (PARTITION BY event_id ORDER BY fill_id ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
 ), first_told AS (
     SELECT * FROM reported
-    QUALIFY row_number() OVER (PARTITION BY order_id, fill_id ORDER BY known_at, event_id) = 1
+    QUALIFY row_number() OVER (PARTITION BY symbol, order_id, fill_id ORDER BY known_at, event_id) = 1
 )
-SELECT signal_id, order_id, side, fill_id, known_at, filled_at, qty, price, fee,
+SELECT symbol, signal_id, order_id, side, fill_id, known_at, filled_at, qty, price, fee,
     coalesce(slippage, 0) AS slippage
-FROM first_told JOIN matches USING (order_id)
-ORDER BY signal_id, filled_at, order_id, fill_id
+FROM first_told JOIN matches USING (symbol, order_id)
+ORDER BY symbol, signal_id, filled_at, order_id, fill_id
 """
 
 _OUTCOMES: Final = """
-WITH signal AS (
-    SELECT event_id, payload->>'$.signal_id' AS signal_id FROM signals
-), matched AS (
-    SELECT signal_id, first(order_id ORDER BY ts_event, order_id) AS order_id,
+WITH matched AS (
+    SELECT symbol, signal_id, first(order_id ORDER BY ts_event, order_id) AS order_id,
         first(join_quality ORDER BY ts_event, order_id) AS join_quality
-    FROM matches GROUP BY signal_id
+    FROM matches GROUP BY symbol, signal_id
 ), filled AS (
-    SELECT signal_id, sum(qty ORDER BY filled_at, order_id, fill_id) AS qty,
+    SELECT symbol, signal_id, sum(qty ORDER BY filled_at, order_id, fill_id) AS qty,
         sum(qty * price ORDER BY filled_at, order_id, fill_id) AS notional,
         sum(fee ORDER BY filled_at, order_id, fill_id) AS fees,
         sum(qty * slippage ORDER BY filled_at, order_id, fill_id) AS slipped
-    FROM fills GROUP BY signal_id
+    FROM fills GROUP BY symbol, signal_id
 )
-SELECT event_id, signal_id, allowed, order_id,
+SELECT signals.signal_id, allowed, order_id,
     CASE WHEN order_id IS NOT NULL THEN coalesce(qty, 0) END AS filled_qty,
     notional / qty AS avg_fill_price, fees, slipped / qty AS slippage,
     coalesce(join_quality, 'none') AS join_quality
-FROM signal
-LEFT JOIN decisions USING (signal_id) LEFT JOIN matched USING (signal_id) LEFT JOIN filled USING (signal_id)
-ORDER BY event_id
+FROM signals
+LEFT JOIN decisions USING (symbol, signal_id) LEFT JOIN matched USING (symbol, signal_id)
+LEFT JOIN filled USING (symbol, signal_id)
+ORDER BY signals.row
 """
 
 _NET: Final = """
 WITH known AS (
-    SELECT event_id,
+    SELECT row, horizon, any_value(labels.direction) AS direction, any_value(exit_close) AS exit_close,
         sum(qty ORDER BY filled_at, order_id, fill_id) AS qty,
         sum(qty * price ORDER BY filled_at, order_id, fill_id) AS notional,
         sum(fee ORDER BY filled_at, order_id, fill_id) AS fees,
         bool_and(side IS NULL OR direction = CASE side WHEN 'buy' THEN 1 ELSE -1 END) AS opens
     FROM labels JOIN fills
-      ON fills.signal_id = labels.signal_id AND fills.known_at <= labels.label_available_at
-    GROUP BY event_id
+      ON fills.symbol = labels.symbol AND fills.signal_id = labels.signal_id
+     AND fills.known_at <= labels.label_available_at
+    GROUP BY row, horizon
 )
-SELECT CASE WHEN opens THEN labels.direction * (exit_close / (notional / qty) - 1) - fees / notional END AS net_ret
-FROM labels LEFT JOIN known USING (event_id)
-ORDER BY labels.row
+SELECT row, horizon, direction * (exit_close / (notional / qty) - 1) - fees / notional AS net_ret
+FROM known WHERE opens
+ORDER BY horizon, row
 """
 
-EXECUTION_QUERIES: Final = (_REPORTS, _DECISIONS, _MATCH, _FILLS, _OUTCOMES, _NET)
+EXECUTION_QUERIES: Final = (_DECISIONS, _MATCH, _FILLS, _OUTCOMES, _NET)
 """The SQL texts behind the execution columns, for the manifest's ``query_hash``."""
+
+
+_OUTCOME_TYPES: Final = {
+    "allowed": pa.bool_(),
+    "order_id": pa.string(),
+    **dict.fromkeys(("filled_qty", "avg_fill_price", "fees", "slippage"), pa.float64()),
+}
+_FILL_SCHEMA: Final = pa.schema(
+    [(name, pa.string()) for name in ("symbol", "signal_id", "order_id", "side", "fill_id")]
+    + [(name, pa.timestamp("us", tz="UTC")) for name in ("known_at", "filled_at")]
+    + [(name, pa.float64()) for name in ("qty", "price", "fee", "slippage")]
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -181,13 +177,12 @@ class Executions:
     Attributes
     ----------
     outcomes : pa.Table
-        One row per signal event, ordered by event_id: event_id, signal_id, allowed (bool, null without a risk
-        decision), order_id (the first order), filled_qty (units, 0 for an order that never filled, null without
+        Rows as in the signals: signal_id, allowed (bool, null without a risk decision), order_id (the first order), filled_qty (units, 0 for an order that never filled, null without
         an order), avg_fill_price, fees (account currency), slippage (fraction of the reference price, mean
         weighted by quantity) and join_quality.
     fills : pa.Table
-        One row per fill of a matched order: signal_id, order_id, side (null where no intent told), fill_id, known_at (when it was reported),
-        filled_at, qty, price, fee, slippage.
+        One row per fill of a matched order: symbol, signal_id, order_id, side (null where no intent told), fill_id,
+        known_at (when it was reported), filled_at, qty, price, fee, slippage.
     """
 
     outcomes: pa.Table
@@ -206,18 +201,39 @@ def join_executions(
     Parameters
     ----------
     signals, risk, intents, executions : pa.Table
-        Scans of the four topics, cut off at one moment of knowledge.
+        Scans of the four topics or their typed columns, cut off at one moment of knowledge.
     threads : int, optional
         Threads of DuckDB.
     """
+    signals = signal_columns(signals)
+    told = {
+        "risk": decision_columns(risk),
+        "intents": intent_columns(intents),
+        "reports": report_columns(executions),
+    }
+    if not told["risk"].num_rows and not told["reports"].num_rows:
+        return _untouched(signals)
+    keys = signals.select(["event_id", "ts_event", "correlation_id", "signal_id", "symbol"])
+    keys = keys.append_column("row", pa.array(np.arange(signals.num_rows)))
     with open_queries(threads=threads) as queries:
-        reports = queries.run(_REPORTS, tables={"executions": executions})
-        decisions = queries.run(_DECISIONS, tables={"risk": risk})
-        asked = {"signals": signals, "decisions": decisions}
-        matches = queries.run(_MATCH, tables={**asked, "intents": intents, "reports": reports})
-        fills = queries.run(_FILLS, tables={"reports": reports, "matches": matches})
+        decisions = queries.run(_DECISIONS, tables={"risk": told["risk"]})
+        asked = {"signals": keys, "decisions": decisions}
+        matches = queries.run(
+            _MATCH, tables={**asked, "intents": told["intents"], "reports": told["reports"]}
+        )
+        fills = queries.run(_FILLS, tables={"reports": told["reports"], "matches": matches})
         outcomes = queries.run(_OUTCOMES, tables={**asked, "matches": matches, "fills": fills})
     return Executions(outcomes=outcomes, fills=fills)
+
+
+def _untouched(signals: pa.Table) -> Executions:
+    """Return what is known where nobody decided and nobody reported."""
+    rows = signals.num_rows
+    nothing = {name: pa.nulls(rows, kind) for name, kind in _OUTCOME_TYPES.items()}
+    nothing["join_quality"] = pa.repeat(pa.scalar("none"), rows)
+    return Executions(
+        outcomes=pa.table({"signal_id": signals["signal_id"], **nothing}), fills=_FILL_SCHEMA.empty_table()
+    )
 
 
 def net_returns(
@@ -245,17 +261,33 @@ def net_returns(
         One column ``net_ret_{h}d`` per horizon, rows as in ``labels``; null without a label, without a fill,
         or where the order went against the signal.
     """
-    columns: dict[str, pa.ChunkedArray] = {}
-    row = pa.array(range(labels.num_rows), pa.int64())
+    columns = {f"net_ret_{horizon}d": pa.nulls(labels.num_rows, pa.float64()) for horizon in horizons}
+    filled = labels.append_column("row", pa.array(np.arange(labels.num_rows)))
+    filled = filled.filter(pc.is_in(labels["signal_id"], value_set=fills["signal_id"].combine_chunks()))
+    if not filled.num_rows:
+        return pa.table(columns)
     with open_queries(threads=threads) as queries:
-        for horizon in horizons:
-            one = pa.table(
+        net = queries.run(_NET, tables={"labels": _by_horizon(filled, horizons), "fills": fills})
+    for horizon in horizons:
+        found = net.filter(pc.equal(net["horizon"], horizon))
+        values = np.full(labels.num_rows, np.nan)
+        values[found["row"].to_numpy()] = found["net_ret"].to_numpy()
+        columns[f"net_ret_{horizon}d"] = pa.array(values, mask=np.isnan(values))
+    return pa.table(columns)
+
+
+def _by_horizon(labels: pa.Table, horizons: Sequence[int]) -> pa.Table:
+    """Stack the horizons of a label table below each other."""
+    keys = labels.select(["row", "symbol", "signal_id", "direction"])
+    return pa.concat_tables(
+        [
+            pa.table(
                 {
-                    "row": row,
-                    **{name: labels[name] for name in ("event_id", "signal_id", "direction")},
+                    **dict(zip(keys.column_names, keys.columns, strict=True)),
+                    "horizon": pa.repeat(pa.scalar(horizon, pa.int32()), labels.num_rows),
                     **{name: labels[f"{name}_{horizon}d"] for name in ("label_available_at", "exit_close")},
                 }
             )
-            net = queries.run(_NET, tables={"labels": one, "fills": fills})
-            columns[f"net_ret_{horizon}d"] = net["net_ret"]
-    return pa.table(columns)
+            for horizon in horizons
+        ]
+    )

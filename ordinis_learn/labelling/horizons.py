@@ -4,99 +4,48 @@ A signal made at the close of session s is entered at the close of s+1 and left 
 
     y_h = P[s + 1 + h] / P[s + 1] - 1
 
-which is the label of Qlib's ``Ref($close, -(h+1)) / Ref($close, -1) - 1``. What is known when:
+which is the label of Qlib's ``Ref($close, -(h+1)) / Ref($close, -1) - 1``. With the rules of
+:mod:`ordinis_learn.labelling.sessions`, a bar after time t cannot change a label that was available at or before t.
 
-- Sessions are the days of captured daily bars, over all symbols. A session closes when its *first* bar
-  closes, so an entry is always later than the signal, even if bars of one session come minutes apart.
-- The first bar of a (symbol, session) counts. A restatement does not rewrite what was known.
-- A session whose first bar comes only after a later session has closed was not known in time: it is left out.
-
-With these three rules a bar after time t cannot change a label that was available at or before t.
+The work is index arithmetic on a grid of closes, one gather per value: each signal is looked at once, whatever
+the number of horizons, and no two signals depend on each other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ordinis_learn.errors import ConfigInvalid
-from ordinis_learn.labelling.query import open_queries
-
-__all__ = ["LABEL_QUERIES", "TIMEFRAME", "label_signals"]
-
-TIMEFRAME: Final = "1d"
-"""``tf`` of the bars that make sessions; bars of other frames are not looked at."""
-
-_BARS: Final = """
-WITH bar AS (
-    SELECT ts_event, event_id, unnest(json_transform(payload,
-        '{"symbol": "VARCHAR", "tf": "VARCHAR", "session": "DATE", "close": "DOUBLE"}'))
-    FROM bars
-    WHERE $as_of::TIMESTAMPTZ IS NULL OR ts_event <= $as_of::TIMESTAMPTZ
+from ordinis_learn.labelling.columns import COLUMN_RULES, FEATURE_PREFIX, bar_columns, signal_columns
+from ordinis_learn.labelling.sessions import (
+    TIMESTAMP,
+    Ints,
+    PriceGrid,
+    first_bars,
+    integers,
+    price_grid,
+    ranked,
+    session_table,
 )
-SELECT symbol, session, ts_event AS closed_at, close
-FROM bar
-WHERE lower(tf) = $timeframe AND isfinite(close) AND close > 0
-QUALIFY row_number() OVER (PARTITION BY symbol, session ORDER BY ts_event, event_id) = 1
-ORDER BY session, symbol
-"""
 
-_SESSIONS: Final = """
-WITH opened AS (
-    SELECT session, min(closed_at) AS closed_at FROM price GROUP BY session
-), ahead AS (
-    SELECT *, min(closed_at) OVER (
-        ORDER BY session ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS next_closed_at
-    FROM opened
-)
-SELECT session, closed_at, CAST(row_number() OVER (ORDER BY session) AS INTEGER) AS number
-FROM ahead
-WHERE next_closed_at IS NULL OR closed_at < next_closed_at
-ORDER BY session
-"""
+__all__ = ["LABEL_QUERIES", "label_columns", "label_signals"]
 
-_SIGNALS: Final = """
-WITH signal AS (
-    SELECT ts_event, event_id, unnest(json_transform(payload,
-        '{"signal_id": "VARCHAR", "symbol": "VARCHAR", "direction": "VARCHAR", "confidence": "DOUBLE",
-          "model_id": "VARCHAR", "strategy_id": "VARCHAR", "feature_version": "VARCHAR",
-          "metadata": {"features": {"vol_20": "DOUBLE"}}}'))
-    FROM signals
-    WHERE $as_of::TIMESTAMPTZ IS NULL OR ts_event <= $as_of::TIMESTAMPTZ
-)
-SELECT event_id, signal_id, signal.symbol, sessions.session, sessions.number AS session_number,
-    ts_event AS ts_signal,
-    CAST(CASE direction WHEN 'LONG' THEN 1 WHEN 'SHORT' THEN -1 ELSE 0 END AS TINYINT) AS direction,
-    confidence, model_id, strategy_id, feature_version, metadata.features.vol_20 AS volatility
-FROM signal ASOF LEFT JOIN sessions ON signal.ts_event >= sessions.closed_at
-ORDER BY sessions.session, signal.symbol, signal_id, event_id
-"""
+VOLATILITY: Final = FEATURE_PREFIX + "vol_20"
+SIGNAL_COLUMNS: Final = ("direction", "confidence", "model_id", "strategy_id", "feature_version")
 
-_LABELS: Final = """
-WITH point AS (
-    SELECT price.symbol, price.session, price.closed_at, price.close, sessions.number
-    FROM price JOIN sessions USING (session)
-), outcome AS (
-    SELECT entry.symbol, entry.number, entry.session AS label_start, leave.session AS label_end,
-        greatest(entry.closed_at, leave.closed_at) AS label_available_at,
-        leave.close AS exit_close, leave.close / entry.close - 1 AS fwd_ret
-    FROM point AS entry JOIN point AS leave
-      ON leave.symbol = entry.symbol AND leave.number = entry.number + $horizon::INTEGER
-)
-SELECT fwd_ret, signal.direction * fwd_ret AS signed_ret,
-    CASE WHEN volatility > 0
-         THEN signal.direction * fwd_ret / (volatility * sqrt($horizon::DOUBLE / 252::DOUBLE)) END AS risk_adj,
-    label_start, label_end, label_available_at, exit_close
-FROM signal LEFT JOIN outcome
-  ON outcome.symbol = signal.symbol AND outcome.number = signal.session_number + 1
-ORDER BY signal.session, signal.symbol, signal.signal_id, signal.event_id
-"""
+LABEL_QUERIES: Final = (COLUMN_RULES, "ordinis.labels.horizons.v2")
+"""What is behind every label, for the manifest's ``query_hash``: the names of the rules.
 
-LABEL_QUERIES: Final = (_BARS, _SESSIONS, _SIGNALS, _LABELS)
-"""The SQL texts behind every label, for the manifest's ``query_hash``."""
+A change of the rules needs a new name; ``tests/labelling/test_horizons.py`` has their values by hand.
+"""
 
 
 def label_signals(
@@ -105,7 +54,6 @@ def label_signals(
     *,
     horizons: Sequence[int],
     as_of: datetime | None = None,
-    threads: int | None = None,
 ) -> pa.Table:
     """Label every signal at every horizon; one row per signal.
 
@@ -113,25 +61,57 @@ def label_signals(
     ----------
     signals, bars : pa.Table
         Scans of ``ordinis.signals.generated`` and ``ordinis.market.bar.closed``, as
-        :meth:`ordinis_learn.ports.EventLog.scan` returns them.
+        :meth:`ordinis_learn.ports.EventLog.scan` returns them, or their typed columns.
     horizons : sequence of int
         Holding periods in sessions, distinct and at least 1.
     as_of : datetime, optional
         The moment of knowledge: later signals and bars are not looked at, which gives the same table as a
         log that ends there.
-    threads : int, optional
-        Threads of DuckDB. The result does not depend on it, to the byte.
 
     Returns
     -------
     pa.Table
-        Ordered by (session, symbol, signal_id, event_id). Columns: event_id, signal_id, symbol,
-        session (date32, null before the first session), session_number (int32, counts from 1),
-        ts_signal, direction (int8, +1, −1 or 0), confidence, model_id, strategy_id, feature_version; then per
-        horizon h the label columns with the suffix ``_{h}d``: ``fwd_ret`` (y, unsigned), ``signed_ret``
-        (direction times y), ``risk_adj`` (signed_ret over ``vol_20`` times sqrt(h/252), null where the signal
-        carried no positive vol_20), ``label_start``, ``label_end`` (date32), ``label_available_at`` and
-        ``exit_close``. All of a label is null where a bar is missing at its entry or exit, or is not known yet.
+        As :func:`label_columns` returns it.
+
+    Raises
+    ------
+    ConfigInvalid
+        A horizon is not a positive session count, or is listed twice.
+    DataCorrupt
+        A stored payload cannot be read as the JSON that was captured.
+    """
+    prices = first_bars(bar_columns(_until(bars, as_of)))
+    grid = price_grid(prices, sessions=session_table(prices))
+    return label_columns(signal_columns(_until(signals, as_of)), grid=grid, horizons=horizons)
+
+
+def label_columns(
+    signals: pa.Table, *, grid: PriceGrid, horizons: Sequence[int], part: Ints | None = None
+) -> pa.Table:
+    """Label typed signals, given the closes of their symbols over all sessions.
+
+    Parameters
+    ----------
+    signals : pa.Table
+        From :func:`ordinis_learn.labelling.signal_columns`, in any order.
+    grid : PriceGrid
+        Known at the same moment as the signals.
+    horizons : sequence of int
+        Holding periods in sessions, distinct and at least 1.
+    part : int array, shape (signals,), optional
+        Small numbers from 0; rows are ordered by them before anything else.
+
+    Returns
+    -------
+    pa.Table
+        In canonical order: (session, symbol, ts_signal, signal_id, event_id), strings by their bytes. Columns:
+        event_id, signal_id, symbol, signal_row (the row of ``signals``), session (date32, null before the first
+        session), session_number (int32, counts from 1), ts_signal, direction (int8, +1, -1 or 0), confidence,
+        model_id, strategy_id, feature_version; then per horizon h the label columns with the suffix ``_{h}d``:
+        ``fwd_ret`` (y, unsigned), ``signed_ret`` (direction times y), ``risk_adj`` (signed_ret over ``vol_20`` times
+        sqrt(h/252), null where the signal carried no positive vol_20), ``label_start``, ``label_end`` (date32),
+        ``label_available_at`` and ``exit_close``. All of a label is null where a bar is missing at its entry or exit,
+        or is not known yet. The features come last.
 
     Raises
     ------
@@ -139,19 +119,111 @@ def label_signals(
         A horizon is not a positive session count, or is listed twice.
     """
     _check(horizons)
-    with open_queries(threads=threads) as queries:
-        known = {"as_of": as_of}
-        price = queries.run(_BARS, tables={"bars": bars}, parameters={**known, "timeframe": TIMEFRAME})
-        sessions = queries.run(_SESSIONS, tables={"price": price})
-        events = {"signals": signals, "sessions": sessions}
-        signal = queries.run(_SIGNALS, tables=events, parameters=known)
-        labelled = signal.drop_columns(["volatility"])
-        facts = {"price": price, "sessions": sessions, "signal": signal}
-        for horizon in horizons:
-            label = queries.run(_LABELS, tables=facts, parameters={"horizon": horizon})
-            for name in label.column_names:
-                labelled = labelled.append_column(f"{name}_{horizon}d", label[name])
-    return labelled
+    number = grid.numbers(integers(signals["ts_event"]))
+    order = canonical_order(signals, number=number, part=part)
+    number, rows = number[order], pa.array(order)
+    columns = {name: signals[name].take(rows) for name in ("event_id", "signal_id", "symbol")}
+    columns["signal_row"] = rows
+    columns["session"] = _dates(grid.day[number], missing=number == 0)
+    columns["session_number"] = pa.array(number.astype(np.int32), mask=number == 0)
+    columns["ts_signal"] = signals["ts_event"].take(rows)
+    columns |= {name: signals[name].take(rows) for name in SIGNAL_COLUMNS}
+    entry = _Entry.of(columns["symbol"], number=number, grid=grid)
+    direction = columns["direction"].to_numpy()
+    volatility = _volatility(signals, order)
+    for horizon in horizons:
+        label = _label(entry, horizon=horizon, direction=direction, volatility=volatility)
+        columns |= {f"{name}_{horizon}d": values for name, values in label.items()}
+    features = [name for name in signals.column_names if name.startswith(FEATURE_PREFIX)]
+    return pa.table(columns | {name: signals[name].take(rows) for name in features})
+
+
+def canonical_order(signals: pa.Table, *, number: Ints, part: Ints | None = None) -> Ints:
+    """Return the rows of a signal table by (part, session number, symbol, ts_event, signal_id, event_id).
+
+    Strings are only compared where the rest is equal, which is rare and then costs a sort of those rows.
+    """
+    symbols, codes = ranked(signals["symbol"])
+    key, moment = number * len(symbols) + codes, integers(signals["ts_event"])
+    if part is not None:
+        key += part * ((int(number.max(initial=0)) + 1) * len(symbols))
+    order: Ints = np.lexsort((moment, key))
+    same = (key[order[1:]] == key[order[:-1]]) & (moment[order[1:]] == moment[order[:-1]])
+    if same.any():
+        tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
+        rows = order[tied]
+        names = ("signal_id", "event_id")
+        keyed = pa.table(
+            {"key": key[rows], "moment": moment[rows]}
+            | {name: signals[name].take(pa.array(rows)) for name in names}
+        )
+        by: Any = [(name, "ascending") for name in keyed.column_names]
+        order[tied] = rows[np.asarray(pc.sort_indices(keyed, sort_keys=by))]
+    return order
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Entry:
+    """Where each signal is entered: the cell of the flat grid, and what is known of it."""
+
+    grid: PriceGrid
+    row: Ints
+    column: Ints
+    close: npt.NDArray[np.float64]
+    closed_at: Ints
+    day: npt.NDArray[np.int32]
+
+    @classmethod
+    def of(cls, symbols: pa.ChunkedArray, *, number: Ints, grid: PriceGrid) -> _Entry:
+        last = grid.sessions + 1
+        column = np.where(number > 0, np.minimum(number + 1, last), last)
+        row = grid.row_of(symbols) * (last + 1)
+        return cls(
+            grid=grid,
+            row=row,
+            column=column,
+            close=grid.close.ravel().take(row + column),
+            closed_at=grid.closed_at.ravel().take(row + column),
+            day=grid.day.take(column),
+        )
+
+
+def _label(
+    entry: _Entry, *, horizon: int, direction: npt.NDArray[np.int8], volatility: npt.NDArray[np.float64]
+) -> dict[str, pa.Array]:
+    column = np.minimum(entry.column + horizon, entry.grid.sessions + 1)
+    exit_close = entry.grid.close.ravel().take(entry.row + column)
+    fwd_ret = exit_close / entry.close - 1
+    missing = np.isnan(fwd_ret)
+    signed_ret = direction * fwd_ret
+    scale = volatility * np.sqrt(horizon / 252)
+    risk_adj = np.divide(signed_ret, scale, out=np.full(len(scale), np.nan), where=scale > 0)
+    available = np.maximum(entry.closed_at, entry.grid.closed_at.ravel().take(entry.row + column))
+    return {
+        "fwd_ret": pa.array(fwd_ret, mask=missing),
+        "signed_ret": pa.array(signed_ret, mask=missing),
+        "risk_adj": pa.array(risk_adj, mask=np.isnan(risk_adj)),
+        "label_start": _dates(entry.day, missing=missing),
+        "label_end": _dates(entry.grid.day.take(column), missing=missing),
+        "label_available_at": pa.array(available, mask=missing).view(TIMESTAMP),
+        "exit_close": pa.array(exit_close, mask=missing),
+    }
+
+
+def _dates(days: npt.NDArray[np.int32], *, missing: npt.NDArray[np.bool_]) -> pa.Array:
+    return pa.array(days, mask=missing).view(pa.date32())
+
+
+def _volatility(signals: pa.Table, order: Ints) -> npt.NDArray[np.float64]:
+    if VOLATILITY not in signals.column_names:
+        return np.full(len(order), np.nan)
+    return np.asarray(signals[VOLATILITY].to_numpy(), dtype=np.float64)[order]
+
+
+def _until(events: pa.Table, as_of: datetime | None) -> pa.Table:
+    if as_of is None:
+        return events
+    return events.filter(pc.less_equal(events["ts_event"], pa.scalar(as_of, TIMESTAMP)))
 
 
 def _check(horizons: Sequence[int]) -> None:

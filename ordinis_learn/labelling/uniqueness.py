@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["effective_samples", "sample_uniqueness"]
+__all__ = ["effective_samples", "horizon_uniqueness", "sample_uniqueness"]
 
 
 def sample_uniqueness(
@@ -24,7 +24,8 @@ def sample_uniqueness(
         The first and last bar of each label's life, both included. Pass labelled rows only.
         For a return from close to close the life starts one bar after the entry: h returns, not h+1.
     group : array, shape (n,), optional
-        Labels count as concurrent only within one group, e.g. the symbol; one group where not given.
+        Labels count as concurrent only within one group, e.g. the symbol; one group where not given. Small integers
+        from 0 are taken as they are, other values are numbered first.
 
     Returns
     -------
@@ -33,7 +34,8 @@ def sample_uniqueness(
 
     Notes
     -----
-    Two prefix sums over all bars: time and memory are linear in labels plus (groups times bars).
+    Two prefix sums over the bars of each group: time and memory are linear in labels plus (groups times bars).
+    No group has a part in another's sums, so the answer for a group is the same to the bit whatever else is passed.
     Concurrency across symbols is not counted: correlated symbols hold less evidence than this says.
 
     Examples
@@ -52,13 +54,55 @@ def sample_uniqueness(
     origin = start.min()
     width = int(stop.max() - origin) + 2
     begin, after = groups * width + start - origin, groups * width + stop - origin + 1
-    cells = (int(groups.max()) + 1) * width
+    count, cells = int(groups.max()) + 1, (int(groups.max()) + 1) * width
     alive = np.cumsum(np.bincount(begin, minlength=cells) - np.bincount(after, minlength=cells))
     share = np.divide(1.0, alive, out=np.zeros(cells), where=alive > 0)
-    before = np.concatenate(([0.0], np.cumsum(share)))
-    mean = (before[after] - before[begin]) / (after - begin)
+    before = np.zeros((count, width))
+    np.cumsum(share.reshape(count, width)[:, :-1], axis=1, out=before[:, 1:])
+    mean = (before.ravel().take(after) - before.ravel().take(begin)) / (stop - start + 1)
     # A difference of prefix sums can end a rounding error above 1.
     return np.asarray(np.minimum(mean, 1.0), dtype=np.float64)
+
+
+def horizon_uniqueness(
+    entry: npt.NDArray[np.int64], *, group: npt.NDArray[np.int64], horizon: int
+) -> npt.NDArray[np.float64]:
+    """Return the average uniqueness of labels that all live for ``horizon`` bars.
+
+    The same as ``sample_uniqueness(entry + 1, last=entry + horizon, group=group)``, to the bit. All labels of one
+    group and bar have one answer, so it is computed per bar, not per label.
+
+    Parameters
+    ----------
+    entry : int array, shape (n,)
+        The bar whose close each label is entered at, at least 0.
+    group : int array, shape (n,)
+        Small numbers from 0, e.g. of the symbol.
+    horizon : int
+        Bars of each label's life, at least 1.
+
+    Examples
+    --------
+    >>> horizon_uniqueness(np.array([0, 1, 5]), group=np.array([0, 0, 0]), horizon=2).tolist()
+    [0.75, 0.75, 1.0]
+    """
+    if entry.size == 0:
+        return np.empty(0)
+    origin = int(entry.min())
+    width, count = int(entry.max()) - origin + horizon + 1, int(group.max()) + 1
+    cell = group * width + (entry - origin)
+    made = np.bincount(cell, minlength=count * width).reshape(count, width)
+    # A label is alive on the `horizon` bars after its entry.
+    alive = np.zeros((count, width + 1), dtype=np.int64)
+    alive[:, 1:] = np.cumsum(made, axis=1)
+    alive[:, horizon + 1 :] -= alive[:, 1:-horizon].copy()
+    share = np.divide(1.0, alive, out=np.zeros(alive.shape), where=alive > 0)
+    before = np.zeros((count, width + 2))
+    np.cumsum(share, axis=1, out=before[:, 1:])
+    mean = np.zeros((count, width))
+    stop = width - horizon
+    mean[:, :stop] = (before[:, horizon + 1 : horizon + 1 + stop] - before[:, 1 : 1 + stop]) / horizon
+    return np.minimum(mean, 1.0).ravel().take(cell)
 
 
 def effective_samples(uniqueness: npt.ArrayLike) -> float:
@@ -73,5 +117,8 @@ def effective_samples(uniqueness: npt.ArrayLike) -> float:
 
 
 def _codes(group: npt.ArrayLike) -> npt.NDArray[np.int64]:
-    codes: npt.NDArray[np.int64] = np.unique(np.asarray(group), return_inverse=True)[1]
+    values = np.asarray(group)
+    if np.issubdtype(values.dtype, np.integer) and values.min() >= 0 and values.max() <= values.size:
+        return values.astype(np.int64)
+    codes: npt.NDArray[np.int64] = np.unique(values, return_inverse=True)[1]
     return codes.astype(np.int64)

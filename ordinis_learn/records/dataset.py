@@ -15,6 +15,7 @@ __all__ = [
     "DatasetValidation",
     "DatasetWindow",
     "EventRange",
+    "ExpectationResult",
     "FeatureProfile",
     "JoinQuality",
     "LabelStats",
@@ -102,18 +103,38 @@ class FeatureProfile(Record):
     counts: tuple[int, ...]
 
 
+class ExpectationResult(Record):
+    """One expectation: the total that was found and its bounds; ``success`` is None where it was not evaluated."""
+
+    name: str
+    severity: Literal["error", "warning"]
+    success: bool | None
+    observed: float | None
+    low: float | None
+    high: float | None
+
+
 class DatasetValidation(Record):
-    """What Great Expectations found, guarded against its ways of passing without looking."""
+    """What Great Expectations found, guarded against its ways of passing without looking.
+
+    ``failed`` names the expectations of severity ``error`` that were not met, ``warnings`` those that are reported
+    and reject nothing.
+    """
 
     success: bool
     evaluated: int
     expected: int
     failed: tuple[str, ...] = ()
     error: str | None = None
+    warnings: tuple[str, ...] = ()
+    checks: tuple[ExpectationResult, ...] = ()
 
 
 class DatasetManifest(Record):
-    """The identity of a dataset; ``content_sha256`` covers every value of every row in order."""
+    """The identity of a dataset; ``content_sha256`` covers every value of every row in order.
+
+    ``left_out`` counts the events that could not become a row, by reason.
+    """
 
     schema_version: Literal["1.0.0"] = "1.0.0"
     dataset_id: str
@@ -135,6 +156,7 @@ class DatasetManifest(Record):
     suite_hash: Sha256
     validation: DatasetValidation
     created_at: UtcDatetime
+    left_out: dict[str, int] = Field(default_factory=dict)
 
     @property
     def ref(self) -> str:

@@ -24,6 +24,7 @@ __all__ = [
     "PAYLOADS",
     "REQUIRED_TAGS",
     "SCHEMA_VERSION",
+    "AiFeedback",
     "AiRefusal",
     "AiResponse",
     "AnalyticsReport",
@@ -59,6 +60,7 @@ class Topic(StrEnum):
     ANALYTICS = "ordinis.analytics.report"
     AI_RESPONSE = "ordinis.ai.response"
     AI_REFUSAL = "ordinis.ai.refusal"
+    AI_FEEDBACK = "ordinis.ai.feedback"
     FEATURES = "ordinis.features.vector.computed"
     BAR = "ordinis.market.bar.closed"
     INTENT = "ordinis.orders.intent"
@@ -174,7 +176,11 @@ class AnalyticsReport(Record):
 
 
 class AiResponse(Record):
-    """One answer of a language model."""
+    """One answer of a language model.
+
+    Where it was written from retrieved documents, ``output["retrieval"]`` holds what the index returned:
+    ``query``, ``index_version`` and ``chunks``, best first, each with ``doc_id``, ``locator`` and optionally ``score``.
+    """
 
     model_used: _Name
     latency_ms: _NotNegative
@@ -192,6 +198,20 @@ class AiRefusal(Record):
     refusal_reason: _Name
     policy_ref: str | None = None
     request_hash: str | None = None
+
+
+class AiFeedback(Record):
+    """What somebody thought of an answer, at any time after it; a grader's newest word counts.
+
+    ``grade`` runs from 0 (wrong) to 1 (right). ``relevant`` names the documents that hold the answer, as
+    ``{doc_id, locator}``.
+    """
+
+    request_hash: _Name
+    grade: Fraction
+    grader: _Name
+    relevant: tuple[dict[str, Any], ...] = ()
+    comment: str | None = None
 
 
 class MarketBar(Record):
@@ -217,6 +237,7 @@ PAYLOADS: Final[Mapping[Topic, type[Record]]] = MappingProxyType(
         Topic.ANALYTICS: AnalyticsReport,
         Topic.AI_RESPONSE: AiResponse,
         Topic.AI_REFUSAL: AiRefusal,
+        Topic.AI_FEEDBACK: AiFeedback,
         Topic.FEATURES: FeatureVector,
         Topic.BAR: MarketBar,
         Topic.INTENT: OrderIntent,

@@ -8,6 +8,8 @@ from typing import Any
 from ordinis_learn.errors import ArtifactMissing, BenchDataMissing, DataCorrupt, DataMissing
 from ordinis_learn.ports import Clock
 from ordinis_learn.records import (
+    Actor,
+    AuditRecord,
     BenchPackManifest,
     DatasetManifest,
     DriftAlert,
@@ -40,6 +42,7 @@ class InMemoryCatalogue:
         self._packs: dict[str, BenchPackManifest] = {}
         self._scorecards: dict[tuple[str, str], Scorecard] = {}
         self._drift: dict[tuple[str, str], DriftReport] = {}
+        self._dataset_records: list[AuditRecord] = []
         self._outbox: dict[int, dict[str, Any]] = {}
         self._last_id = 0
 
@@ -59,6 +62,29 @@ class InMemoryCatalogue:
                 ref=ref,
             )
         return found[-1]
+
+    def datasets(self) -> Sequence[DatasetManifest]:
+        """Return every manifest, oldest first."""
+        return list(self._datasets.values())
+
+    def record_dataset(self, action: str, *, actor: Actor, body: Mapping[str, Any]) -> AuditRecord:
+        """Keep a record on a chain of its own, which is not hashed."""
+        record = AuditRecord(
+            subject="*",
+            sequence=len(self._dataset_records) + 1,
+            action=action,
+            actor=actor,
+            at=self._clock(),
+            body=dict(body),
+            previous_hash="0" * 64,
+            hash="0" * 64,
+        )
+        self._dataset_records.append(record)
+        return record
+
+    def dataset_records(self) -> Sequence[AuditRecord]:
+        """Return what was recorded of datasets, oldest first."""
+        return list(self._dataset_records)
 
     def add_artifact(self, artifact: ModelArtifact) -> None:
         """Remember a model artifact."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from ordinis_learn.datasets.store import REPORT_FILE
 from ordinis_learn.errors import ConfigInvalid, DatasetRejected
 from ordinis_learn.ports import Clock, Run, Tracker
 from ordinis_learn.records import (
@@ -84,7 +85,7 @@ def train_model(
         run.log_json(config.to_json(), path="train_config.json")
         _log_patch(run, provenance, scratch=scratch)
         if manifest is not None:
-            run.log_dataset(manifest, folder=datasets_root / manifest.dataset_id / manifest.version)
+            _log_dataset(run, manifest, folder=datasets_root / manifest.dataset_id / manifest.version)
         fitted = _fit(config, matrix=matrix, tracker=tracker, run=run, journal=journal)
         bundle = scratch / "bundle"
         fitted.model.save(bundle)
@@ -160,6 +161,13 @@ def _tags(config: TrainConfig, manifest: DatasetManifest | None, provenance: Pro
         "ordinis.dataset": DECLARED if manifest is None else manifest.ref,
     }
     return tags if manifest is None else tags | {"ordinis.dataset_sha256": manifest.content_sha256}
+
+
+def _log_dataset(run: Run, manifest: DatasetManifest, *, folder: Path) -> None:
+    run.log_dataset(manifest, folder=folder)
+    report = folder / REPORT_FILE
+    if report.is_file():
+        run.log_file(report, folder="dataset")
 
 
 def _log_patch(run: Run, provenance: Provenance, *, scratch: Path) -> None:

@@ -10,6 +10,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag  # noqa: TID253  a l
 from mlflow.types import ColSpec, DataType, Schema  # noqa: TID253
 
 from ordinis_learn.records import DatasetManifest
+from ordinis_mlflow.dataset_source import SOURCE_TYPE, OrdinisDatasetSource
 
 __all__ = ["DIGEST_LENGTH", "dataset_input"]
 
@@ -28,7 +29,7 @@ _TYPES: Final = {
 
 
 def dataset_input(manifest: DatasetManifest, *, folder: Path) -> DatasetInput:
-    """Return the input with our digest, the columns as schema, and the Parquet folder as source.
+    """Return the input with our digest, the columns as schema, and a source that resolves to the manifest.
 
     MLflow's own digest reads the first 10,000 rows only and drops time stamps; ours covers every value.
     """
@@ -41,8 +42,10 @@ def dataset_input(manifest: DatasetManifest, *, folder: Path) -> DatasetInput:
     dataset = Dataset(
         name=manifest.dataset_id,
         digest=manifest.content_sha256[:DIGEST_LENGTH],
-        source_type="local",
-        source=json.dumps({"uri": str(folder.absolute())}),
+        source_type=SOURCE_TYPE,
+        source=OrdinisDatasetSource(
+            manifest.ref, content_sha256=manifest.content_sha256, folder=str(folder.absolute())
+        ).to_json(),
         schema=json.dumps({"mlflow_colspec": _schema(manifest.columns).to_dict()}),
         profile=json.dumps(profile),
     )

@@ -13,6 +13,8 @@ from sqlalchemy.orm import Session
 from ordinis_learn.errors import ArtifactMissing, BenchDataMissing, DataCorrupt, DataMissing
 from ordinis_learn.ports import Clock
 from ordinis_learn.records import (
+    Actor,
+    AuditRecord,
     BenchPackManifest,
     DatasetManifest,
     DriftAlert,
@@ -27,7 +29,7 @@ from ordinis_learn.records import (
     model_trained,
     pack_generated,
 )
-from ordinis_registry import outbox
+from ordinis_registry import dataset_records, outbox
 from ordinis_registry.database import GovernanceDatabase
 from ordinis_registry.models import (
     ArtifactRow,
@@ -104,6 +106,20 @@ class SqlCatalogue:
                 ref=ref,
             )
         return manifest
+
+    def datasets(self) -> Sequence[DatasetManifest]:
+        """Return every manifest, oldest first."""
+        return self._read(sa.select(DatasetRow.record).order_by(DatasetRow.position), DatasetManifest)
+
+    def record_dataset(self, action: str, *, actor: Actor, body: Mapping[str, Any]) -> AuditRecord:
+        """Record in the ledger what is done to a dataset's rows."""
+        with self._database.session() as session:
+            return dataset_records.append_record(session, action, actor=actor, at=self._clock(), body=body)
+
+    def dataset_records(self) -> Sequence[AuditRecord]:
+        """Return what was recorded of datasets, oldest first."""
+        with self._database.reading() as session:
+            return dataset_records.records(session)
 
     def add_artifact(self, artifact: ModelArtifact) -> None:
         """Remember a model artifact."""

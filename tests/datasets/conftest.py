@@ -59,7 +59,8 @@ class Desk:
 
     def bar(self, symbol, day, price):
         session = (FIRST + timedelta(days=day)).isoformat()
-        payload = {"symbol": symbol, "tf": "1d", "session": session, "close": price}
+        told = close_of(day).isoformat()
+        payload = {"symbol": symbol, "tf": "1d", "ts": told, "session": session, "close": price}
         self.add(Topic.BAR, payload, event_id=f"bar-{symbol}-{day}", at=close_of(day), symbol=symbol)
 
     def signal(self, signal_id, symbol, day, *, event_id, features, direction="LONG"):
@@ -68,6 +69,7 @@ class Desk:
             "symbol": symbol,
             "direction": direction,
             "confidence": 0.6,
+            "horizon": "5d",
             "model_id": "m",
             "strategy_id": "s",
             "feature_version": "v1",
@@ -83,11 +85,14 @@ class Desk:
             f"sig-{name}", symbol, day, event_id=f"made-{name}", features=features, direction=direction
         )
         at = close_of(day)
-        risk = {"signal_id": f"sig-{name}", "allowed": day % 5 > 0}
+        judged = {"policy_version": "p1", "risk_snapshot_ref": "r1"}
+        risk = {"signal_id": f"sig-{name}", "allowed": day % 5 > 0, **judged}
         self.add(Topic.RISK, risk, event_id=f"risk-{name}", at=at, symbol=symbol)
         if day % 5 == 0:
             return
-        intent = {"order_id": f"ord-{name}", "signal_id": f"sig-{name}", "symbol": symbol}
+        side = "sell" if direction == "SHORT" else "buy"
+        order = {"symbol": symbol, "side": side, "qty": 3.0}
+        intent = {"order_id": f"ord-{name}", "signal_id": f"sig-{name}", **order}
         self.add(Topic.INTENT, intent, event_id=f"intent-{name}", at=at, symbol=symbol)
         at = close_of(day + 1)
         fill = {"fill_id": f"fill-{name}", "ts": at.isoformat(), "qty": 3.0, "price": price, "fee": 0.1}

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ordinis_learn.datasets import profile_feature
-from ordinis_learn.datasets.features import read_features
+from ordinis_learn.datasets.bucket import feature_columns
+from ordinis_learn.labelling import signal_columns
 from ordinis_learn.records import Topic
 
 numbers = st.lists(st.floats(-1e9, 1e9) | st.just(float("nan")), max_size=80)
@@ -19,17 +20,22 @@ def test_any_name_and_every_bit_of_a_feature_survive(new_desk):
     odd = {"a/b": 0.1, 'quo"te': 1 / 3, "til~de": -2.5e-300, "Case": 1.0, "case": 2.0, "ünï": 3}
     desk.signal("one", "X", 1, event_id="e1", features=odd)
     desk.signal("two", "X", 2, event_id="e2", features={"case": 5.0})
-    found = read_features(desk.log().scan(Topic.SIGNAL))
-    assert found.column_names == ["event_id", *(f"f_{name}" for name in sorted(odd))]
-    first, second = found.to_pylist()
-    assert first == {"event_id": "e1", **{f"f_{name}": value for name, value in odd.items()}}
-    assert {name for name, value in second.items() if value is not None} == {"event_id", "f_case"}
+    for found in (
+        signal_columns(desk.log().scan(Topic.SIGNAL)),
+        signal_columns(desk.log().read_columns(Topic.SIGNAL)),
+    ):
+        names = feature_columns(found)
+        assert names == tuple(f"f_{name}" for name in sorted(odd))
+        assert found.column_names[-len(names) :] == list(names)
+        first, second = found.select(names).to_pylist()
+        assert first == {f"f_{name}": value for name, value in odd.items()}
+        assert {name for name, value in second.items() if value is not None} == {"f_case"}
 
 
 def test_no_features_no_columns(new_desk):
     desk = new_desk(days=0)
     desk.signal("one", "X", 1, event_id="e1", features={})
-    assert read_features(desk.log().scan(Topic.SIGNAL)).column_names == ["event_id"]
+    assert feature_columns(signal_columns(desk.log().scan(Topic.SIGNAL))) == ()
 
 
 @given(numbers)

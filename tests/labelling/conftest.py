@@ -66,11 +66,11 @@ class Scans:
         }
         self.add("signals", payload, at=at or close_of(day), key=symbol, cycle=cycle)
 
-    def decision(self, signal_id, *, at, allowed=True):
-        self.add("risk", {"signal_id": signal_id, "allowed": allowed}, at=at)
+    def decision(self, signal_id, *, at, allowed=True, symbol="X"):
+        self.add("risk", {"signal_id": signal_id, "allowed": allowed}, at=at, key=symbol)
 
-    def intent(self, order_id, signal_id, *, at):
-        self.add("intents", {"order_id": order_id, "signal_id": signal_id}, at=at)
+    def intent(self, order_id, signal_id, *, at, symbol="X"):
+        self.add("intents", {"order_id": order_id, "signal_id": signal_id}, at=at, key=symbol)
 
     def report(self, order_id, *, at, fills=(), symbol="X", cycle="c", status="filled", **more):
         payload = {"order_id": order_id, "status": status, "fills": list(fills), **more}

@@ -115,7 +115,7 @@ class TestInference:
                     expected[waiting[symbol].pop(0)] = f"o{number:02d}"
                 continue
             scans.signal(f"s{number:02d}", 0, at=minutes(number), symbol=symbol)
-            scans.decision(f"s{number:02d}", at=minutes(number), allowed=kind == "signal")
+            scans.decision(f"s{number:02d}", at=minutes(number), allowed=kind == "signal", symbol=symbol)
             if kind == "signal":
                 waiting[symbol].append(f"s{number:02d}")
         found = joined(scans).outcomes.to_pylist()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ordinis_learn.labelling import effective_samples, sample_uniqueness
+from ordinis_learn.labelling import effective_samples, horizon_uniqueness, sample_uniqueness
 
 lives = st.lists(
     st.tuples(st.integers(-50, 50), st.integers(0, 25), st.sampled_from("AB")), min_size=1, max_size=30
@@ -63,3 +63,16 @@ def test_no_labels_no_evidence():
 def test_lives_must_make_sense(first, last):
     with pytest.raises(ValueError, match="first <= last"):
         sample_uniqueness(first, last=last)
+
+
+@given(
+    labels=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 3)), max_size=40),
+    horizon=st.integers(1, 25),
+    shift=st.integers(0, 5),
+)
+def test_labels_of_one_length_are_counted_by_bar(labels, horizon, shift):
+    entry = np.array([bar for bar, _ in labels], dtype=np.int64) + shift
+    group = np.array([number for _, number in labels], dtype=np.int64)
+    found = horizon_uniqueness(entry, group=group, horizon=horizon)
+    expected = sample_uniqueness(entry + 1, last=entry + horizon, group=group)
+    assert found.tolist() == expected.tolist()

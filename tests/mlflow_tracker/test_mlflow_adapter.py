@@ -36,7 +36,11 @@ def test_the_dataset_input_is_one_that_mlflow_can_open(mlflow_book, client, mani
     found = only_run(client)
     dataset = found.inputs.dataset_inputs[0].dataset
     assert dataset.digest == manifest.content_sha256[:36]
-    assert mlflow.data.get_source(dataset).load() == str(mlflow_book.folder)
+    source = mlflow.data.get_source(found.inputs.dataset_inputs[0])
+    assert (source.uri, source.content_sha256) == (
+        f"ordinis-dataset://{manifest.ref}",
+        manifest.content_sha256,
+    )
     profile = json.loads(dataset.profile)
     assert (profile["num_rows"], profile["content_sha256"]) == (400, manifest.content_sha256)
     columns = json.loads(dataset.schema)["mlflow_colspec"]

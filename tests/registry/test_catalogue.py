@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from ordinis_learn.errors import ArtifactMissing, BenchDataMissing, DataCorrupt, DataMissing
-from ordinis_learn.records import REQUIRED_TAGS, Envelope
+from ordinis_learn.records import REQUIRED_TAGS, Actor, Envelope
 from ordinis_registry import SqlCatalogue
 from ordinis_registry.catalogue import is_drift_breached, trials_before
 
@@ -162,3 +162,18 @@ def test_trials_before_a_version_are_those_of_all_earlier_ones(database, make):
     with database.reading() as session:
         counted = [trials_before(session, "sp500_signal", version) for version in ("1", "2", "3", "10", "11")]
     assert counted == [0, 1, 9, 9, 14]
+
+
+def test_what_is_done_to_datasets_is_recorded_in_order(catalogue, make):
+    first, second = make.manifest(), make.manifest(version="v2", content_sha256="e" * 64)
+    assert (list(catalogue.datasets()), list(catalogue.dataset_records())) == ([], [])
+    for manifest in (first, second):
+        catalogue.add_dataset(manifest)
+    assert list(catalogue.datasets()) == [first, second]
+    actor = Actor(name="ana", kind="claimed")
+    held = catalogue.record_dataset("dataset.held", actor=actor, body={"ref": first.ref, "reason": "why"})
+    catalogue.record_dataset("dataset.released", actor=actor, body={"ref": first.ref, "reason": "done"})
+    records = catalogue.dataset_records()
+    assert [record.action for record in records] == ["dataset.held", "dataset.released"]
+    assert records[0] == held
+    assert (held.subject, held.actor, held.body) == ("*", actor, {"ref": first.ref, "reason": "why"})

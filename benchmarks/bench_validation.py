@@ -1,0 +1,150 @@
+"""Judging a dataset, against Great Expectations alone on the pandas frame of its rows.
+
+Both sides check the same columns. Ours computes all totals in one DuckDB query, measures the association of every
+feature with every label, and hands one row to Great Expectations. The other side is the plain use of Great Expectations: a
+batch of the pandas frame with ``result_format="SUMMARY"`` and an expectation per column and rule; it has none for
+look-ahead, missed splits, one class and constant features, and the conversion to pandas is not counted.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from benchmarks._harness import compare
+from ordinis_learn.datasets.signal_suite import validate_signals
+
+HORIZONS = (1, 5, 20)
+FEATURES = tuple(f"f_x{n}" for n in range(16))
+SYMBOLS = 2_000
+START = np.datetime64("2010-01-04")
+
+
+def run(*, quick):
+    size = 200_000 if quick else 5_000_000
+    table = signals(size)
+    frame = plain_frame(table)
+
+    def ours(_):
+        return lambda: _accepted(
+            validate_signals(table, horizons=HORIZONS, features=FEATURES, minimum_samples=1000).success
+        )
+
+    def alone(_):
+        return lambda: _accepted(all(result.success for result in gx_alone(frame)))
+
+    yield compare(
+        f"validate {size:,} rows, {table.num_columns} columns",
+        ours=ours,
+        reference_name="Great Expectations alone on the pandas frame",
+        reference=alone,
+        runs=3,
+        units=size,
+    )
+
+
+def signals(size, *, seed=0):
+    """Return labelled signals as a build makes them: ordered by session and symbol, nothing wrong with them."""
+    rng = np.random.default_rng(seed)
+    number = np.arange(size) // SYMBOLS
+    session = START + number.astype("timedelta64[D]")
+    direction = rng.integers(-1, 2, size).astype(np.int8)
+    columns = {
+        "signal_id": pa.array([f"sig-{n:010d}" for n in range(size)]),
+        "symbol": pa.array([f"S{n:04d}" for n in range(SYMBOLS)])
+        .take(pa.array(np.arange(size) % SYMBOLS))
+        .cast(pa.string()),
+        "session": pa.array(session),
+        "ts_signal": moments(session, hours=21),
+        "direction": pa.array(direction),
+        "confidence": pa.array(rng.random(size)),
+        "model_id": pa.repeat("momentum", size),
+        "strategy_id": pa.repeat("long_short", size),
+        "feature_version": pa.repeat("tech_v1", size),
+        **{name: pa.array(rng.normal(size=size)) for name in FEATURES},
+        "allowed": pa.repeat(True, size),
+        "order_id": pa.repeat("ord", size),
+        "filled_qty": pa.array(rng.random(size)),
+        "avg_fill_price": pa.array(50 + rng.random(size)),
+        "fees": pa.array(rng.random(size)),
+        "slippage": pa.array(rng.random(size)),
+        "join_quality": pa.repeat("carried", size),
+    }
+    for horizon in HORIZONS:
+        returns = np.clip(rng.normal(0.0, 0.02 * np.sqrt(horizon), size), -0.3, 0.3)
+        end = session + np.timedelta64(1 + horizon, "D")
+        labels = {
+            "fwd_ret": pa.array(returns),
+            "signed_ret": pa.array(direction * returns),
+            "risk_adj": pa.array(returns),
+            "net_ret": pa.array(returns),
+            "label_start": pa.array(session + np.timedelta64(1, "D")),
+            "label_end": pa.array(end),
+            "label_available_at": moments(end, hours=21),
+            "uniqueness": pa.array(np.full(size, 1 / horizon)),
+        }
+        columns |= {f"{name}_{horizon}d": values for name, values in labels.items()}
+    return pa.table(columns)
+
+
+def moments(days, *, hours):
+    stamps = days.astype("datetime64[us]") + np.timedelta64(hours, "h")
+    return pa.array(stamps).cast(pa.timestamp("us", tz="UTC"))
+
+
+def plain_frame(table):
+    """Return the rows in pandas, dates as time stamps, so that pairs of columns can be compared."""
+    for number, field in enumerate(table.schema):
+        if pa.types.is_date32(field.type):
+            stamps = table[field.name].cast(pa.timestamp("us")).cast(pa.timestamp("us", tz="UTC"))
+            table = table.set_column(number, field.name, stamps)
+    return table.to_pandas()
+
+
+def gx_alone(frame):
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+
+    from ordinis_learn.datasets._gx import run_suite
+
+    def expect(kind, **kwargs):
+        return ExpectationConfiguration(type=f"expect_column_{kind}", kwargs=kwargs)
+
+    def between(column, low, high):
+        return expect("values_to_be_between", column=column, min_value=low, max_value=high)
+
+    def above(larger, smaller):
+        return expect("pair_values_a_to_be_greater_than_b", column_A=larger, column_B=smaller, or_equal=True)
+
+    keys = ["signal_id", "symbol", "session", "ts_signal", "direction", "confidence", "model_id"]
+    expectations = [
+        expect("values_to_be_unique", column="signal_id"),
+        expect("values_to_be_increasing", column="session"),
+        expect("values_to_be_in_set", column="direction", value_set=[-1, 0, 1]),
+        expect("values_to_be_in_set", column="join_quality", value_set=["carried", "intent", "none"]),
+        between("confidence", 0, 1),
+        between("filled_qty", 0, None),
+        between("avg_fill_price", 0, None),
+        between("fees", 0, None),
+        *(
+            expect("values_to_not_be_null", column=name)
+            for name in (*keys, "strategy_id", "feature_version", "join_quality", *FEATURES)
+        ),
+        *(between(name, -1e9, 1e9) for name in FEATURES),  # finite
+    ]
+    for horizon in (f"{h}d" for h in HORIZONS):
+        expectations += [
+            between(f"fwd_ret_{horizon}", -1, 10),
+            between(f"signed_ret_{horizon}", -10, 10),
+            between(f"net_ret_{horizon}", -11, 11),
+            between(f"uniqueness_{horizon}", 0, 1),
+            above(f"label_start_{horizon}", "session"),
+            above(f"label_end_{horizon}", f"label_start_{horizon}"),
+            above(f"label_available_at_{horizon}", f"label_end_{horizon}"),
+            above(f"label_available_at_{horizon}", "ts_signal"),
+        ]
+    return run_suite(frame, expectations=expectations)
+
+
+def _accepted(success):
+    """The comparison is void unless both sides accept the data."""
+    assert success

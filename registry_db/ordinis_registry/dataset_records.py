@@ -1,0 +1,35 @@
+"""What was done to the rows of datasets, as records on the ledger's chain ``*``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from ordinis_learn.records import Actor, AuditRecord
+from ordinis_registry import ledger
+from ordinis_registry.models import LedgerRow
+
+__all__ = ["append_record", "records"]
+
+_PREFIX = "dataset."
+
+
+def append_record(
+    session: Session, action: str, *, actor: Actor, at: datetime, body: Mapping[str, Any]
+) -> AuditRecord:
+    """Append a record; ``body["ref"]`` names the dataset."""
+    return ledger.append(
+        session, subject=ledger.EVERYTHING, action=action, actor=actor, at=at, body=dict(body)
+    )
+
+
+def records(session: Session) -> list[AuditRecord]:
+    """Return every record about datasets, oldest first."""
+    query = sa.select(LedgerRow).where(
+        LedgerRow.subject == ledger.EVERYTHING, LedgerRow.action.startswith(_PREFIX, autoescape=True)
+    )
+    return [ledger.to_record(row) for row in session.scalars(query.order_by(LedgerRow.sequence))]

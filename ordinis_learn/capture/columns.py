@@ -105,6 +105,8 @@ _FIELDS: Final[Mapping[Topic, Mapping[str, pa.DataType]]] = {
         "high": pa.float64(),
         "low": pa.float64(),
         "volume": pa.float64(),
+        "split_factor": pa.float64(),
+        "dividend": pa.float64(),
     },
 }
 

@@ -19,6 +19,7 @@ def command() -> None:
 @click.option("--end", required=True, help="Last session of signals.")
 @click.option("--horizon", "horizons", multiple=True, type=int, default=(1, 5, 20), show_default=True)
 @click.option("--symbol", "symbols", multiple=True, help="Only these symbols (default: all).")
+@click.option("--calendar", default="XNYS", show_default=True, help="What a session is, e.g. XLON or 24/7.")
 @click.pass_context
 def build(
     ctx: click.Context,
@@ -28,9 +29,11 @@ def build(
     end: str,
     horizons: tuple[int, ...],
     symbols: tuple[str, ...],
+    calendar: str,
 ) -> None:
     """Label captured signals and write them as Parquet with a manifest."""
     window = {"start": start, "end": end, "horizons": list(horizons), "symbols": symbols or None}
+    window["calendar"] = calendar
     with opened(ctx) as engine:
         ref = engine.build_dataset(dataset_id, window)
         manifest = engine.workbench.catalogue.dataset(ref)

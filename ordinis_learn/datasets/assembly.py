@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ordinis_learn.datasets.bucket import feature_columns, label_bucket
+from ordinis_learn.datasets.window import first_moment, window_calendar
 from ordinis_learn.labelling import (
+    BARRIER_RULES,
     EXECUTION_QUERIES,
     FEATURE_PREFIX,
     LABEL_QUERIES,
+    POSITION_RULES,
     event_columns,
     first_bars,
     session_table,
@@ -24,7 +27,9 @@ from ordinis_learn.records import DatasetWindow, EventRange, Topic, hash_of
 __all__ = ["QUERY_HASH", "TOPICS", "Assembled", "LogReader", "assemble"]
 
 TOPICS: Final = (Topic.SIGNAL, Topic.BAR, Topic.RISK, Topic.INTENT, Topic.EXECUTION)
-QUERY_HASH: Final = hash_of([*LABEL_QUERIES, *EXECUTION_QUERIES], domain="ordinis.dataset.queries")
+QUERY_HASH: Final = hash_of(
+    [*LABEL_QUERIES, *EXECUTION_QUERIES, BARRIER_RULES, POSITION_RULES], domain="ordinis.dataset.queries"
+)
 """One hash over every SQL text and every set of rules that has a part in a dataset."""
 
 
@@ -60,8 +65,7 @@ class LogReader:
     def __init__(self, log: EventLog, *, window: DatasetWindow) -> None:
         self._log = log
         self._position = log.position()
-        # A session closes less than a day before its date begins in UTC, wherever the venue is.
-        self._start = datetime.combine(window.start, time(), tzinfo=UTC) - timedelta(days=1)
+        self._start = first_moment(window)
         self._end = None if window.as_of is None else window.as_of + timedelta(microseconds=1)
         self._spans: dict[Topic, tuple[int, datetime | None, datetime | None]] = {}
 
@@ -90,11 +94,12 @@ def assemble(log: EventLog, *, window: DatasetWindow) -> Assembled:
     """Read a window from the log and label it in memory, as one bucket."""
     reader = LogReader(log, window=window)
     events = event_columns(reader.read)
-    prices = first_bars(events.bars)
+    calendar = window_calendar(window)
+    prices = first_bars(events.bars, calendar=calendar)
     table = label_bucket(
         events,
         prices=prices,
-        sessions=session_table(prices),
+        sessions=session_table(prices, calendar=calendar),
         window=window,
         features=feature_columns(events.signals),
     )

@@ -14,6 +14,7 @@ from ordinis_learn.datasets.content import bucketed_sha256, column_types
 from ordinis_learn.datasets.expectations import Suite, signal_suite, totals, validate
 from ordinis_learn.datasets.profile import join_quality, label_stats, profile_feature
 from ordinis_learn.datasets.store import build_command, publish, published, rejection, restore
+from ordinis_learn.datasets.window import window_calendar
 from ordinis_learn.errors import ConfigInvalid, DataMissing
 from ordinis_learn.ports import Clock, EventLog
 from ordinis_learn.records import (
@@ -159,7 +160,12 @@ def _profiles(rows: Assembled) -> dict[str, FeatureProfile]:
 
 
 def _config_hash(dataset_id: str, window: DatasetWindow) -> str:
-    return hash_of({"dataset_id": dataset_id, "window": window.to_json()}, domain="ordinis.dataset.config")
+    config = {
+        "dataset_id": dataset_id,
+        "window": window.to_json(),
+        "calendar": window_calendar(window).content_hash(),
+    }
+    return hash_of(config, domain="ordinis.dataset.config")
 
 
 def _require_same_suite(known: DatasetManifest, suite: Suite) -> None:

@@ -40,12 +40,22 @@ def build_command(dataset_id: str, *, window: DatasetWindow) -> str:
     >>> build_command("core", window=window)
     'ordinis-learn datasets build core --start 2001-01-02 --end 2001-12-31 --horizon 5'
     """
-    if window.as_of is not None:
+    if _needs_python(window):
         return f"LearningEngine.build_dataset({dataset_id!r}, {window.to_json()})"
     words = ["ordinis-learn datasets build", dataset_id, f"--start {window.start}", f"--end {window.end}"]
     if window.horizons != DatasetWindow.model_fields["horizons"].default:
         words += [f"--horizon {horizon}" for horizon in window.horizons]
+    if window.calendar != DatasetWindow.model_fields["calendar"].default:
+        words.append(f"--calendar {window.calendar}")
     return " ".join([*words, *(f"--symbol {symbol}" for symbol in window.symbols or ())])
+
+
+def _needs_python(window: DatasetWindow) -> bool:
+    """Say whether a window has something that the command has no option for."""
+    fields = DatasetWindow.model_fields
+    return any(
+        getattr(window, name) != fields[name].default for name in ("as_of", "volatility_span", "barriers")
+    )
 
 
 def open_dataset(manifest: DatasetManifest, *, root: Path) -> pa.Table:

@@ -4,8 +4,11 @@ A signal made at the close of session s is entered at the close of s+1 and left 
 
     y_h = P[s + 1 + h] / P[s + 1] - 1
 
-which is the label of Qlib's ``Ref($close, -(h+1)) / Ref($close, -1) - 1``. With the rules of
-:mod:`ordinis_learn.labelling.sessions`, a bar after time t cannot change a label that was available at or before t.
+which is the label of Qlib's ``Ref($close, -(h+1)) / Ref($close, -1) - 1``; across a split or a dividend P[s + 1 + h]
+is multiplied by what a share has become since. Sessions are those of the calendar: where a bar is missing at the
+entry or the exit there is no label, and its status says why; nothing is filled forward, so a halted or delisted
+symbol has no label past its last bar. With the rules of :mod:`ordinis_learn.labelling.sessions`, an event after time
+t cannot change a label that was available at or before t.
 
 The work is index arithmetic on a grid of closes, one gather per value: each signal is looked at once, whatever
 the number of horizons, and no two signals depend on each other.
@@ -23,6 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ordinis_learn.errors import ConfigInvalid
+from ordinis_learn.labelling.calendar import SessionCalendar
 from ordinis_learn.labelling.columns import COLUMN_RULES, FEATURE_PREFIX, bar_columns, signal_columns
 from ordinis_learn.labelling.sessions import (
     TIMESTAMP,
@@ -34,13 +38,16 @@ from ordinis_learn.labelling.sessions import (
     ranked,
     session_table,
 )
+from ordinis_learn.labelling.status import missing_status
+from ordinis_learn.labelling.volatility import ex_ante_volatility, session_volatility
 
-__all__ = ["LABEL_QUERIES", "label_columns", "label_signals"]
+__all__ = ["LABEL_QUERIES", "VOLATILITY_SPAN", "label_columns", "label_signals"]
 
-VOLATILITY: Final = FEATURE_PREFIX + "vol_20"
+VOLATILITY_SPAN: Final = 32
+"""Sessions; RiskMetrics' decay of 0.94 for daily data."""
 SIGNAL_COLUMNS: Final = ("direction", "confidence", "model_id", "strategy_id", "feature_version")
 
-LABEL_QUERIES: Final = (COLUMN_RULES, "ordinis.labels.horizons.v2")
+LABEL_QUERIES: Final = (COLUMN_RULES, "ordinis.labels.horizons.v3")
 """What is behind every label, for the manifest's ``query_hash``: the names of the rules.
 
 A change of the rules needs a new name; ``tests/labelling/test_horizons.py`` has their values by hand.
@@ -52,7 +59,9 @@ def label_signals(
     bars: pa.Table,
     *,
     horizons: Sequence[int],
+    calendar: SessionCalendar,
     as_of: datetime | None = None,
+    span: int = VOLATILITY_SPAN,
 ) -> pa.Table:
     """Label every signal at every horizon; one row per signal.
 
@@ -63,9 +72,13 @@ def label_signals(
         :meth:`ordinis_learn.ports.EventLog.scan` returns them, or their typed columns.
     horizons : sequence of int
         Holding periods in sessions, distinct and at least 1.
+    calendar : SessionCalendar
+        The sessions that count.
     as_of : datetime, optional
         The moment of knowledge: later signals and bars are not looked at, which gives the same table as a
         log that ends there.
+    span : int
+        Of the ex-ante volatility, in sessions.
 
     Returns
     -------
@@ -79,12 +92,14 @@ def label_signals(
     DataCorrupt
         A stored payload cannot be read as the JSON that was captured.
     """
-    prices = first_bars(bar_columns(_until(bars, as_of)))
-    grid = price_grid(prices, sessions=session_table(prices))
-    return label_columns(signal_columns(_until(signals, as_of)), grid=grid, horizons=horizons)
+    prices = first_bars(bar_columns(_until(bars, as_of)), calendar=calendar)
+    grid = price_grid(prices, sessions=session_table(prices, calendar=calendar))
+    return label_columns(signal_columns(_until(signals, as_of)), grid=grid, horizons=horizons, span=span)
 
 
-def label_columns(signals: pa.Table, *, grid: PriceGrid, horizons: Sequence[int]) -> pa.Table:
+def label_columns(
+    signals: pa.Table, *, grid: PriceGrid, horizons: Sequence[int], span: int = VOLATILITY_SPAN
+) -> pa.Table:
     """Label typed signals, given the closes of their symbols over all sessions.
 
     Parameters
@@ -95,18 +110,21 @@ def label_columns(signals: pa.Table, *, grid: PriceGrid, horizons: Sequence[int]
         Known at the same moment as the signals.
     horizons : sequence of int
         Holding periods in sessions, distinct and at least 1.
+    span : int
+        Of the ex-ante volatility, in sessions.
 
     Returns
     -------
     pa.Table
         In canonical order: (session, symbol, ts_signal, signal_id, event_id), strings by their bytes. Columns:
-        event_id, signal_id, symbol, signal_row (the row of ``signals``), session (date32, null before the first session), session_number (int32, counts
-        from 1), ts_signal, direction (int8, +1, -1 or 0), confidence, model_id, strategy_id, feature_version; then
-        per horizon h the label columns with the suffix ``_{h}d``: ``fwd_ret`` (y, unsigned), ``signed_ret``
-        (direction times y), ``risk_adj`` (signed_ret over ``vol_20`` times sqrt(h/252), null where the signal
-        carried no positive vol_20), ``label_start``, ``label_end`` (date32), ``label_available_at`` and
-        ``exit_close``. All of a label is null where a bar is missing at its entry or exit, or is not known yet.
-        The features come last.
+        event_id, signal_id, symbol, signal_row (the row of ``signals``), session (date32, the last that had ended,
+        null before the first), session_number (int32, counts from 1), ts_signal, direction (int8, +1, -1 or 0),
+        confidence, model_id, strategy_id, feature_version, ``volatility`` (per session, as known at the signal);
+        then per horizon h the label columns with the suffix ``_{h}d``: ``fwd_ret`` (y, unsigned), ``signed_ret``
+        (direction times y), ``risk_adj_ret`` (signed_ret over ``volatility`` times sqrt(h)), ``label_start``,
+        ``label_end`` (date32), ``label_available_at``, ``exit_value`` (the exit's close times what a share has
+        become since the grid begins) and ``label_status``. All but the status is null where a bar is missing at
+        the label's entry or exit, or is not known yet. The features come last.
 
     Raises
     ------
@@ -114,7 +132,8 @@ def label_columns(signals: pa.Table, *, grid: PriceGrid, horizons: Sequence[int]
         A horizon is not a positive session count, or is listed twice.
     """
     _check(horizons)
-    number = grid.numbers(integers(signals["ts_event"]))
+    moments = integers(signals["ts_event"])
+    number = grid.numbers(moments, at=grid.row_of(signals["symbol"].combine_chunks()))
     order = canonical_order(signals, number=number)
     number, rows = number[order], pa.array(order)
     columns = {name: signals[name].take(rows) for name in ("event_id", "signal_id", "symbol")}
@@ -125,9 +144,13 @@ def label_columns(signals: pa.Table, *, grid: PriceGrid, horizons: Sequence[int]
     columns |= {name: signals[name].take(rows) for name in SIGNAL_COLUMNS}
     at = grid.row_of(columns["symbol"].combine_chunks())
     direction = columns["direction"].to_numpy()
-    volatility = _volatility(signals, order)
+    risk = session_volatility(grid, span=span)
+    volatility = ex_ante_volatility(risk, grid=grid, at=at, number=number, moments=moments[order])
+    columns["volatility"] = pa.array(volatility, mask=np.isnan(volatility))
     for horizon in horizons:
-        label = _label(grid, at=at, number=number, horizon=horizon, direction=direction, volatility=volatility)
+        label = _label(
+            grid, at=at, number=number, horizon=horizon, direction=direction, volatility=volatility
+        )
         columns |= {f"{name}_{horizon}d": values for name, values in label.items()}
     features = [name for name in signals.column_names if name.startswith(FEATURE_PREFIX)]
     return pa.table(columns | {name: signals[name].take(rows) for name in features})
@@ -143,10 +166,13 @@ def canonical_order(signals: pa.Table, *, number: Ints) -> Ints:
     order: Ints = np.lexsort((moment, key))
     same = (key[order[1:]] == key[order[:-1]]) & (moment[order[1:]] == moment[order[:-1]])
     if same.any():
-        tied = np.flatnonzero(np.append(same, False) | np.append(False, same))  # noqa: FBT003  values, not flags
+        tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
         rows = order[tied]
         names = signals.select(["signal_id", "event_id"]).take(pa.array(rows))
-        keyed = pa.table({"key": key[rows], "ts_event": moment[rows]} | dict(zip(names.column_names, names.columns, strict=True)))
+        keyed = pa.table(
+            {"key": key[rows], "ts_event": moment[rows]}
+            | dict(zip(names.column_names, names.columns, strict=True))
+        )
         by: Any = [(name, "ascending") for name in keyed.column_names]
         order[tied] = rows[np.asarray(pc.sort_indices(keyed, sort_keys=by))]
     return order
@@ -165,31 +191,26 @@ def _label(
     entry = np.where(number > 0, np.minimum(number + 1, last), last)
     leave = np.minimum(entry + horizon, last)
     exit_close = grid.close[at, leave]
-    fwd_ret = exit_close / grid.close[at, entry] - 1
+    fwd_ret = exit_close * grid.grown(at=at, since=entry, until=leave) / grid.close[at, entry] - 1
     known = ~np.isnan(fwd_ret)
     signed_ret = direction * fwd_ret
-    scale = volatility * np.sqrt(horizon / 252)
-    risk_adj = np.divide(signed_ret, scale, out=np.full(len(scale), np.nan), where=scale > 0)
-    available = np.maximum(grid.closed_at[at, entry], grid.closed_at[at, leave])
+    exit_value = exit_close if grid.growth is None else exit_close * grid.growth[at, leave]
     return {
         "fwd_ret": pa.array(fwd_ret, mask=~known),
         "signed_ret": pa.array(signed_ret, mask=~known),
-        "risk_adj": pa.array(risk_adj, mask=np.isnan(risk_adj)),
+        "risk_adj_ret": pa.array(
+            signed_ret / (volatility * np.sqrt(horizon)), mask=~known | np.isnan(volatility)
+        ),
         "label_start": _dates(grid.day[entry], known=known),
         "label_end": _dates(grid.day[leave], known=known),
-        "label_available_at": pa.array(available, mask=~known).view(TIMESTAMP),
-        "exit_close": pa.array(exit_close, mask=~known),
+        "label_available_at": pa.array(grid.closed_at[at, leave], mask=~known).view(TIMESTAMP),
+        "exit_value": pa.array(exit_value, mask=~known),
+        "label_status": missing_status(grid, at=at, entry=entry, leave=leave, labelled=known),
     }
 
 
 def _dates(days: npt.NDArray[np.int32], *, known: npt.NDArray[np.bool_]) -> pa.Array:
     return pa.array(days, mask=~known).view(pa.date32())
-
-
-def _volatility(signals: pa.Table, order: Ints) -> npt.NDArray[np.float64]:
-    if VOLATILITY not in signals.column_names:
-        return np.full(len(order), np.nan)
-    return np.asarray(signals[VOLATILITY].to_numpy(), dtype=np.float64)[order]
 
 
 def _until(events: pa.Table, as_of: datetime | None) -> pa.Table:

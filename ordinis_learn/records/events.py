@@ -191,7 +191,12 @@ class AiRefusal(Record):
 
 
 class MarketBar(Record):
-    """A finished bar. Only the close is required: some histories have nothing else."""
+    """A finished bar. Only the close is required: some histories have nothing else.
+
+    Prices are as they were traded. What happened to the share before the bar opened is told beside them:
+    ``split_factor``, the shares that there are now for each one of before, and ``dividend``, the cash paid per share
+    of now, in the account currency. Bars with adjusted prices leave both out.
+    """
 
     symbol: _Name
     tf: _Name
@@ -202,6 +207,8 @@ class MarketBar(Record):
     high: PositiveFloat | None = None
     low: PositiveFloat | None = None
     volume: NonNegativeFloat | None = None
+    split_factor: PositiveFloat | None = None
+    dividend: NonNegativeFloat | None = None
 
 
 PAYLOADS: Final[Mapping[Topic, type[Record]]] = MappingProxyType(

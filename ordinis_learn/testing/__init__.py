@@ -1,6 +1,7 @@
-"""In-memory fakes of the ports; they pass the same conformance tests as the adapters."""
+"""In-memory fakes of the ports; they pass the same conformance tests as the adapters. And a calendar for tests."""
 
+from ordinis_learn.testing.calendar import daily_calendar
 from ordinis_learn.testing.event_log import InMemoryEventLog
 from ordinis_learn.testing.tracker import InMemoryTracker
 
-__all__ = ["InMemoryEventLog", "InMemoryTracker"]
+__all__ = ["InMemoryEventLog", "InMemoryTracker", "daily_calendar"]

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ordinis_learn.labelling import join_executions, label_signals, net_returns
+from ordinis_learn.labelling import (
+    bar_columns,
+    fills_on_grid,
+    first_bars,
+    join_executions,
+    label_columns,
+    net_returns,
+    price_grid,
+    session_table,
+    signal_columns,
+)
+from ordinis_learn.testing import daily_calendar
 
 MIDNIGHT = datetime(2001, 1, 1, tzinfo=UTC)
+CALENDAR = daily_calendar(date(2000, 12, 1), days=100)
 
 
 def joined(scans, *, threads=None):
@@ -45,8 +57,10 @@ def bars(scans):
 
 
 def net_of(scans, signal_id, *, horizons=(1, 2)):
-    labels = label_signals(scans.table("signals"), scans.table("bars"), horizons=horizons)
-    net = net_returns(labels, fills=joined(scans).fills, horizons=horizons)
+    prices = first_bars(bar_columns(scans.table("bars")), calendar=CALENDAR)
+    grid = price_grid(prices, sessions=session_table(prices, calendar=CALENDAR))
+    labels = label_columns(signal_columns(scans.table("signals")), grid=grid, horizons=horizons)
+    net = net_returns(labels, fills=fills_on_grid(joined(scans).fills, grid=grid), horizons=horizons)
     row = labels["signal_id"].to_pylist().index(signal_id)
     return [net[f"net_ret_{horizon}d"][row].as_py() for horizon in horizons]
 

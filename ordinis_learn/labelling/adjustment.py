@@ -52,4 +52,7 @@ def cumulative_factors(
         return None, None
     shares = np.ones_like(close) if split is None else np.nan_to_num(split, nan=1.0)
     cash = np.zeros_like(close) if dividend is None else np.nan_to_num(dividend / close, nan=0.0)
-    return np.cumprod(shares * (1.0 + cash), axis=1), np.cumprod(shares, axis=1)
+    growth, grown_split = np.empty_like(close), np.empty_like(close)
+    np.cumprod(shares * (1.0 + cash), axis=1, out=growth)
+    np.cumprod(shares, axis=1, out=grown_split)
+    return growth, grown_split

@@ -41,7 +41,6 @@ _DUST: Final = 1e-9
 _SIDES: Final = {"buy": 1, "sell": -1}
 _MOMENTS: Final = ("known_at", "filled_at", "certain_at", "ended_at")
 _NEVER: Final = int(np.iinfo(np.int64).max)
-_UNKNOWN: Final = pa.scalar(_NEVER, pa.int64()).cast(TIMESTAMP)
 _NOTHING: Final[dict[str, Any]] = {
     "filled_at": 0,
     "fill_id": "",
@@ -225,7 +224,8 @@ def _in_order(fills: pa.Table) -> list[_Event]:
     columns = {
         name: fills[name].to_pylist() for name in ("symbol", "signal_id", "order_id", "fill_id", "side")
     }
-    columns |= {name: integers(fills[name].fill_null(_UNKNOWN)).tolist() for name in _MOMENTS}
+    never = pa.scalar(_NEVER, pa.int64()).cast(TIMESTAMP)
+    columns |= {name: integers(fills[name].fill_null(never)).tolist() for name in _MOMENTS}
     split = fills["split"].to_numpy()
     units = (fills["qty"].to_numpy() / split).tolist()
     price = (fills["price"].to_numpy() * split).tolist()

@@ -37,7 +37,6 @@ class LabelStatus(StrEnum):
     NO_VOLATILITY = "no_volatility"
 
 
-_NAMES: Final = pa.array([status.value for status in LabelStatus])
 _CODE: Final = {status: code for code, status in enumerate(LabelStatus)}
 
 
@@ -46,7 +45,9 @@ def status_column(chosen: list[tuple[npt.NDArray[np.bool_], LabelStatus]], *, ro
     conditions = [condition for condition, _ in chosen]
     codes = [_CODE[status] for _, status in chosen]
     found = np.select(conditions, codes, default=_CODE[LabelStatus.PENDING]) if rows else np.zeros(0)
-    return _NAMES.take(pa.array(found.astype(np.int32)))
+    # Not a constant: pyarrow imports pandas when it first sees a list.
+    names = pa.array([status.value for status in LabelStatus])
+    return names.take(pa.array(found.astype(np.int32)))
 
 
 def missing_status(

@@ -59,7 +59,8 @@ def session_volatility(grid: PriceGrid, *, span: int) -> Floats:
         weight[:, lag:] += told[:, :width]
         count[:, lag:] += told[:, :width]
     fit = (count >= max(span // 2, 1)) & (total > 0.0)
-    return np.sqrt(np.divide(total, weight, out=np.full(total.shape, np.nan), where=fit))
+    volatility: Floats = np.sqrt(np.divide(total, weight, out=np.full(total.shape, np.nan), where=fit))
+    return volatility
 
 
 def ex_ante_volatility(
@@ -76,7 +77,8 @@ def ex_ante_volatility(
         of its own session was told after the signal, the session before is the last one known.
     """
     known = grid.closed_at[at, number] <= moments
-    return volatility[at, np.where(known, number, np.maximum(number - 1, 0))]
+    found: Floats = volatility[at, np.where(known, number, np.maximum(number - 1, 0))]
+    return found
 
 
 def _squared_returns(grid: PriceGrid) -> Floats:

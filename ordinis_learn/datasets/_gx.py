@@ -9,8 +9,6 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 with warnings.catch_warnings():
@@ -22,47 +20,48 @@ with warnings.catch_warnings():
         ExpectationConfiguration,
     )
 
-from ordinis_learn.datasets.expectations import Outcome
+from ordinis_learn.datasets.expectations import Expectation, Outcome
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "run_suite"]
 
 
-def evaluate(
-    columns: Mapping[str, npt.NDArray[Any]], *, expectations: Sequence[Mapping[str, Any]]
-) -> list[Outcome]:
-    """Evaluate expectations on columns of one length.
+def evaluate(totals: Mapping[str, float], *, expectations: Sequence[Expectation]) -> list[Outcome]:
+    """Hold totals against their bounds, as a frame of one row with a column per expectation.
+
+    Fewer outcomes than expectations mean that some were merged; the caller counts.
+    """
+    frame = pd.DataFrame({name: [value] for name, value in totals.items()})
+    configured = [
+        ExpectationConfiguration(
+            type="expect_column_max_to_be_between",  # an aggregate: a third of the cost of looking at values
+            kwargs={"column": entry.name, "min_value": entry.low, "max_value": entry.high},
+        )
+        for entry in expectations
+    ]
+    return [_outcome(result) for result in run_suite(frame, expectations=configured)]
+
+
+def run_suite(frame: pd.DataFrame, *, expectations: Sequence[ExpectationConfiguration]) -> Sequence[Any]:
+    """Return Great Expectations' own results for a frame.
 
     An ephemeral context and a pandas batch with ``result_format="SUMMARY"``: nothing is written, and no list
-    of rows is collected. An expectation whose evaluation raised (a missing column, for one) has its error in
-    the outcome, where Great Expectations itself reports a plain failure. Fewer outcomes than expectations
-    mean that some were merged; the caller counts.
+    of rows is collected.
     """
     config = DataContextConfig(store_backend_defaults=InMemoryStoreBackendDefaults())
     context = gx.get_context(mode="ephemeral", project_config=config)
     context.variables.progress_bars = {"globally": False}
     asset = context.data_sources.add_pandas("dataset").add_dataframe_asset("rows")
-    batch = asset.add_batch_definition_whole_dataframe("all").get_batch(
-        batch_parameters={"dataframe": _frame(columns)}
-    )
-    suite = gx.ExpectationSuite(
-        name="suite",
-        expectations=[
-            ExpectationConfiguration(type=entry["type"], kwargs=dict(entry["kwargs"]))
-            for entry in expectations
-        ],
-    )
-    return [_outcome(result) for result in batch.validate(suite, result_format="SUMMARY").results]
-
-
-def _frame(columns: Mapping[str, npt.NDArray[Any]]) -> pd.DataFrame:
-    return pd.DataFrame({name: np.asarray(values) for name, values in columns.items()})
+    batch = asset.add_batch_definition_whole_dataframe("all").get_batch(batch_parameters={"dataframe": frame})
+    suite = gx.ExpectationSuite(name="suite", expectations=list(expectations))
+    results: Sequence[Any] = batch.validate(suite, result_format="SUMMARY").results
+    return results
 
 
 def _outcome(result: Any) -> Outcome:
+    """Read a result; what raised in its evaluation is an error, where Great Expectations reports a failure."""
     config = result.expectation_config
-    named = [str(value) for key, value in config.kwargs.items() if key.startswith("column")]
     return Outcome(
-        name=f"{config.type}({', '.join(named)})",
+        name=str(config.kwargs["column"]),
         success=bool(result.success),
         error=_error(result.exception_info),
     )

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ordinis_learn.datasets.bucket import feature_columns, label_bucket
+from ordinis_learn.datasets.buckets import write_events
+from ordinis_learn.datasets.content import bucketed_sha256, column_types
+from ordinis_learn.datasets.execution import Executor
+from ordinis_learn.datasets.jobs import LabelledFiles, label_events
+from ordinis_learn.datasets.storage import TableFile, is_local, move, read_parquet
 from ordinis_learn.datasets.window import first_moment, window_calendar
 from ordinis_learn.labelling import (
     BARRIER_RULES,
@@ -17,25 +25,83 @@ from ordinis_learn.labelling import (
     FEATURE_PREFIX,
     LABEL_QUERIES,
     POSITION_RULES,
+    TOPIC_COLUMNS,
     event_columns,
     first_bars,
     session_table,
 )
 from ordinis_learn.ports import EventLog
-from ordinis_learn.records import DatasetWindow, EventRange, Topic, hash_of
+from ordinis_learn.records import DatasetFile, DatasetWindow, EventRange, Topic, hash_of
 
-__all__ = ["QUERY_HASH", "TOPICS", "Assembled", "LogReader", "assemble"]
+if TYPE_CHECKING:
+    from upath import UPath
 
-TOPICS: Final = (Topic.SIGNAL, Topic.BAR, Topic.RISK, Topic.INTENT, Topic.EXECUTION)
+__all__ = [
+    "QUERY_HASH",
+    "Assembled",
+    "AssembledFiles",
+    "LogReader",
+    "Rows",
+    "assemble",
+    "assemble_in_buckets",
+]
+
 QUERY_HASH: Final = hash_of(
     [*LABEL_QUERIES, *EXECUTION_QUERIES, BARRIER_RULES, POSITION_RULES], domain="ordinis.dataset.queries"
 )
 """One hash over every SQL text and every set of rules that has a part in a dataset."""
 
 
+class Rows(Protocol):
+    """The rows of a dataset that has no name yet."""
+
+    @property
+    def event_range(self) -> EventRange:
+        """The events they came from."""
+        ...
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The features' own names."""
+        ...
+
+    @property
+    def feature_columns(self) -> tuple[str, ...]:
+        """The names of the feature columns, in the order of ``feature_names``."""
+        ...
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """Arrow type by column, in order."""
+        ...
+
+    @property
+    def num_rows(self) -> int:
+        """How many there are."""
+        ...
+
+    @property
+    def content_sha256(self) -> str:
+        """The identity of the rows; see :mod:`ordinis_learn.datasets.content`."""
+        ...
+
+    @property
+    def data(self) -> Any:
+        """All rows: a ``pa.Table``, or a ``pyarrow.dataset.Dataset`` that is not in memory."""
+        ...
+
+    def read(self, names: Sequence[str]) -> pa.Table:
+        """Return some columns of all rows."""
+        ...
+
+    def place(self, folder: Path) -> tuple[DatasetFile, ...]:
+        """Put the data files into a folder, once."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Assembled:
-    """The rows in memory, the names of their features (without prefix), and the events they came from."""
+    """Rows in memory; see :class:`Rows`."""
 
     table: pa.Table
     feature_names: tuple[str, ...]
@@ -45,6 +111,90 @@ class Assembled:
     def feature_columns(self) -> tuple[str, ...]:
         """The names of the feature columns, in the order of ``feature_names``."""
         return tuple(FEATURE_PREFIX + name for name in self.feature_names)
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """Arrow type by column, in order."""
+        return column_types(self.table)
+
+    @property
+    def num_rows(self) -> int:
+        """How many there are."""
+        return int(self.table.num_rows)
+
+    @cached_property
+    def content_sha256(self) -> str:
+        """The identity of the rows."""
+        return bucketed_sha256(self.table)
+
+    @property
+    def data(self) -> pa.Table:
+        """All rows."""
+        return self.table
+
+    def read(self, names: Sequence[str]) -> pa.Table:
+        """Return some columns."""
+        return self.table.select(names)
+
+    def place(self, folder: Path) -> tuple[DatasetFile, ...]:
+        """Write one file."""
+        return TableFile(table=self.table).place(folder)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AssembledFiles:
+    """Rows in one Parquet file per bucket of symbols; see :class:`Rows`."""
+
+    folder: Path
+    labelled: LabelledFiles
+    event_range: EventRange
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The features' own names."""
+        return tuple(name.removeprefix(FEATURE_PREFIX) for name in self.labelled.features)
+
+    @property
+    def feature_columns(self) -> tuple[str, ...]:
+        """The names of the feature columns, in the order of ``feature_names``."""
+        return self.labelled.features
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """Arrow type by column, in order."""
+        return self.labelled.columns
+
+    @property
+    def num_rows(self) -> int:
+        """How many there are."""
+        return self.labelled.rows
+
+    @property
+    def content_sha256(self) -> str:
+        """The identity of the rows."""
+        return self.labelled.content_sha256
+
+    @property
+    def data(self) -> Any:
+        """All rows, read as they are asked for."""
+        import pyarrow.dataset  # noqa: PLC0415  imports pandas
+
+        paths = [self.folder / file.path for file in self.labelled.files]
+        if is_local(self.folder):
+            return pyarrow.dataset.dataset([str(path) for path in paths])
+        remote = cast("list[UPath]", paths)
+        return pyarrow.dataset.dataset([path.path for path in remote], filesystem=remote[0].fs)
+
+    def read(self, names: Sequence[str]) -> pa.Table:
+        """Return some columns of all files."""
+        tables = [read_parquet(self.folder / file.path, columns=names) for file in self.labelled.files]
+        return pa.concat_tables(tables)
+
+    def place(self, folder: Path) -> tuple[DatasetFile, ...]:
+        """Move the files."""
+        for file in self.labelled.files:
+            move(self.folder / file.path, folder / file.path)
+        return self.labelled.files
 
 
 class LogReader:
@@ -82,7 +232,7 @@ class LogReader:
         firsts = [first for _, first, _ in self._spans.values() if first is not None]
         lasts = [last for _, _, last in self._spans.values() if last is not None]
         return EventRange(
-            types=tuple(topic.value for topic in TOPICS),
+            types=tuple(topic.value for topic in TOPIC_COLUMNS),
             count=sum(rows for rows, _, _ in self._spans.values()),
             first=min(firsts, default=None),
             last=max(lasts, default=None),
@@ -110,3 +260,17 @@ def assemble(log: EventLog, *, window: DatasetWindow) -> Assembled:
         feature_names=tuple(name.removeprefix(FEATURE_PREFIX) for name in feature_columns(table)),
         event_range=reader.event_range(),
     )
+
+
+def assemble_in_buckets(
+    log: EventLog, *, window: DatasetWindow, buckets: int, executor: Executor, folder: Path
+) -> AssembledFiles:
+    """Read a window from the log, and label it in buckets of symbols; all files are below the folder.
+
+    One topic of the log is in memory at a time, then one bucket per worker.
+    """
+    reader = LogReader(log, window=window)
+    events = write_events(reader.read, url=str(folder / "events"), buckets=buckets)
+    rows = folder / "rows"
+    labelled = label_events(events, window=window, executor=executor, target=str(rows))
+    return AssembledFiles(folder=rows, labelled=labelled, event_range=reader.event_range())

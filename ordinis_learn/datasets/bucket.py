@@ -30,7 +30,7 @@ from ordinis_learn.labelling import (
     sample_uniqueness,
     touch_barriers,
 )
-from ordinis_learn.labelling.sessions import ranked
+from ordinis_learn.labelling.sessions import Ints, ranked
 from ordinis_learn.records import DatasetWindow
 
 __all__ = ["feature_columns", "label_bucket"]
@@ -81,6 +81,7 @@ def label_bucket(
     sessions: pa.Table,
     window: DatasetWindow,
     features: Sequence[str],
+    part: Ints | None = None,
     threads: int | None = None,
 ) -> pa.Table:
     """Return the dataset rows of some symbols.
@@ -97,6 +98,8 @@ def label_bucket(
         Which sessions and symbols count, the horizons and the barriers.
     features : sequence of str
         Feature columns of the result, with their prefix; null in rows that did not carry them.
+    part : int array, optional
+        One small number per signal; rows are ordered by it first.
     threads : int, optional
         Threads of DuckDB, which matches executions. The result does not depend on it.
 
@@ -108,7 +111,9 @@ def label_bucket(
         has one.
     """
     grid = price_grid(prices, sessions=sessions)
-    table = label_columns(events.signals, grid=grid, horizons=window.horizons, span=window.volatility_span)
+    table = label_columns(
+        events.signals, grid=grid, horizons=window.horizons, span=window.volatility_span, part=part
+    )
     inside = _within(table, window)
     if not pc.all(inside, min_count=0).as_py():
         table = table.filter(inside)
@@ -171,7 +176,7 @@ def _with_barriers(table: pa.Table, *, grid: PriceGrid, window: DatasetWindow) -
         return table
     touched = touch_barriers(
         grid,
-        at=grid.row_of(table["symbol"].combine_chunks()),
+        at=grid.row_of(table["symbol"]),
         number=table["session_number"].to_numpy().astype(np.int64),
         direction=table["direction"].to_numpy(),
         volatility=table["volatility"].to_numpy(),

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Final
+from uuid import uuid4
 
 import pyarrow.compute as pc
 
-from ordinis_learn.datasets.assembly import QUERY_HASH, Assembled, assemble
-from ordinis_learn.datasets.content import bucketed_sha256, column_types
-from ordinis_learn.datasets.expectations import Suite, signal_suite, totals, validate
+from ordinis_learn.datasets.assembly import QUERY_HASH, Rows, assemble, assemble_in_buckets
+from ordinis_learn.datasets.buckets import bucket_count
+from ordinis_learn.datasets.execution import Executor, open_executor
+from ordinis_learn.datasets.expectations import Suite
 from ordinis_learn.datasets.profile import join_quality, label_stats, profile_feature
+from ordinis_learn.datasets.signal_suite import signal_suite, validate_signals
+from ordinis_learn.datasets.storage import remove_tree
 from ordinis_learn.datasets.store import build_command, publish, published, rejection, restore
 from ordinis_learn.datasets.window import window_calendar
 from ordinis_learn.errors import ConfigInvalid, DataMissing
 from ordinis_learn.ports import Clock, EventLog
 from ordinis_learn.records import (
     DatasetManifest,
-    DatasetValidation,
     DatasetWindow,
     FeatureProfile,
     LabelStats,
@@ -53,16 +58,27 @@ class DatasetBuilder:
         Recorded in the manifest.
     clock : Clock
         Says when a manifest was made.
+    executor : callable, optional
+        Opens what buckets of symbols are worked on with, where the log has signals for more than one; threads of
+        this process where not given. Neither rows nor hashes depend on it.
     """
 
     def __init__(
-        self, log: EventLog, *, root: Path, min_samples: int, code_commit: str, clock: Clock
+        self,
+        log: EventLog,
+        *,
+        root: Path,
+        min_samples: int,
+        code_commit: str,
+        clock: Clock,
+        executor: Callable[[], AbstractContextManager[Executor]] = open_executor,
     ) -> None:
         self._log = log
         self._root = root
         self._min_samples = min_samples
         self._code_commit = code_commit
         self._clock = clock
+        self._executor = executor
 
     def build(self, dataset_id: str, window: DatasetWindow) -> DatasetManifest:
         """Build one window.
@@ -84,23 +100,41 @@ class DatasetBuilder:
                 found="an id that is not made of letters, digits, '_' and '-' (at most 64)",
                 next_step="choose a plain name, e.g. sp500_core",
             )
-        rows = assemble(self._log, window=window)
-        stats = label_stats(rows.table, horizons=window.horizons)
-        self._require_evidence(dataset_id, window, rows, stats)
-        manifest = self._publish(dataset_id, window, rows, stats)
+        with self._assembled(window) as rows:
+            names = [f"{name}_{h}d" for h in window.horizons for name in ("signed_ret", "uniqueness")]
+            stats = label_stats(rows.read(names), horizons=window.horizons)
+            self._require_evidence(dataset_id, window, rows, stats)
+            manifest = self._publish(dataset_id, window, rows, stats)
         if not manifest.validation.success:
             raise rejection(manifest, asked=f"build dataset {dataset_id} over {window.start}..{window.end}")
         return manifest
 
+    @contextmanager
+    def _assembled(self, window: DatasetWindow) -> Iterator[Rows]:
+        """Label the window: in memory, or in files where the log has too many signals for that."""
+        buckets = bucket_count(self._log.counts().get(Topic.SIGNAL, 0))
+        if buckets == 1:
+            yield assemble(self._log, window=window)
+            return
+        folder = self._root / f".labelling-{uuid4().hex}"
+        try:
+            with self._executor() as executor:
+                rows = assemble_in_buckets(
+                    self._log, window=window, buckets=buckets, executor=executor, folder=folder
+                )
+            yield rows
+        finally:
+            remove_tree(folder)
+
     def _publish(
-        self, dataset_id: str, window: DatasetWindow, rows: Assembled, stats: dict[str, LabelStats]
+        self, dataset_id: str, window: DatasetWindow, rows: Rows, stats: dict[str, LabelStats]
     ) -> DatasetManifest:
-        content = bucketed_sha256(rows.table)
+        content = rows.content_sha256
         suite = signal_suite(horizons=window.horizons, features=rows.feature_columns)
         known = published(self._root, dataset_id=dataset_id, version=content[:_VERSION_DIGITS])
         if known is not None:
             _require_same_suite(known, suite)
-            restore(rows.table, manifest=known, root=self._root)
+            restore(rows, manifest=known, root=self._root)
             return known
         draft = DatasetManifest(
             dataset_id=dataset_id,
@@ -109,54 +143,50 @@ class DatasetBuilder:
             window=window,
             files=(),
             content_sha256=content,
-            columns=column_types(rows.table),
+            columns=dict(rows.columns),
             feature_names=rows.feature_names,
-            rows=rows.table.num_rows,
+            rows=rows.num_rows,
             label_stats=stats,
             profile=_profiles(rows),
             event_range=rows.event_range,
-            join_quality=join_quality(rows.table),
+            join_quality=join_quality(rows.read(["join_quality"])),
             query_hash=QUERY_HASH,
             code_commit=self._code_commit,
             config_hash=_config_hash(dataset_id, window),
             suite_hash=suite.content_hash(),
-            validation=self._validate(rows, window, suite),
+            validation=validate_signals(
+                rows.data,
+                horizons=window.horizons,
+                features=rows.feature_columns,
+                minimum_samples=self._min_samples,
+            ),
             created_at=self._clock(),
         )
-        return publish(rows.table, root=self._root, draft=draft)
-
-    def _validate(self, rows: Assembled, window: DatasetWindow, suite: Suite) -> DatasetValidation:
-        row = totals(
-            rows.table,
-            horizons=window.horizons,
-            features=len(rows.feature_names),
-            minimum_samples=self._min_samples,
-        )
-        return validate(rows.table, suite=suite, row=row)
+        return publish(rows, root=self._root, draft=draft)
 
     def _require_evidence(
-        self, dataset_id: str, window: DatasetWindow, rows: Assembled, stats: dict[str, LabelStats]
+        self, dataset_id: str, window: DatasetWindow, rows: Rows, stats: dict[str, LabelStats]
     ) -> None:
         shortest = f"{min(window.horizons)}d"
-        if rows.table.num_rows and stats[shortest].effective_samples >= self._min_samples:
+        if rows.num_rows and stats[shortest].effective_samples >= self._min_samples:
             return
         effective = {name: round(entry.effective_samples, 1) for name, entry in stats.items()}
         covered = _signal_days(self._log)
         raise DataMissing(
             f"build dataset {dataset_id} over {window.start}..{window.end}",
-            found=f"{rows.table.num_rows} signals, worth {effective} effective samples, where {shortest} needs "
+            found=f"{rows.num_rows} signals, worth {effective} effective samples, where {shortest} needs "
             f"{self._min_samples}; {_coverage(covered)}",
             next_step=_next_step(dataset_id, window, covered),
-            rows=rows.table.num_rows,
+            rows=rows.num_rows,
             effective_samples=effective,
             required=self._min_samples,
             covered=covered,
         )
 
 
-def _profiles(rows: Assembled) -> dict[str, FeatureProfile]:
+def _profiles(rows: Rows) -> dict[str, FeatureProfile]:
     columns = zip(rows.feature_names, rows.feature_columns, strict=True)
-    return {name: profile_feature(rows.table[column].to_numpy()) for name, column in columns}
+    return {name: profile_feature(rows.read([column])[column].to_numpy()) for name, column in columns}
 
 
 def _config_hash(dataset_id: str, window: DatasetWindow) -> str:

@@ -2,9 +2,9 @@
 
 Two formats. All integers are little-endian; JSON is RFC 8785; types have Arrow's names.
 
-*Column bytes* of some rows are, per column in order: one byte per row (1 = a value, 0 = null), then the values
-in row order. Integers, floats, dates and timestamps take their own width (booleans one byte), with zero bits for
-null and one bit pattern for NaN. Strings are n lengths in bytes (int64, 0 for null), then all UTF-8 bytes.
+*Column bytes* of some rows are, per column in order: validity, then the values in row order. Validity is one byte
+per row (1 = a value, 0 = null). Integers, floats, dates and timestamps take their own width (booleans one byte), with
+zero bits for null and one bit pattern for NaN. Strings are n lengths in bytes (int64, 0 for null), then all UTF-8 bytes.
 
 ``ordinis.dataset.content.v1``, for tables whose order of rows is their own, is SHA-256 over
 
@@ -19,6 +19,8 @@ leaf, rows are in canonical order (:func:`~ordinis_learn.labelling.label_columns
 1. the ASCII bytes ``ordinis.dataset.content.v2`` and a zero byte;
 2. the JSON of ``{"columns": [[name, type], ...], "leaves": [[leaf, rows, sha256], ...], "rows": n}``: the leaves that
    have rows, by number, each with the hex SHA-256 over ``ordinis.dataset.leaf.v2``, a zero byte and its column bytes.
+   Here a column's validity begins with one byte: ``A`` (all values: nothing more about validity), ``N`` (all null:
+   nothing more about the column) or ``M`` (mixed: one byte per row).
 
 MLflow's own digest of a dataset covers its first 10,000 rows and no timestamps; these cover everything.
 """
@@ -26,7 +28,7 @@ MLflow's own digest of a dataset covers its first 10,000 rows and no timestamps;
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -72,8 +74,8 @@ class Leaf:
 
 
 def column_types(table: pa.Table) -> dict[str, str]:
-    """Return each column's Arrow type name, in column order."""
-    return {field.name: str(field.type) for field in table.schema}
+    """Return each column's Arrow type name, in column order; that of its values for a dictionary."""
+    return {field.name: str(_plain_type(field.type)) for field in table.schema}
 
 
 def content_sha256(table: pa.Table) -> str:
@@ -115,9 +117,11 @@ def bucketed_sha256(table: pa.Table) -> str:
 
 def leaf_of(symbols: pa.ChunkedArray) -> npt.NDArray[np.uint8]:
     """Return the leaf of each row's symbol."""
-    named = _whole(symbols).dictionary_encode()
+    whole = _whole(symbols)
+    named = whole if pa.types.is_dictionary(whole.type) else whole.dictionary_encode()
     leaves = [bucket_of(symbol, buckets=LEAVES) for symbol in named.dictionary.to_pylist()]
-    return np.array(leaves, dtype=np.uint8)[np.asarray(named.indices)]
+    found: npt.NDArray[np.uint8] = np.array(leaves, dtype=np.uint8).take(np.asarray(named.indices))
+    return found
 
 
 def hash_leaves(table: pa.Table) -> dict[int, Leaf]:
@@ -126,15 +130,28 @@ def hash_leaves(table: pa.Table) -> dict[int, Leaf]:
     numbers, counts = np.unique(leaf, return_counts=True)
     stops = np.cumsum(counts).tolist()
     spans = list(zip([0, *stops[:-1]], stops, strict=True))
-    rows = pa.array(np.argsort(leaf, kind="stable"))
+    rows = None if (leaf[1:] >= leaf[:-1]).all() else pa.array(np.argsort(leaf, kind="stable"))
     digests = [hashlib.sha256(_LEAF) for _ in spans]
     for column in table.columns:
         values = _whole(column)
-        for piece in _pieces(values if len(spans) == 1 else values.take(rows)):
-            for digest, (start, stop) in zip(digests, spans, strict=True):
-                digest.update(piece.of(start, stop))
+        validity, *pieces = _pieces(values if rows is None else values.take(rows))
+        for digest, (start, stop) in zip(digests, spans, strict=True):
+            _update(
+                digest,
+                validity=bytes(validity.of(start, stop)),
+                values=[one.of(start, stop) for one in pieces],
+            )
     found = zip(numbers.tolist(), counts.tolist(), digests, strict=True)
     return {number: Leaf(rows=count, sha256=digest.hexdigest()) for number, count, digest in found}
+
+
+def _update(digest: _Digest, *, validity: bytes, values: Sequence[memoryview]) -> None:
+    if b"\x01" not in validity:
+        digest.update(b"N")
+        return
+    digest.update(b"A" if b"\x00" not in validity else b"M" + validity)
+    for piece in values:
+        digest.update(piece)
 
 
 def leaves_sha256(leaves: Mapping[int, Leaf], *, columns: Mapping[str, str]) -> str:
@@ -162,18 +179,23 @@ def _whole(column: pa.ChunkedArray) -> pa.Array:
     return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
 
 
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
 def _pieces(values: pa.Array) -> Iterator[_Piece]:
+    values = values.cast(_plain_type(values.type))
     valid = np.asarray(values.is_valid(), dtype=np.uint8)
-    yield _Piece(data=memoryview(valid), begins=1)
+    yield _Piece(data=valid.data, begins=1)
     if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
         text = pc.fill_null(values, "").cast(pa.large_string())
         lengths = np.asarray(pc.binary_length(text), dtype="<i8")
-        yield _Piece(data=memoryview(lengths.view(np.uint8)), begins=8)
+        yield _Piece(data=lengths.view(np.uint8).data, begins=8)
         begins = np.frombuffer(text.buffers()[1], dtype=np.int64)[text.offset : text.offset + len(text) + 1]
         yield _Piece(data=memoryview(text.buffers()[2] or b""), begins=begins)
         return
     plain = np.ascontiguousarray(_fixed_width(values))
-    yield _Piece(data=memoryview(plain.view(np.uint8)), begins=plain.itemsize)
+    yield _Piece(data=plain.view(np.uint8).data, begins=plain.itemsize)
 
 
 def _fixed_width(values: pa.Array) -> npt.NDArray[np.generic]:
@@ -188,7 +210,9 @@ def _fixed_width(values: pa.Array) -> npt.NDArray[np.generic]:
         raise TypeError(
             f"a column of type {kind} has no canonical bytes; use numbers, times, booleans or strings"
         )
-    plain = pc.fill_null(values, pa.scalar(0, values.type)).to_numpy(zero_copy_only=False)
+    if values.null_count:
+        values = pc.fill_null(values, pa.scalar(0, values.type))
+    plain = values.to_numpy(zero_copy_only=False)
     if pa.types.is_floating(kind):
         unset = np.isnan(plain)
         if unset.any():

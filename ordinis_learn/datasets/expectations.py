@@ -1,33 +1,55 @@
-"""What a dataset must look like, as code, and the verdict on one.
+"""Expectations as plain data, and the verdict on the totals of a dataset.
 
-Two tiers: the *manifest* tier looks at one row of totals, the *row* tier at every value, up to
-:data:`ROW_TIER_MAX_ROWS` rows. Suites are plain data, so their canonical JSON can be hashed into the manifest.
+Every check is a *total*: one number that DuckDB or NumPy computes over all rows, and bounds that Great
+Expectations holds it against. The rows themselves never reach Great Expectations, so the checks are the same for a
+thousand rows and for fifty million. Names say what is wrong when they are not met: ``duplicate(signal_id)``,
+``look_ahead(f_x)``.
 
-Great Expectations fails open: an empty suite, an empty frame and infinite values all pass, and a missing
-column looks like bad data. :func:`validate` therefore demands rows, looks for non-finite values itself, and
-refuses unless every expectation was evaluated without an error.
+Great Expectations fails open: an empty suite, an empty frame, nulls and infinite values all pass, and a missing
+column looks like bad data. :func:`judge` therefore refuses no rows, a suite without expectations, a total that is
+missing or not finite, and an evaluation that raised or did not happen.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import asdict, dataclass
+from typing import Final, Literal
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
+from ordinis_learn.records import DatasetValidation, ExpectationResult, hash_of
 
-from ordinis_learn.records import DatasetValidation, hash_of
+__all__ = ["EMPTY", "Expectation", "Outcome", "Suite", "judge"]
 
-__all__ = ["ROW_TIER_MAX_ROWS", "Expectation", "Outcome", "Suite", "signal_suite", "totals", "validate"]
+EMPTY: Final = "empty"
+"""The expectation that every suite has: there are rows."""
+_DIGITS: Final = 6
 
-ROW_TIER_MAX_ROWS: Final = 10_000_000
-_DAY_US: Final = 86_400_000_000
 
-Expectation = dict[str, Any]
-"""``{"type": ..., "kwargs": {...}}``, as Great Expectations names them."""
+@dataclass(frozen=True, kw_only=True)
+class Expectation:
+    """Where one total must lie, both bounds included.
+
+    Parameters
+    ----------
+    name : str
+        What is wrong when it is not met.
+    measure : str
+        A DuckDB aggregate over the table ``rows``; empty where the caller of :func:`judge` computes the total.
+    columns : tuple of str
+        What the measure reads; without one of them it is not evaluated.
+    low, high : float, optional
+        Bounds; at least one.
+    severity : str
+        ``error`` rejects the dataset, ``warning`` is reported.
+    """
+
+    name: str
+    measure: str = ""
+    columns: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    severity: Literal["error", "warning"] = "error"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,218 +58,119 @@ class Outcome:
 
     name: str
     success: bool
-    error: str | None
+    error: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Suite:
-    """The expectations of both tiers."""
+    """What a kind of dataset must look like: columns with their Arrow types, and expectations.
 
-    manifest: tuple[Expectation, ...]
-    rows: tuple[Expectation, ...]
+    Columns beyond those of the schema are allowed.
+    """
+
+    kind: str
+    schema: Mapping[str, str]
+    expectations: tuple[Expectation, ...]
 
     def content_hash(self) -> str:
         """Return the hash of the suite's canonical JSON."""
-        return hash_of(
-            {"manifest": list(self.manifest), "rows": list(self.rows)}, domain="ordinis.dataset.suite"
-        )
+        plain = {
+            "kind": self.kind,
+            "schema": dict(self.schema),
+            "expectations": [_plain(entry) for entry in self.expectations],
+        }
+        return hash_of(plain, domain="ordinis.dataset.suite")
 
 
-def signal_suite(*, horizons: Sequence[int], features: Sequence[str]) -> Suite:
-    """Return the suite of a signal dataset.
-
-    Dates and times reach Great Expectations as days since 1970 (fractions for times of day).
-
-    Parameters
-    ----------
-    horizons : sequence of int
-        Label horizons in sessions.
-    features : sequence of str
-        Column names of the features, with their prefix.
-    """
-    shortest = min(horizons)
-    manifest = (
-        _between("rows", low=1),
-        _between("features", low=1),
-        _equal("distinct_signal_ids", "rows"),
-        _between("look_ahead_rows", low=0, high=0),
-        _between(f"label_share_{shortest}d", low=0.5, high=1.0),
-        _above(f"effective_samples_{shortest}d", "minimum_samples", or_equal=True),
-    )
-    labels = [expectation for horizon in horizons for expectation in _label_expectations(f"{horizon}d")]
-    return Suite(manifest=manifest, rows=(*_key_expectations(), *map(_present, features), *labels))
-
-
-def totals(
-    table: pa.Table, *, horizons: Sequence[int], features: int, minimum_samples: int
-) -> dict[str, float]:
-    """Return the one row that the manifest tier looks at.
-
-    ``look_ahead_rows`` counts labels that start no later than the signal's session or that were available no
-    later than the signal.
-    """
-    row: dict[str, float] = {
-        "rows": table.num_rows,
-        "features": features,
-        "distinct_signal_ids": pc.count_distinct(table["signal_id"]).as_py(),
-        "minimum_samples": minimum_samples,
-        "look_ahead_rows": 0,
-    }
-    for horizon in horizons:
-        labelled = table.num_rows - table[f"fwd_ret_{horizon}d"].null_count
-        row[f"label_share_{horizon}d"] = labelled / max(table.num_rows, 1)
-        row[f"effective_samples_{horizon}d"] = pc.sum(table[f"uniqueness_{horizon}d"]).as_py() or 0.0
-        early = pc.or_kleene(
-            pc.less_equal(table[f"label_start_{horizon}d"], table["session"]),
-            pc.less_equal(table[f"label_available_at_{horizon}d"], table["ts_signal"]),
-        )
-        row["look_ahead_rows"] += pc.sum(early).as_py() or 0
-    return row
-
-
-def validate(table: pa.Table, *, suite: Suite, row: Mapping[str, float]) -> DatasetValidation:
-    """Hold a dataset against its suite.
+def judge(totals: Mapping[str, float | None], *, suite: Suite) -> DatasetValidation:
+    """Hold the totals of a dataset against its suite.
 
     Parameters
     ----------
-    table : pa.Table
-        The rows.
+    totals : mapping
+        A number per expectation's name, as :func:`ordinis_learn.datasets.totals.measure` returns them; None or
+        absent where it could not be computed.
     suite : Suite
-        From :func:`signal_suite`.
-    row : mapping
-        From :func:`totals`.
+        Of the dataset's kind.
 
     Returns
     -------
     DatasetValidation
-        ``success`` only if there are rows, all floats are finite or null, and every expectation was evaluated
-        and met. ``error`` tells what could not be evaluated; ``failed`` names what was not met.
+        ``success`` only if there are rows and every expectation was evaluated, and every one of severity
+        ``error`` met. ``failed`` names the errors, ``warnings`` the warnings that were not met; ``error`` tells
+        what could not be evaluated.
     """
-    tiers = [(suite.manifest, {name: np.array([value], dtype=np.float64) for name, value in row.items()})]
-    if table.num_rows <= ROW_TIER_MAX_ROWS:
-        tiers.append((suite.rows, _plain_columns(table)))
-    expected = sum(len(expectations) for expectations, _ in tiers)
-    failed = [f"finite({name})" for name in _not_finite(table)]
-    problem = _unfit(table, tiers=[expectations for expectations, _ in tiers])
+    expectations = suite.expectations
+    problem = _unfit(totals, expectations)
     if problem is not None:
+        failed = (EMPTY,) if totals.get(EMPTY) == 0 else ()
         return DatasetValidation(
-            success=False, evaluated=0, expected=expected, failed=tuple(failed), error=problem
+            success=False, evaluated=0, expected=len(expectations), failed=failed, error=problem
         )
+    known = [entry for entry in expectations if _is_number(totals.get(entry.name))]
     from ordinis_learn.datasets._gx import evaluate  # noqa: PLC0415  Great Expectations takes seconds to import
 
-    outcomes = [
-        item for expectations, columns in tiers for item in evaluate(columns, expectations=expectations)
-    ]
-    return _conclude(outcomes, expected=expected, not_finite=failed)
+    outcomes = evaluate({entry.name: float(totals[entry.name] or 0) for entry in known}, expectations=known)
+    return conclude(outcomes, expectations=expectations, totals=totals)
 
 
-def _conclude(
-    outcomes: Sequence[Outcome], *, expected: int, not_finite: Sequence[str] = ()
+def conclude(
+    outcomes: Sequence[Outcome], *, expectations: Sequence[Expectation], totals: Mapping[str, float | None]
 ) -> DatasetValidation:
-    errors = [f"{item.name}: {item.error}" for item in outcomes if item.error is not None]
-    evaluated = len(outcomes) - len(errors)
-    if evaluated != expected and not errors:
-        errors.append(f"{evaluated} of {expected} expectations were evaluated")
-    failed = (*not_finite, *(item.name for item in outcomes if item.error is None and not item.success))
+    """Put outcomes and expectations together; whatever has no outcome was not evaluated."""
+    found = {outcome.name: outcome for outcome in outcomes if outcome.error is None}
+    errors = [f"{outcome.name}: {outcome.error}" for outcome in outcomes if outcome.error is not None]
+    absent = [entry.name for entry in expectations if entry.name not in found]
+    if absent and not errors:
+        errors = [f"not evaluated: {', '.join(absent[:5])}{', ...' if len(absent) > 5 else ''}"]
+    checks = tuple(
+        _result(entry, outcome=found.get(entry.name), observed=totals.get(entry.name))
+        for entry in expectations
+    )
+    missed = [check for check in checks if check.success is False]
+    failed = tuple(check.name for check in missed if check.severity == "error")
     return DatasetValidation(
         success=not failed and not errors,
-        evaluated=evaluated,
-        expected=expected,
+        evaluated=len(found),
+        expected=len(expectations),
         failed=failed,
         error=errors[0] if errors else None,
+        warnings=tuple(check.name for check in missed if check.severity == "warning"),
+        checks=checks,
     )
 
 
-def _key_expectations() -> tuple[Expectation, ...]:
-    keys = ("signal_id", "symbol", "session", "ts_signal", "direction", "confidence", "model_id")
-    return (
-        _expect("expect_column_values_to_be_unique", column="signal_id"),
-        *map(_present, (*keys, "strategy_id", "feature_version", "join_quality")),
-        _expect("expect_column_values_to_be_increasing", column="session"),
-        _expect("expect_column_values_to_be_in_set", column="direction", value_set=[-1, 0, 1]),
-        _expect(
-            "expect_column_values_to_be_in_set",
-            column="join_quality",
-            value_set=["carried", "intent", "inferred", "none"],
-        ),
-        _between("confidence", low=0.0, high=1.0),
-        _between("filled_qty", low=0.0),
-        _between("avg_fill_price", low=0.0, strict_min=True),
-        _between("fees", low=0.0),
+def _result(entry: Expectation, *, outcome: Outcome | None, observed: float | None) -> ExpectationResult:
+    number = None if observed is None or not math.isfinite(observed) else float(f"{observed:.{_DIGITS}g}")
+    return ExpectationResult(
+        name=entry.name,
+        severity=entry.severity,
+        success=None if outcome is None else outcome.success,
+        observed=number,
+        low=entry.low,
+        high=entry.high,
     )
 
 
-def _label_expectations(suffix: str) -> tuple[Expectation, ...]:
-    return (
-        # A close is positive, so no return is -1; +1,000 % in 20 sessions is a missed split.
-        _between(f"fwd_ret_{suffix}", low=-1.0, high=10.0, strict_min=True),
-        _between(f"signed_ret_{suffix}", low=-10.0, high=10.0),
-        _between(f"net_ret_{suffix}", low=-11.0, high=11.0),
-        _between(f"uniqueness_{suffix}", low=0.0, high=1.0, strict_min=True),
-        _above(f"label_start_{suffix}", "session"),
-        _above(f"label_end_{suffix}", f"label_start_{suffix}"),
-        _above(f"label_available_at_{suffix}", f"label_end_{suffix}", or_equal=True),
-        _above(f"label_available_at_{suffix}", "ts_signal"),
-    )
-
-
-def _expect(kind: str, **kwargs: Any) -> Expectation:
-    return {"type": kind, "kwargs": kwargs}
-
-
-def _present(column: str) -> Expectation:
-    return _expect("expect_column_values_to_not_be_null", column=column)
-
-
-def _between(
-    column: str, *, low: float | None = None, high: float | None = None, strict_min: bool = False
-) -> Expectation:
-    return _expect(
-        "expect_column_values_to_be_between",
-        column=column,
-        min_value=low,
-        max_value=high,
-        strict_min=strict_min,
-    )
-
-
-def _equal(left: str, right: str) -> Expectation:
-    return _expect("expect_column_pair_values_to_be_equal", column_A=left, column_B=right)
-
-
-def _above(larger: str, smaller: str, *, or_equal: bool = False) -> Expectation:
-    return _expect(
-        "expect_column_pair_values_a_to_be_greater_than_b",
-        column_A=larger,
-        column_B=smaller,
-        or_equal=or_equal,
-        ignore_row_if="either_value_is_missing",
-    )
-
-
-def _unfit(table: pa.Table, *, tiers: Sequence[Sequence[Expectation]]) -> str | None:
-    if table.num_rows == 0:
+def _unfit(totals: Mapping[str, float | None], expectations: Sequence[Expectation]) -> str | None:
+    if not expectations:
+        return "the suite has no expectations"
+    names = [entry.name for entry in expectations]
+    if EMPTY not in names:
+        return f"the suite does not ask for rows ({EMPTY!r})"
+    if len(set(names)) != len(names):
+        return "two expectations have one name"
+    boundless = [entry.name for entry in expectations if entry.low is None and entry.high is None]
+    if boundless:
+        return f"an expectation without bounds cannot fail: {boundless[0]}"
+    if not totals.get(EMPTY):
         return "the table has no rows"
-    if not all(tiers):
-        return "a tier of the suite has no expectations"
     return None
 
 
-def _not_finite(table: pa.Table) -> list[str]:
-    floats = [field.name for field in table.schema if pa.types.is_floating(field.type)]
-    return [name for name in floats if pc.any(pc.invert(pc.is_finite(table[name]))).as_py()]
+def _is_number(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
 
 
-def _plain_columns(table: pa.Table) -> dict[str, npt.NDArray[Any]]:
-    """Return columns as floats (NaN for null; days since 1970 for times) or objects (strings)."""
-    return {name: _plain(table[name]) for name in table.column_names}
-
-
-def _plain(column: pa.ChunkedArray) -> npt.NDArray[Any]:
-    if pa.types.is_date32(column.type):
-        column = column.cast(pa.int32())
-    elif pa.types.is_timestamp(column.type):
-        column = pc.divide(column.cast(pa.int64()).cast(pa.float64()), float(_DAY_US))
-    if pa.types.is_string(column.type) or pa.types.is_boolean(column.type):
-        return np.asarray(column.to_numpy(zero_copy_only=False), dtype=object)
-    return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False))
+def _plain(entry: Expectation) -> dict[str, object]:
+    return asdict(entry) | {"columns": list(entry.columns)}

@@ -6,24 +6,31 @@ never rewritten. What is opened is hashed first.
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 from uuid import uuid4
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from ordinis_learn.datasets.report import render_report
+from ordinis_learn.datasets.storage import is_local, move, read_parquet, remove_tree
 from ordinis_learn.errors import DataCorrupt, DatasetRejected, StoreUnavailable
 from ordinis_learn.records import DatasetFile, DatasetManifest, DatasetWindow, file_sha256
 
 __all__ = ["build_command", "dataset_folder", "open_dataset", "publish", "published", "rejection", "restore"]
 
-DATA_FILE: Final = "data.parquet"
 MANIFEST_FILE: Final = "manifest.json"
 REPORT_FILE: Final = "report.html"
+_ORDER: Final = ("session", "symbol", "ts_signal", "signal_id")
+
+
+class Placeable(Protocol):
+    """Rows that can be put into a folder as data files."""
+
+    def place(self, folder: Path) -> tuple[DatasetFile, ...]:
+        """Put the data files there, once."""
+        ...
 
 
 def dataset_folder(root: Path, *, dataset_id: str, version: str) -> Path:
@@ -59,7 +66,7 @@ def _needs_python(window: DatasetWindow) -> bool:
 
 
 def open_dataset(manifest: DatasetManifest, *, root: Path) -> pa.Table:
-    """Return the rows of an accepted dataset, after its files were found unchanged.
+    """Return the rows of an accepted dataset, after its files were found unchanged, in order of session and symbol.
 
     Raises
     ------
@@ -76,12 +83,12 @@ def open_dataset(manifest: DatasetManifest, *, root: Path) -> pa.Table:
         if fault is not None:
             raise _corrupt(manifest, found=fault)
     try:
-        table = pa.concat_tables([pq.read_table(folder / file.path) for file in manifest.files])
+        table = pa.concat_tables([read_parquet(folder / file.path) for file in manifest.files])
     except (pa.ArrowInvalid, OSError) as error:
         raise _corrupt(manifest, found=str(error)) from error
     if table.num_rows != manifest.rows:
         raise _corrupt(manifest, found=f"{table.num_rows} rows where the manifest has {manifest.rows}")
-    return table
+    return table if len(manifest.files) == 1 else table.sort_by([(name, "ascending") for name in _ORDER])
 
 
 def rejection(manifest: DatasetManifest, *, asked: str) -> DatasetRejected:
@@ -108,7 +115,8 @@ def published(root: Path, *, dataset_id: str, version: str) -> DatasetManifest |
         The folder is there without a readable manifest.
     """
     folder = dataset_folder(root, dataset_id=dataset_id, version=version)
-    if not folder.exists():
+    # On object storage the manifest comes last: without it, an upload is under way or died, and is made again.
+    if not (folder if is_local(folder) else folder / MANIFEST_FILE).exists():
         return None
     try:
         return DatasetManifest.model_validate_json((folder / MANIFEST_FILE).read_bytes())
@@ -120,8 +128,8 @@ def published(root: Path, *, dataset_id: str, version: str) -> DatasetManifest |
         ) from error
 
 
-def publish(table: pa.Table, *, root: Path, draft: DatasetManifest) -> DatasetManifest:
-    """Write a version's folder; return the draft with the written file in it.
+def publish(rows: Placeable, *, root: Path, draft: DatasetManifest) -> DatasetManifest:
+    """Write a version's folder; return the draft with the written files in it.
 
     Where another process was faster, its folder stays and its manifest is returned.
 
@@ -133,13 +141,12 @@ def publish(table: pa.Table, *, root: Path, draft: DatasetManifest) -> DatasetMa
     building = root / f".building-{uuid4().hex}"
     try:
         building.mkdir(parents=True)
-        file = write_data(table, path=building / DATA_FILE)
-        manifest = draft.model_copy(update={"files": (file,)})
+        manifest = draft.model_copy(update={"files": rows.place(building)})
         (building / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
         (building / REPORT_FILE).write_text(render_report(manifest), encoding="utf-8")
         place = dataset_folder(root, dataset_id=manifest.dataset_id, version=manifest.version)
         place.parent.mkdir(exist_ok=True)
-        if _rename_unless_there(building, place):
+        if _settle(building, place):
             return manifest
         return published(root, dataset_id=manifest.dataset_id, version=manifest.version) or manifest
     except OSError as error:
@@ -149,11 +156,11 @@ def publish(table: pa.Table, *, root: Path, draft: DatasetManifest) -> DatasetMa
             next_step=f"make {root} writable, or set ORDINIS_HOME to a folder that is",
         ) from error
     finally:
-        shutil.rmtree(building, ignore_errors=True)
+        remove_tree(building)
 
 
-def restore(table: pa.Table, *, manifest: DatasetManifest, root: Path) -> None:
-    """Put back the data file of a published version if it is missing or changed.
+def restore(rows: Placeable, *, manifest: DatasetManifest, root: Path) -> None:
+    """Put back the data files of a published version that are missing or changed.
 
     Raises
     ------
@@ -163,33 +170,39 @@ def restore(table: pa.Table, *, manifest: DatasetManifest, root: Path) -> None:
         The folder cannot be written.
     """
     folder = dataset_folder(root, dataset_id=manifest.dataset_id, version=manifest.version)
-    (file,) = manifest.files
-    if _fault(folder / file.path, file=file) is None:
+    faulty = [file for file in manifest.files if _fault(folder / file.path, file=file) is not None]
+    if not faulty:
         return
-    building = folder / f".building-{uuid4().hex}"
+    building = root / f".building-{uuid4().hex}"
     try:
-        written = write_data(table, path=building)
-        if written.sha256 != file.sha256:
-            raise DataCorrupt(
-                f"restore {manifest.ref}",
-                found="the same rows encode to other bytes now, as after an upgrade of pyarrow",
-                next_step=f"restore {folder / file.path} from a backup, or build under another dataset id",
-            )
-        building.replace(folder / file.path)
+        building.mkdir(parents=True)
+        written = set(rows.place(building))
+        for file in faulty:
+            if file not in written:
+                raise DataCorrupt(
+                    f"restore {manifest.ref}",
+                    found="the same rows encode to other bytes now, as after an upgrade of pyarrow",
+                    next_step=f"restore {folder / file.path} from a backup, or build under another dataset id",
+                )
+            move(building / file.path, folder / file.path)
     except OSError as error:
         raise StoreUnavailable(
             f"restore {manifest.ref}", found=str(error), next_step=f"make {folder} writable"
         ) from error
     finally:
-        building.unlink(missing_ok=True)
+        remove_tree(building)
 
 
-def write_data(table: pa.Table, *, path: Path) -> DatasetFile:
-    """Write the rows as one Parquet file (zstd); equal rows give equal bytes with one version of pyarrow."""
-    pq.write_table(table, path, compression="zstd")
-    return DatasetFile(
-        path=DATA_FILE, sha256=file_sha256(path), rows=table.num_rows, bytes=path.stat().st_size
-    )
+def _settle(building: Path, place: Path) -> bool:
+    """Show a finished version under its name, all at once; False where somebody else's is there already."""
+    if is_local(place):
+        return _rename_unless_there(building, place)
+    if (place / MANIFEST_FILE).exists():
+        return False
+    names = sorted((path.name for path in building.iterdir()), key=MANIFEST_FILE.__eq__)
+    for name in names:
+        move(building / name, place / name)
+    return True
 
 
 def _rename_unless_there(source: Path, target: Path) -> bool:

@@ -12,8 +12,8 @@ import pyarrow as pa
 from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: TID253  a leaf, loaded by name
 from matplotlib.figure import Figure  # noqa: TID253
 
-from ordinis_learn.labelling import FEATURE_PREFIX
 from ordinis_learn.drift.binning import Float1D
+from ordinis_learn.labelling import FEATURE_PREFIX
 from ordinis_learn.records import DriftFinding, DriftReport
 
 __all__ = ["draw_densities", "draw_psi"]

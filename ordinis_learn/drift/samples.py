@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ordinis_learn.labelling import FEATURE_PREFIX
 from ordinis_learn.drift.binning import Float1D, Int1D
 from ordinis_learn.drift.measurement import Sample
 from ordinis_learn.errors import DataMissing
+from ordinis_learn.labelling import FEATURE_PREFIX
 
 __all__ = ["Rows"]
 

@@ -3,6 +3,7 @@
 from ordinis_learn.labelling.calendar import SessionCalendar, load_calendar
 from ordinis_learn.labelling.columns import (
     FEATURE_PREFIX,
+    TOPIC_COLUMNS,
     EventColumns,
     bar_columns,
     decision_columns,
@@ -49,6 +50,7 @@ __all__ = [
     "POSITION_COLUMNS",
     "POSITION_RULES",
     "TIMEFRAME",
+    "TOPIC_COLUMNS",
     "EventColumns",
     "Executions",
     "LabelStatus",

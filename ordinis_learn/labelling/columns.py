@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +25,7 @@ from ordinis_learn.records import Topic
 __all__ = [
     "COLUMN_RULES",
     "FEATURE_PREFIX",
+    "TOPIC_COLUMNS",
     "EventColumns",
     "bar_columns",
     "decision_columns",
@@ -97,13 +99,7 @@ class EventColumns:
 
 def event_columns(read: Callable[[Topic], pa.Table]) -> EventColumns:
     """Read the five topics that labels are made from."""
-    return EventColumns(
-        signals=signal_columns(read(Topic.SIGNAL)),
-        bars=bar_columns(read(Topic.BAR)),
-        decisions=decision_columns(read(Topic.RISK)),
-        intents=intent_columns(read(Topic.INTENT)),
-        reports=report_columns(read(Topic.EXECUTION)),
-    )
+    return EventColumns(**{name: typed(read(topic)) for topic, (name, typed) in TOPIC_COLUMNS.items()})
 
 
 def signal_columns(events: pa.Table) -> pa.Table:
@@ -150,6 +146,18 @@ def report_columns(events: pa.Table) -> pa.Table:
     return pa.table(_pick(events.take(pa.array(rows)), _REPORT) | opened)
 
 
+TOPIC_COLUMNS: Final[Mapping[Topic, tuple[str, Callable[[pa.Table], pa.Table]]]] = MappingProxyType(
+    {
+        Topic.SIGNAL: ("signals", signal_columns),
+        Topic.BAR: ("bars", bar_columns),
+        Topic.RISK: ("decisions", decision_columns),
+        Topic.INTENT: ("intents", intent_columns),
+        Topic.EXECUTION: ("reports", report_columns),
+    }
+)
+"""The topics that labels are made from: what :class:`EventColumns` calls each, and how it is read."""
+
+
 def _typed(topic: Topic, events: pa.Table) -> pa.Table:
     return typed_columns(topic, events) if "payload" in events.column_names else events
 
@@ -159,11 +167,11 @@ def _renamed(topic: Topic, events: pa.Table, names: tuple[str, ...]) -> pa.Table
     return pa.table(_pick(events, names)) if "partition_key" in events.column_names else events
 
 
-def _pick(events: pa.Table, names: tuple[str, ...]) -> dict[str, pa.ChunkedArray]:
+def _pick(events: pa.Table, names: tuple[str, ...]) -> dict[str, Any]:
     return {name: events["partition_key" if name == "symbol" else name] for name in names}
 
 
-def _features(maps: pa.MapArray) -> Mapping[str, pa.Array]:
+def _features(maps: pa.MapArray) -> dict[str, Any]:
     """Turn a map of features per row into a column per name, ordered by name."""
     lengths = np.diff(np.asarray(maps.offsets))
     rows = np.repeat(np.arange(len(maps)), np.where(np.asarray(maps.is_valid()), lengths, 0))

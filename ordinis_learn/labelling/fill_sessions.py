@@ -34,7 +34,7 @@ def fills_on_grid(fills: pa.Table, *, grid: PriceGrid) -> pa.Table:
         ``certain_at``: when the session's bar was told, or, where there is none, when none could come any more; null
         while one may.
     """
-    at = grid.row_of(fills["symbol"].combine_chunks())
+    at = grid.row_of(fills["symbol"])
     number = np.searchsorted(grid.opens[1:-1], integers(fills["filled_at"]), side="right")
     certain = _certain(grid, at=at, number=number)
     factors = {"growth": grid.growth, "split": grid.split}

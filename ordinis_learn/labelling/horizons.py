@@ -17,6 +17,7 @@ the number of horizons, and no two signals depend on each other.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -30,6 +31,7 @@ from ordinis_learn.labelling.calendar import SessionCalendar
 from ordinis_learn.labelling.columns import COLUMN_RULES, FEATURE_PREFIX, bar_columns, signal_columns
 from ordinis_learn.labelling.sessions import (
     TIMESTAMP,
+    Floats,
     Ints,
     PriceGrid,
     first_bars,
@@ -38,7 +40,7 @@ from ordinis_learn.labelling.sessions import (
     ranked,
     session_table,
 )
-from ordinis_learn.labelling.status import missing_status
+from ordinis_learn.labelling.status import LabelStatus, status_column
 from ordinis_learn.labelling.volatility import ex_ante_volatility, session_volatility
 
 __all__ = ["LABEL_QUERIES", "VOLATILITY_SPAN", "label_columns", "label_signals"]
@@ -98,7 +100,12 @@ def label_signals(
 
 
 def label_columns(
-    signals: pa.Table, *, grid: PriceGrid, horizons: Sequence[int], span: int = VOLATILITY_SPAN
+    signals: pa.Table,
+    *,
+    grid: PriceGrid,
+    horizons: Sequence[int],
+    span: int = VOLATILITY_SPAN,
+    part: Ints | None = None,
 ) -> pa.Table:
     """Label typed signals, given the closes of their symbols over all sessions.
 
@@ -112,6 +119,8 @@ def label_columns(
         Holding periods in sessions, distinct and at least 1.
     span : int
         Of the ex-ante volatility, in sessions.
+    part : int array, optional
+        One small number per signal; rows are ordered by it first.
 
     Returns
     -------
@@ -133,84 +142,105 @@ def label_columns(
     """
     _check(horizons)
     moments = integers(signals["ts_event"])
-    number = grid.numbers(moments, at=grid.row_of(signals["symbol"].combine_chunks()))
-    order = canonical_order(signals, number=number)
+    number = grid.numbers(moments, at=grid.row_of(signals["symbol"]))
+    order = canonical_order(signals, number=number, part=part)
     number, rows = number[order], pa.array(order)
     columns = {name: signals[name].take(rows) for name in ("event_id", "signal_id", "symbol")}
     columns["signal_row"] = rows
-    columns["session"] = _dates(grid.day[number], known=number > 0)
+    columns["session"] = _dates(grid.day[number], missing=number == 0)
     columns["session_number"] = pa.array(number.astype(np.int32), mask=number == 0)
     columns["ts_signal"] = signals["ts_event"].take(rows)
     columns |= {name: signals[name].take(rows) for name in SIGNAL_COLUMNS}
-    at = grid.row_of(columns["symbol"].combine_chunks())
+    at = grid.row_of(columns["symbol"])
     direction = columns["direction"].to_numpy()
     risk = session_volatility(grid, span=span)
     volatility = ex_ante_volatility(risk, grid=grid, at=at, number=number, moments=moments[order])
     columns["volatility"] = pa.array(volatility, mask=np.isnan(volatility))
+    entry = _Entry.of(at, number=number, grid=grid)
     for horizon in horizons:
-        label = _label(
-            grid, at=at, number=number, horizon=horizon, direction=direction, volatility=volatility
-        )
+        label = _label(entry, horizon=horizon, direction=direction, volatility=volatility)
         columns |= {f"{name}_{horizon}d": values for name, values in label.items()}
     features = [name for name in signals.column_names if name.startswith(FEATURE_PREFIX)]
     return pa.table(columns | {name: signals[name].take(rows) for name in features})
 
 
-def canonical_order(signals: pa.Table, *, number: Ints) -> Ints:
-    """Return the rows of a signal table by (session number, symbol, ts_event, signal_id, event_id).
+def canonical_order(signals: pa.Table, *, number: Ints, part: Ints | None = None) -> Ints:
+    """Return the rows of a signal table by (part, session number, symbol, ts_event, signal_id, event_id).
 
     Strings are only compared where the rest is equal, which is rare and then costs a sort of those rows.
     """
     symbols, codes = ranked(signals["symbol"])
     key, moment = number * len(symbols) + codes, integers(signals["ts_event"])
+    if part is not None:
+        key += part * ((int(number.max(initial=0)) + 1) * len(symbols))
     order: Ints = np.lexsort((moment, key))
     same = (key[order[1:]] == key[order[:-1]]) & (moment[order[1:]] == moment[order[:-1]])
     if same.any():
         tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
         rows = order[tied]
-        names = signals.select(["signal_id", "event_id"]).take(pa.array(rows))
+        names = ("signal_id", "event_id")
         keyed = pa.table(
-            {"key": key[rows], "ts_event": moment[rows]}
-            | dict(zip(names.column_names, names.columns, strict=True))
+            {"key": key[rows], "moment": moment[rows]}
+            | {name: signals[name].take(pa.array(rows)) for name in names}
         )
         by: Any = [(name, "ascending") for name in keyed.column_names]
         order[tied] = rows[np.asarray(pc.sort_indices(keyed, sort_keys=by))]
     return order
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Entry:
+    """Where each signal is entered: the cell of the flat grid, and what is known of it."""
+
+    grid: PriceGrid
+    row: Ints
+    column: Ints
+    close: Floats
+    day: npt.NDArray[np.int32]
+
+    @classmethod
+    def of(cls, at: Ints, *, number: Ints, grid: PriceGrid) -> _Entry:
+        last = grid.sessions + 1
+        column = np.where(number > 0, np.minimum(number + 1, last), last)
+        row = at * (last + 1)
+        close = grid.close.ravel().take(row + column)
+        return cls(grid=grid, row=row, column=column, close=close, day=grid.day.take(column))
+
+
 def _label(
-    grid: PriceGrid,
-    *,
-    at: Ints,
-    number: Ints,
-    horizon: int,
-    direction: npt.NDArray[np.int8],
-    volatility: npt.NDArray[np.float64],
+    entry: _Entry, *, horizon: int, direction: npt.NDArray[np.int8], volatility: Floats
 ) -> dict[str, pa.Array]:
-    last = grid.sessions + 1
-    entry = np.where(number > 0, np.minimum(number + 1, last), last)
-    leave = np.minimum(entry + horizon, last)
-    exit_close = grid.close[at, leave]
-    fwd_ret = exit_close * grid.grown(at=at, since=entry, until=leave) / grid.close[at, entry] - 1
-    known = ~np.isnan(fwd_ret)
+    grid = entry.grid
+    column = np.minimum(entry.column + horizon, grid.sessions + 1)
+    cell = entry.row + column
+    exit_value = exit_close = grid.close.ravel().take(cell)
+    entry_value = entry.close
+    if grid.growth is not None:
+        exit_value = exit_close * grid.growth.ravel().take(cell)
+        entry_value = entry.close * grid.growth.ravel().take(entry.row + entry.column)
+    fwd_ret = exit_value / entry_value - 1
+    missing = np.isnan(fwd_ret)
     signed_ret = direction * fwd_ret
-    exit_value = exit_close if grid.growth is None else exit_close * grid.growth[at, leave]
+    reasons = [
+        (~missing, LabelStatus.LABELLED),
+        (grid.is_over.take(entry.column) & np.isnan(entry.close), LabelStatus.NO_ENTRY_BAR),
+        (grid.is_over.take(column) & np.isnan(exit_close), LabelStatus.NO_EXIT_BAR),
+    ]
+    risk_adj_ret = signed_ret / (volatility * np.sqrt(horizon))
     return {
-        "fwd_ret": pa.array(fwd_ret, mask=~known),
-        "signed_ret": pa.array(signed_ret, mask=~known),
-        "risk_adj_ret": pa.array(
-            signed_ret / (volatility * np.sqrt(horizon)), mask=~known | np.isnan(volatility)
-        ),
-        "label_start": _dates(grid.day[entry], known=known),
-        "label_end": _dates(grid.day[leave], known=known),
-        "label_available_at": pa.array(grid.closed_at[at, leave], mask=~known).view(TIMESTAMP),
-        "exit_value": pa.array(exit_value, mask=~known),
-        "label_status": missing_status(grid, at=at, entry=entry, leave=leave, labelled=known),
+        "fwd_ret": pa.array(fwd_ret, mask=missing),
+        "signed_ret": pa.array(signed_ret, mask=missing),
+        "risk_adj_ret": pa.array(risk_adj_ret, mask=np.isnan(risk_adj_ret)),
+        "label_start": _dates(entry.day, missing=missing),
+        "label_end": _dates(grid.day.take(column), missing=missing),
+        "label_available_at": pa.array(grid.closed_at.ravel().take(cell), mask=missing).view(TIMESTAMP),
+        "exit_value": pa.array(exit_value, mask=missing),
+        "label_status": status_column(reasons, rows=len(missing)),
     }
 
 
-def _dates(days: npt.NDArray[np.int32], *, known: npt.NDArray[np.bool_]) -> pa.Array:
-    return pa.array(days, mask=~known).view(pa.date32())
+def _dates(days: npt.NDArray[np.int32], *, missing: npt.NDArray[np.bool_]) -> pa.Array:
+    return pa.array(days, mask=missing).view(pa.date32())
 
 
 def _until(events: pa.Table, as_of: datetime | None) -> pa.Table:

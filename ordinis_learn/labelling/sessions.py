@@ -54,24 +54,19 @@ def first_bars(bars: pa.Table, *, calendar: SessionCalendar) -> pa.Table:
     Returns
     -------
     pa.Table
-        Ordered by (symbol, session): symbol (dictionary of ordered symbols), session (date32), closed_at (when it
-        was told), close, and open, high, low, split_factor and dividend as they were told, null where they were not.
+        In no particular order: symbol, session (date32), closed_at (when it was told), close, and open, high, low,
+        split_factor and dividend, those of them that any bar told.
     """
-    bars = bars.filter(_fit(bars, calendar))
-    symbols, codes = ranked(bars["symbol"])
-    days = integers(bars["session"])
-    key = codes * (int(days.max(initial=0)) + 1 - int(days.min(initial=0))) + days - days.min(initial=0)
-    order, is_first = _firsts(key, bars)
-    rows = pa.array(order[is_first])
-    codes = pa.array(codes[order[is_first]].astype(np.int32))
-    return pa.table(
-        {
-            "symbol": pa.DictionaryArray.from_arrays(codes, symbols),
-            "session": bars["session"].take(rows),
-            "closed_at": bars["ts_event"].take(rows),
-            **{name: bars[name].take(rows) for name in ("close", *_TOLD) if name in bars.column_names},
-        }
-    ).combine_chunks()
+    fit = _fit(bars, calendar)
+    if not pc.all(fit, min_count=0).as_py():
+        bars = bars.filter(fit)
+    rows = _firsts(bars)
+    if rows is not None:
+        bars = bars.take(rows)
+    told = [name for name in _TOLD if bars[name].null_count < bars.num_rows]
+    return bars.select(["symbol", "session", "ts_event", "close", *told]).rename_columns(
+        ["symbol", "session", "closed_at", "close", *told]
+    )
 
 
 def stray_bars(bars: pa.Table, *, calendar: SessionCalendar) -> int:
@@ -159,10 +154,11 @@ class PriceGrid:
         number = np.searchsorted(self.closes[1:-1], moments, side="right")
         return number + (self.closed_at[at, np.minimum(number + 1, self.sessions + 1)] <= moments)
 
-    def row_of(self, symbols: pa.Array) -> Ints:
+    def row_of(self, symbols: pa.ChunkedArray) -> Ints:
         """Return each symbol's row of the grids."""
-        found = pc.fill_null(pc.index_in(symbols, value_set=self.symbols), len(self.symbols))
-        return np.asarray(found, dtype=np.int64)
+        names, codes = ranked(symbols)
+        row = pc.fill_null(pc.index_in(names, value_set=self.symbols), len(self.symbols))
+        return np.asarray(row, dtype=np.int64).take(codes)
 
     def grown(self, *, at: Ints, since: Ints, until: Ints) -> Floats | float:
         """Return what one share held from the end of a session has become by the end of another."""
@@ -193,15 +189,16 @@ def price_grid(prices: pa.Table, *, sessions: pa.Table) -> PriceGrid:
     closed_at[too_late] = _NEVER
 
     def laid_out(name: str) -> Floats | None:
-        if name not in prices.column_names or prices[name].null_count == prices.num_rows:
+        if name not in prices.column_names:
             return None
         grid = np.full(shape, np.nan)
         grid[cells] = prices[name].to_numpy()
         grid[too_late] = np.nan
         return grid
 
-    close = laid_out("close")
-    close = np.full(shape, np.nan) if close is None else close
+    close = np.full(shape, np.nan)
+    close[cells] = prices["close"].to_numpy()
+    close[too_late] = np.nan
     growth, split = cumulative_factors(close, split=laid_out("split_factor"), dividend=laid_out("dividend"))
     return PriceGrid(
         symbols=symbols,
@@ -219,18 +216,18 @@ def price_grid(prices: pa.Table, *, sessions: pa.Table) -> PriceGrid:
 
 def ranked(column: pa.ChunkedArray) -> tuple[pa.Array, Ints]:
     """Return the distinct strings in order of their bytes, and each row's place among them."""
-    plain = column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
-    whole = plain.combine_chunks().dictionary_encode()
-    order = pc.sort_indices(whole.dictionary)
+    whole = column.combine_chunks()
+    named = whole if pa.types.is_dictionary(whole.type) else whole.dictionary_encode()
+    order = pc.sort_indices(named.dictionary)
     place = np.empty(len(order), dtype=np.int64)
     place[np.asarray(order)] = np.arange(len(order))
-    return whole.dictionary.take(order), place[np.asarray(whole.indices)]
+    return named.dictionary.take(order), place.take(np.asarray(named.indices))
 
 
 def integers(column: pa.ChunkedArray) -> Ints:
     """Return dates or timestamps without nulls as the integers they are stored as."""
     width = pa.int32() if pa.types.is_date32(column.type) else pa.int64()
-    return np.asarray(column.combine_chunks().view(width), dtype=np.int64)
+    return np.array(column.combine_chunks().view(width), dtype=np.int64)
 
 
 def _fit(bars: pa.Table, calendar: SessionCalendar) -> pa.Array:
@@ -242,17 +239,17 @@ def _fit(bars: pa.Table, calendar: SessionCalendar) -> pa.Array:
     return pc.and_(pc.fill_null(priced, False), pa.array(told >= opens))
 
 
-def _firsts(key: Ints, bars: pa.Table) -> tuple[Ints, npt.NDArray[np.bool_]]:
-    """Order rows by key and, within one key, by (ts_event, event_id); mark the first of each key."""
-    order: Ints = np.argsort(key, kind="stable")
-    is_first = _starts(key[order])
-    if not is_first.all():
-        keyed = pa.table({"key": key, "ts_event": bars["ts_event"], "event_id": bars["event_id"]})
-        by: Any = [(name, "ascending") for name in keyed.column_names]
-        order = np.asarray(pc.sort_indices(keyed, sort_keys=by), dtype=np.int64)
-    return order, is_first
-
-
-def _starts(values: Ints) -> npt.NDArray[np.bool_]:
-    """Mark where an ordered array takes a new value."""
-    return np.append(True, values[1:] != values[:-1])[: len(values)]
+def _firsts(bars: pa.Table) -> pa.Array | None:
+    """Return the row of the first bar of each symbol and session, by (ts_event, event_id); None where all are."""
+    symbols, codes = ranked(bars["symbol"])
+    days = integers(bars["session"])
+    days -= days.min(initial=0)
+    width = int(days.max(initial=0)) + 1
+    key = codes * width + days
+    if np.bincount(key, minlength=len(symbols) * width).max(initial=0) <= 1:
+        return None
+    keyed = pa.table({"key": key, "ts_event": bars["ts_event"], "event_id": bars["event_id"]})
+    by: Any = [(name, "ascending") for name in keyed.column_names]
+    order = pc.sort_indices(keyed, sort_keys=by)
+    ordered = key[np.asarray(order)]
+    return order.filter(pa.array(np.append(True, ordered[1:] != ordered[:-1])))

@@ -9,9 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ordinis_learn.labelling.sessions import Ints, PriceGrid
-
-__all__ = ["LabelStatus", "missing_status", "status_column"]
+__all__ = ["LabelStatus", "status_column"]
 
 
 class LabelStatus(StrEnum):
@@ -48,25 +46,3 @@ def status_column(chosen: list[tuple[npt.NDArray[np.bool_], LabelStatus]], *, ro
     # Not a constant: pyarrow imports pandas when it first sees a list.
     names = pa.array([status.value for status in LabelStatus])
     return names.take(pa.array(found.astype(np.int32)))
-
-
-def missing_status(
-    grid: PriceGrid, *, at: Ints, entry: Ints, leave: Ints, labelled: npt.NDArray[np.bool_]
-) -> pa.Array:
-    """Return the status of labels that are entered and left at given sessions.
-
-    Parameters
-    ----------
-    at, entry, leave : int64 array, shape (n,)
-        The symbol's row of the grid, and the numbers of the two sessions.
-    labelled : bool array, shape (n,)
-        Where there is a label.
-    """
-    lost_entry = grid.is_over[entry] & np.isnan(grid.close[at, entry])
-    lost_exit = grid.is_over[leave] & np.isnan(grid.close[at, leave])
-    reasons = [
-        (labelled, LabelStatus.LABELLED),
-        (lost_entry, LabelStatus.NO_ENTRY_BAR),
-        (lost_exit, LabelStatus.NO_EXIT_BAR),
-    ]
-    return status_column(reasons, rows=len(at))

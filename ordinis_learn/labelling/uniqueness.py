@@ -59,8 +59,7 @@ def sample_uniqueness(
     share = np.divide(1.0, alive, out=np.zeros(cells), where=alive > 0)
     before = np.zeros((count, width))
     np.cumsum(share.reshape(count, width)[:, :-1], axis=1, out=before[:, 1:])
-    before = before.ravel()
-    mean = (before[after] - before[begin]) / (after - begin)
+    mean = (before.ravel().take(after) - before.ravel().take(begin)) / (stop - start + 1)
     # A difference of prefix sums can end a rounding error above 1.
     return np.asarray(np.minimum(mean, 1.0), dtype=np.float64)
 

@@ -16,6 +16,7 @@ __all__ = [
     "DatasetValidation",
     "DatasetWindow",
     "EventRange",
+    "ExpectationResult",
     "FeatureProfile",
     "JoinQuality",
     "LabelStats",
@@ -120,14 +121,31 @@ class FeatureProfile(Record):
     counts: tuple[int, ...]
 
 
+class ExpectationResult(Record):
+    """One expectation: the total that was found and its bounds; ``success`` is None where it was not evaluated."""
+
+    name: str
+    severity: Literal["error", "warning"]
+    success: bool | None
+    observed: float | None
+    low: float | None
+    high: float | None
+
+
 class DatasetValidation(Record):
-    """What Great Expectations found, guarded against its ways of passing without looking."""
+    """What Great Expectations found, guarded against its ways of passing without looking.
+
+    ``failed`` names the expectations of severity ``error`` that were not met, ``warnings`` those that are reported
+    and reject nothing.
+    """
 
     success: bool
     evaluated: int
     expected: int
     failed: tuple[str, ...] = ()
     error: str | None = None
+    warnings: tuple[str, ...] = ()
+    checks: tuple[ExpectationResult, ...] = ()
 
 
 class DatasetManifest(Record):

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ordinis_learn.labelling import FEATURE_PREFIX
 from ordinis_learn.errors import ConfigInvalid, DataMissing
+from ordinis_learn.labelling import FEATURE_PREFIX
 from ordinis_learn.records import DatasetManifest
 from ordinis_learn.training.config import TrainConfig
 

@@ -207,7 +207,7 @@ class TestRefusals:
             build(desk.log())
         manifest = caught.value.data["manifest"]
         assert not manifest.validation.success
-        assert "expect_column_values_to_be_unique(signal_id)" in manifest.validation.failed
+        assert "duplicate(signal_id)" in manifest.validation.failed
         folder = root / "core" / manifest.version
         assert "rejected" in (folder / "report.html").read_text(encoding="utf-8")
         with pytest.raises(DatasetRejected):
@@ -220,7 +220,7 @@ class TestRefusals:
         with pytest.raises(DatasetRejected) as caught:
             build(desk.log())
         failed = caught.value.data["manifest"].validation.failed
-        assert failed == ("expect_column_values_to_not_be_null(f_vol_20)",)
+        assert failed == ("missing(f_vol_20)",)
 
     def test_a_place_that_cannot_be_written(self, build, desk, root):
         root.write_text("a file where the folder should be")

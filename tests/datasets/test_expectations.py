@@ -1,140 +1,97 @@
-"""The suite finds what is wrong, and an empty look is not a pass."""
+"""An evaluation that did not look is not a pass, whatever Great Expectations says."""
 
 from __future__ import annotations
 
-import numpy as np
-import pyarrow as pa
+import math
+from dataclasses import replace
+
 import pytest
 
-from ordinis_learn.datasets.assembly import assemble
-from ordinis_learn.datasets.expectations import Outcome, Suite, _conclude, signal_suite, totals, validate
-from ordinis_learn.records import DatasetWindow
+from ordinis_learn.datasets.expectations import EMPTY, Expectation, Outcome, Suite, conclude, judge
+from ordinis_learn.datasets.signal_suite import signal_suite
 
-HORIZONS = (1, 5)
-FEATURES = ("f_ret_1", "f_vol_20")
-
-
-@pytest.fixture(scope="module")
-def good(new_desk):
-    window = DatasetWindow(start="2001-01-03", end="2001-01-31", horizons=HORIZONS)
-    return assemble(new_desk().log(), window=window).table
+ROWS = Expectation(name=EMPTY, measure="count(*)", low=1)
+SMALL = Expectation(name="small", high=10.0)
+ODD = Expectation(name="odd", high=0.0, severity="warning")
 
 
-def verdict(table, *, suite=None, minimum_samples=10):
-    suite = suite or signal_suite(horizons=HORIZONS, features=FEATURES)
-    return validate(
-        table,
-        suite=suite,
-        row=totals(table, horizons=HORIZONS, features=2, minimum_samples=minimum_samples),
-    )
+def suite(*expectations):
+    return Suite(kind="test", schema={}, expectations=expectations)
 
 
-def replaced(table, name, *, row, value):
-    values = table[name].to_pylist()
-    values[row] = value
-    return table.set_column(table.column_names.index(name), name, pa.array(values, table[name].type))
+def test_bounds_are_inclusive_and_everything_is_evaluated():
+    found = judge({EMPTY: 1.0, "small": 10.0, "odd": 0.0}, suite=suite(ROWS, SMALL, ODD))
+    assert (found.success, found.failed, found.warnings, found.error) == (True, (), (), None)
+    assert found.evaluated == found.expected == 3
+    assert [check.observed for check in found.checks] == [1.0, 10.0, 0.0]
 
 
-def test_good_data_pass(good):
-    found = verdict(good)
-    assert found.success
-    assert found.evaluated == found.expected
-    assert (found.failed, found.error) == ((), None)
-
-
-FAULTS = [
-    ("model_id", None, "expect_column_values_to_not_be_null(model_id)"),
-    ("direction", 2, "expect_column_values_to_be_in_set(direction)"),
-    ("confidence", 1.5, "expect_column_values_to_be_between(confidence)"),
-    ("join_quality", "guessed", "expect_column_values_to_be_in_set(join_quality)"),
-    ("avg_fill_price", 0.0, "expect_column_values_to_be_between(avg_fill_price)"),
-    ("f_ret_1", None, "expect_column_values_to_not_be_null(f_ret_1)"),
-    ("fwd_ret_5d", -1.0, "expect_column_values_to_be_between(fwd_ret_5d)"),
-    ("fwd_ret_1d", 10.5, "expect_column_values_to_be_between(fwd_ret_1d)"),
-]
-
-
-def test_one_bad_value_in_a_column_fails_by_name(good):
-    table = good
-    for row, (column, value, _) in enumerate(FAULTS):
-        table = replaced(table, column, row=10 * row, value=value)
-    found = verdict(table)
-    assert not found.success
-    assert set(found.failed) == {failed for _, _, failed in FAULTS}
-    assert (found.error, found.evaluated) == (None, found.expected)
-
-
-def test_look_ahead_is_counted(good):
-    early = good["session"][50].as_py()
-    found = verdict(replaced(good, "label_start_5d", row=50, value=early))
-    assert "expect_column_values_to_be_between(look_ahead_rows)" in found.failed
-    assert "expect_column_pair_values_a_to_be_greater_than_b(label_start_5d, session)" in found.failed
-
-
-def test_a_label_known_before_the_signal_is_look_ahead(good):
-    found = verdict(replaced(good, "label_available_at_1d", row=50, value=good["ts_signal"][50].as_py()))
-    assert "expect_column_values_to_be_between(look_ahead_rows)" in found.failed
-
-
-def test_rows_out_of_order_fail(good):
-    found = verdict(good.take(pa.array(np.arange(len(good))[::-1])))
-    assert "expect_column_values_to_be_increasing(session)" in found.failed
-
-
-def test_too_little_evidence_fails(good):
-    found = verdict(good, minimum_samples=10_000)
-    assert found.failed == (
-        "expect_column_pair_values_a_to_be_greater_than_b(effective_samples_1d, minimum_samples)",
-    )
+def test_an_error_rejects_and_a_warning_is_reported():
+    totals = {EMPTY: 5.0, "small": 11.0, "odd": 1.0}
+    found = judge(totals, suite=suite(ROWS, SMALL, ODD))
+    assert (found.success, found.failed, found.warnings) == (False, ("small",), ("odd",))
+    assert judge(totals | {"small": 1.0}, suite=suite(ROWS, SMALL, ODD)).success
 
 
 class TestGuards:
     """Great Expectations alone passes each of these, or calls it bad data."""
 
-    def test_an_empty_frame_is_refused(self, good):
-        found = verdict(good.slice(0, 0))
+    @pytest.mark.parametrize("rows", [0.0, None])
+    def test_no_rows(self, rows):
+        found = judge({EMPTY: rows, "small": 1.0}, suite=suite(ROWS, SMALL))
         assert not found.success
-        assert found.evaluated == 0 < found.expected
+        assert (found.evaluated, found.expected) == (0, 2)
         assert "no rows" in found.error
 
+    @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, None])
+    def test_a_total_that_is_no_number(self, value):
+        found = judge({EMPTY: 1.0, "small": value}, suite=suite(ROWS, SMALL))
+        assert not found.success
+        assert found.error == "not evaluated: small"
+        assert [check.success for check in found.checks] == [True, None]
+
+    def test_a_total_that_nobody_computed(self):
+        assert judge({EMPTY: 1.0}, suite=suite(ROWS, SMALL)).error == "not evaluated: small"
+
     @pytest.mark.parametrize(
-        ("column", "value"),
-        [("f_ret_1", float("inf")), ("fees", float("-inf")), ("fwd_ret_5d", float("nan"))],
+        ("expectations", "why"),
+        [
+            ((), "no expectations"),
+            ((SMALL,), "does not ask for rows"),
+            ((ROWS, SMALL, replace(SMALL, high=5.0)), "one name"),
+            ((ROWS, Expectation(name="anything")), "cannot fail"),
+        ],
     )
-    def test_a_value_that_is_not_finite_is_refused(self, good, column, value):
-        found = verdict(replaced(good, column, row=3, value=value))
+    def test_a_suite_that_would_pass_anything(self, expectations, why):
+        found = judge({EMPTY: 1.0, "small": 1.0, "anything": 1.0}, suite=suite(*expectations))
         assert not found.success
-        assert f"finite({column})" in found.failed
+        assert why in found.error
 
-    def test_a_missing_column_is_an_error_not_bad_data(self, good):
-        found = verdict(good.drop_columns(["confidence"]))
-        assert not found.success
-        assert found.failed == ()
-        assert "confidence" in found.error
-        assert found.evaluated == found.expected - 2  # it should be present, and between 0 and 1
-
-    @pytest.mark.parametrize("tier", ["manifest", "rows"])
-    def test_an_empty_suite_is_refused(self, good, tier):
-        full = signal_suite(horizons=HORIZONS, features=FEATURES)
-        tiers = {"manifest": full.manifest, "rows": full.rows} | {tier: ()}
-        found = verdict(good, suite=Suite(**tiers))
-        assert not found.success
-        assert "no expectations" in found.error
-
-    def test_fewer_outcomes_than_expectations_are_refused(self):
-        outcomes = [Outcome(name="a", success=True, error=None)] * 2
-        assert _conclude(outcomes, expected=2).success
-        found = _conclude(outcomes, expected=3)
-        assert not found.success
-        assert found.error == "2 of 3 expectations were evaluated"
+    def test_an_outcome_that_is_absent_or_raised(self):
+        entries, totals = (ROWS, SMALL), {EMPTY: 1.0, "small": 1.0}
+        good = [Outcome(name=entry.name, success=True) for entry in entries]
+        assert conclude(good, expectations=entries, totals=totals).success
+        merged = conclude(good[:1], expectations=entries, totals=totals)
+        assert (merged.success, merged.evaluated, merged.error) == (False, 1, "not evaluated: small")
+        raised = [good[0], Outcome(name="small", success=True, error="KeyError: x")]
+        found = conclude(raised, expectations=entries, totals=totals)
+        assert (found.success, found.error) == (False, "small: KeyError: x")
 
 
 def test_a_suite_has_one_hash_and_every_part_is_in_it():
-    suite = signal_suite(horizons=HORIZONS, features=FEATURES)
-    assert suite.content_hash() == signal_suite(horizons=HORIZONS, features=FEATURES).content_hash()
-    shorter = Suite(manifest=suite.manifest, rows=suite.rows[1:])
-    moved = Suite(manifest=(*suite.manifest, suite.rows[0]), rows=suite.rows[1:])
-    assert len({suite.content_hash(), shorter.content_hash(), moved.content_hash()}) == 3
+    whole = signal_suite(horizons=(1, 5), features=("f_a", "f_b"))
+    assert whole.content_hash() == signal_suite(horizons=(1, 5), features=("f_a", "f_b")).content_hash()
+    first, *rest = whole.expectations
+    others = [
+        signal_suite(horizons=(1,), features=("f_a", "f_b")),
+        signal_suite(horizons=(1, 5), features=("f_a",)),
+        replace(whole, kind="other"),
+        replace(whole, expectations=tuple(rest)),
+        replace(whole, expectations=(replace(first, severity="warning"), *rest)),
+        replace(whole, expectations=(replace(first, low=2), *rest)),
+        replace(whole, schema={**whole.schema, "more": "double"}),
+    ]
+    assert len({one.content_hash() for one in (whole, *others)}) == 1 + len(others)
 
 
 def test_importing_datasets_does_not_import_great_expectations():

@@ -20,7 +20,10 @@ def test_any_name_and_every_bit_of_a_feature_survive(new_desk):
     odd = {"a/b": 0.1, 'quo"te': 1 / 3, "til~de": -2.5e-300, "Case": 1.0, "case": 2.0, "ünï": 3}
     desk.signal("one", "X", 1, event_id="e1", features=odd)
     desk.signal("two", "X", 2, event_id="e2", features={"case": 5.0})
-    for found in (signal_columns(desk.log().scan(Topic.SIGNAL)), signal_columns(desk.log().read_columns(Topic.SIGNAL))):
+    for found in (
+        signal_columns(desk.log().scan(Topic.SIGNAL)),
+        signal_columns(desk.log().read_columns(Topic.SIGNAL)),
+    ):
         names = feature_columns(found)
         assert names == tuple(f"f_{name}" for name in sorted(odd))
         assert found.column_names[-len(names) :] == list(names)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from ordinis_learn.datasets import open_dataset
+from ordinis_learn.datasets.storage import TableFile
 from ordinis_learn.datasets.store import build_command, publish
 from ordinis_learn.records import DatasetWindow
 
@@ -13,7 +14,7 @@ def test_the_faster_of_two_builders_keeps_its_folder(build, desk, root):
     first = build(desk.log())
     before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
     slower = first.model_copy(update={"files": (), "created_at": first.created_at + timedelta(hours=1)})
-    assert publish(open_dataset(first, root=root), root=root, draft=slower) == first
+    assert publish(TableFile(table=open_dataset(first, root=root)), root=root, draft=slower) == first
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
     assert [path.name for path in root.iterdir()] == ["core"]
 

@@ -26,9 +26,11 @@ from ordinis_learn.labelling import (
     LABEL_QUERIES,
     POSITION_RULES,
     TOPIC_COLUMNS,
+    bar_columns,
     event_columns,
     first_bars,
     session_table,
+    stray_bars,
 )
 from ordinis_learn.ports import EventLog
 from ordinis_learn.records import DatasetFile, DatasetWindow, EventRange, Topic, hash_of
@@ -217,7 +219,9 @@ class LogReader:
         self._position = log.position()
         self._start = first_moment(window)
         self._end = None if window.as_of is None else window.as_of + timedelta(microseconds=1)
+        self._calendar = window_calendar(window)
         self._spans: dict[Topic, tuple[int, datetime | None, datetime | None]] = {}
+        self._bars_off_calendar = 0
 
     def read(self, topic: Topic) -> pa.Table:
         """Return a topic's events as typed columns."""
@@ -225,6 +229,9 @@ class LogReader:
         events = self._log.read_columns(topic, **bounds)
         span = pc.min_max(events["ts_event"]).as_py()
         self._spans[topic] = (events.num_rows, span["min"], span["max"])
+        if topic is Topic.BAR:
+            events = bar_columns(events)
+            self._bars_off_calendar = stray_bars(events, calendar=self._calendar)
         return events
 
     def event_range(self) -> EventRange:
@@ -237,6 +244,7 @@ class LogReader:
             first=min(firsts, default=None),
             last=max(lasts, default=None),
             log_position=self._position,
+            bars_off_calendar=self._bars_off_calendar,
         )
 
 

@@ -76,13 +76,17 @@ class DatasetFile(Record):
 
 
 class EventRange(Record):
-    """Which part of the event log was read; ``log_position`` is its last sequence number."""
+    """Which part of the event log was read; ``log_position`` is its last sequence number.
+
+    ``bars_off_calendar`` counts daily bars that were left out because their day is no session.
+    """
 
     types: tuple[str, ...]
     count: int
     first: UtcDatetime | None
     last: UtcDatetime | None
     log_position: int
+    bars_off_calendar: int = 0
 
 
 class JoinQuality(Record):

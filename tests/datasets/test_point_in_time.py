@@ -209,6 +209,13 @@ def test_what_hypothesis_is_given_has_every_kind_of_label():
     assert any(row["net_ret_3d"] is not None for row in rows.values())
 
 
+def test_bars_off_the_calendar_are_counted_and_left_out():
+    log = InMemoryEventLog(clock=lambda: START)
+    log.append(market(odd=[], lost=set(), orders=[], seed=0))
+    weekends_and_thanksgiving = {5, 6, 10, 12, 13, 19, 20}
+    assert assemble(log, window=WINDOW).event_range.bars_off_calendar == 2 * len(weekends_and_thanksgiving)
+
+
 @pytest.mark.parametrize(
     ("hour", "session", "entry"),
     [

@@ -22,6 +22,7 @@ from pydantic_settings import (
 )
 
 from ordinis_learn.errors import ConfigInvalid
+from ordinis_learn.locations import locate
 
 __all__ = ["Settings", "load_settings"]
 
@@ -53,6 +54,9 @@ class Settings(BaseSettings):
     learn_shadow_duration_days: int = _key(7, "LEARN_SHADOW_DURATION_DAYS", ge=1)
     learn_drift_psi_thresh: float = _key(0.2, "LEARN_DRIFT_PSI_THRESH", gt=0)
     learn_dataset_retention_days: int = _key(365, "LEARN_DATASET_RETENTION_DAYS", ge=90, le=365)
+    learn_datasets_url: str | None = _key(None, "LEARN_DATASETS_URL", pattern=r"^[a-z0-9+]+://")
+    learn_dataset_workers: int | None = _key(None, "LEARN_DATASET_WORKERS", ge=1)
+    learn_dask_scheduler: str | None = _key(None, "LEARN_DASK_SCHEDULER")
     learn_retired_models_kept: int = _key(10, "LEARN_RETIRED_MODELS_KEPT", ge=1)
     ledger_checkpoint_target: str = _key("file", "LEDGER_CHECKPOINT_TARGET")
     ledger_checkpoint_required: bool = _key(False, "LEDGER_CHECKPOINT_REQUIRED")
@@ -89,8 +93,8 @@ class Settings(BaseSettings):
 
     @property
     def datasets_dir(self) -> Path:
-        """``<dataset_id>/<version>/`` below it."""
-        return self.home / "data" / "datasets"
+        """``<dataset_id>/<version>/`` below it; on object storage where ``LEARN_DATASETS_URL`` says so."""
+        return locate(self.learn_datasets_url or self.home / "data" / "datasets")
 
     @property
     def models_dir(self) -> Path:

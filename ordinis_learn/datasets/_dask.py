@@ -32,12 +32,14 @@ class OnDask:
         ``tcp://host:8786``; where not given, ``workers`` processes are started on the loopback interface.
     workers : int
         Only without an address: how many processes, one thread each.
+    timeout_s : float
+        How long to wait for the scheduler.
     """
 
-    def __init__(self, address: str | None = None, *, workers: int = 2) -> None:
+    def __init__(self, address: str | None = None, *, workers: int = 2, timeout_s: float = 10.0) -> None:
         self._cluster = None if address else _local(workers)
         try:
-            self._client: Any = Client(address or self._cluster, timeout=30, set_as_default=False)  # type: ignore[no-untyped-call]
+            self._client: Any = Client(address or self._cluster, timeout=timeout_s, set_as_default=False)
         except OSError as error:
             raise StoreUnavailable(
                 f"reach the Dask scheduler at {address}",
@@ -85,6 +87,6 @@ class OnDask:
 
 
 def _local(workers: int) -> Any:
-    return LocalCluster(  # type: ignore[no-untyped-call]
+    return LocalCluster(
         n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, silence_logs=40
     )

@@ -18,9 +18,10 @@ import pyarrow.parquet as pq
 from ordinis_learn.capture import bucket_of
 from ordinis_learn.datasets.bucket import feature_columns
 from ordinis_learn.datasets.content import LEAVES
-from ordinis_learn.datasets.storage import locate, read_parquet, write_parquet
+from ordinis_learn.datasets.storage import read_parquet, write_parquet
 from ordinis_learn.errors import ConfigInvalid
 from ordinis_learn.labelling import TOPIC_COLUMNS, EventColumns
+from ordinis_learn.locations import locate
 from ordinis_learn.records import Topic
 
 __all__ = [

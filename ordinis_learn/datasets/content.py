@@ -129,7 +129,7 @@ def hash_leaves(table: pa.Table) -> dict[int, Leaf]:
     leaf = leaf_of(table["symbol"])
     numbers, counts = np.unique(leaf, return_counts=True)
     stops = np.cumsum(counts).tolist()
-    spans = list(zip([0, *stops[:-1]], stops, strict=True))
+    spans = list(zip([0, *stops][:-1], stops, strict=True))
     rows = None if (leaf[1:] >= leaf[:-1]).all() else pa.array(np.argsort(leaf, kind="stable"))
     digests = [hashlib.sha256(_LEAF) for _ in spans]
     for column in table.columns:

@@ -16,9 +16,10 @@ from ordinis_learn.datasets.bucket import label_bucket
 from ordinis_learn.datasets.buckets import BucketedEvents
 from ordinis_learn.datasets.content import Leaf, column_types, hash_leaves, leaf_of, leaves_sha256
 from ordinis_learn.datasets.execution import Executor
-from ordinis_learn.datasets.storage import locate, write_parquet
+from ordinis_learn.datasets.storage import write_parquet
 from ordinis_learn.datasets.window import window_calendar
 from ordinis_learn.labelling import SessionCalendar, first_bars, session_table
+from ordinis_learn.locations import locate
 from ordinis_learn.records import DatasetFile, DatasetWindow
 
 __all__ = ["BucketJob", "BucketResult", "LabelledFiles", "label_events", "run_bucket"]

@@ -7,20 +7,21 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from upath import UPath
 
 from ordinis_learn.records import DatasetFile
+
+if TYPE_CHECKING:
+    from upath import UPath
 
 __all__ = [
     "DATA_FILE",
     "TableFile",
     "is_local",
-    "locate",
     "move",
     "read_parquet",
     "remove_tree",
@@ -30,11 +31,6 @@ __all__ = [
 DATA_FILE: Final = "data.parquet"
 UNIQUE: Final = frozenset({"event_id", "signal_id", "order_id"})
 """Columns whose values hardly repeat."""
-
-
-def locate(url: str) -> Path:
-    """Return a path on disk, or one that looks like it on whatever storage fsspec knows (``s3://bucket/prefix``)."""
-    return cast("Path", UPath(url))
 
 
 def is_local(path: Path) -> bool:

@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ordinis_learn.labelling.sessions import TIMESTAMP, integers
 
@@ -38,6 +39,8 @@ POSITION_COLUMNS: Final = (
 
 _DUST: Final = 1e-9
 """The share of a fill below which what remains of it is a rounding error, not a position."""
+_KEY: Final = ("symbol", "signal_id")
+_FIRST: Final = ("ts_event", "event_id")
 _SIDES: Final = {"buy": 1, "sell": -1}
 _MOMENTS: Final = ("known_at", "filled_at", "certain_at", "ended_at")
 _NEVER: Final = int(np.iinfo(np.int64).max)
@@ -76,7 +79,8 @@ def realise_positions(signals: pa.Table, *, fills: pa.Table) -> pa.Table:
     Parameters
     ----------
     signals : pa.Table
-        symbol, signal_id and direction; one row per row of the answer.
+        symbol, signal_id, ts_event, event_id and direction; one row per row of the answer. Where a signal was told
+        twice, the first one's direction counts.
     fills : pa.Table
         From :func:`ordinis_learn.labelling.fills_on_grid`. Where no intent told the side, an order goes with its
         signal's direction, or against the position where the signal is FLAT.
@@ -89,8 +93,12 @@ def realise_positions(signals: pa.Table, *, fills: pa.Table) -> pa.Table:
         that was opened), ``realised_available_at`` and ``realised_status``. Profit, return and time are null unless
         the status is ``realised``.
     """
-    keys = list(zip(signals["symbol"].to_pylist(), signals["signal_id"].to_pylist(), strict=True))
-    direction = dict(zip(reversed(keys), reversed(signals["direction"].to_pylist()), strict=True))
+    filled = pc.is_in(signals["signal_id"], value_set=fills["signal_id"].combine_chunks())
+    rows = np.flatnonzero(np.asarray(filled))
+    traded = signals.select([*_KEY, "direction", *_FIRST]).take(pa.array(rows))
+    keys = _keys(traded)
+    last_to_first = traded.sort_by([(name, "descending") for name in _FIRST])
+    direction = dict(zip(_keys(last_to_first), last_to_first["direction"].to_pylist(), strict=True))
     accounts: dict[tuple[str, str], _Account] = {}
     books: dict[str, _Book] = {}
     for event in _in_order(fills):
@@ -98,7 +106,15 @@ def realise_positions(signals: pa.Table, *, fills: pa.Table) -> pa.Table:
         book = books.setdefault(event.symbol, _Book())
         account = accounts.setdefault(key, _Account(before=book.side))
         book.book(event, account=account, direction=direction.get(key, 0))
-    return _columns([accounts.get(key) for key in keys])
+    found = np.full(signals.num_rows, -1)
+    found[rows] = np.arange(len(rows))
+    answer = _columns([accounts.get(key) for key in keys]).take(pa.array(found, mask=found < 0))
+    status = pc.fill_null(answer["realised_status"], RealisedStatus.NONE.value)
+    return answer.set_column(answer.num_columns - 1, "realised_status", status)
+
+
+def _keys(signals: pa.Table) -> list[tuple[str, str]]:
+    return list(zip(*(signals[name].to_pylist() for name in _KEY), strict=True))
 
 
 class _Event(NamedTuple):

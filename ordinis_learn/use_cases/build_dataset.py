@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from ordinis_learn.datasets import DatasetBuilder
+from ordinis_learn.datasets.execution import open_executor
 from ordinis_learn.errors import DatasetRejected
 from ordinis_learn.records import DatasetManifest, DatasetWindow
 from ordinis_learn.use_cases.parsing import parse_record
@@ -30,6 +32,11 @@ def build_dataset(bench: Workbench, dataset_id: str, window: Mapping[str, Any]) 
         min_samples=bench.settings.learn_min_samples,
         code_commit=bench.provenance().code_commit,
         clock=bench.clock,
+        executor=partial(
+            open_executor,
+            bench.settings.learn_dask_scheduler,
+            workers=bench.settings.learn_dataset_workers,
+        ),
     )
     try:
         manifest = builder.build(dataset_id, parse_window(window))

@@ -10,7 +10,7 @@ from ordinis_learn.records import DatasetWindow
 
 __all__ = ["first_moment", "window_calendar"]
 
-# The longest closures of an exchange are about two weeks; five sessions take a week.
+# Ten sessions take two weeks and rarely more than 15 days; the longest closures of an exchange are about two weeks.
 _CLOSURE: Final = timedelta(days=14)
 
 
@@ -41,4 +41,4 @@ def _first_day(window: DatasetWindow) -> date:
 
 
 def _days(sessions: int) -> timedelta:
-    return timedelta(days=2 * sessions) + _CLOSURE
+    return timedelta(days=3 * sessions // 2) + _CLOSURE

@@ -1,8 +1,9 @@
 """How far a price moves in a session, as it was known when a signal was made.
 
 Exponentially weighted, with a mean of zero and the span given: the weight of an observation is ``1 - 2 / (span + 1)``
-times that of the next one (RiskMetrics 1996 has 0.94 for daily data, which is a span of 32). Only the last ``5 *
-span`` sessions have a part, 99.995 % of the weight, so that the answer does not depend on where a log begins.
+times that of the next one (RiskMetrics 1996 has 0.94 for daily data, which is a span of 32). Only the
+last sessions have a part, at least five spans and 99.995 % of the weight, so that the answer does not depend on where a
+log begins. Their number is a power of two: a sum over 2k sessions is two sums over k, the older one decayed.
 """
 
 from __future__ import annotations
@@ -19,8 +20,14 @@ _MEMORY_SPANS: Final = 5
 
 
 def lookback_sessions(span: int) -> int:
-    """Return how many sessions of returns have a part in a volatility."""
-    return _MEMORY_SPANS * span
+    """Return how many sessions of returns have a part in a volatility.
+
+    Examples
+    --------
+    >>> lookback_sessions(32)
+    256
+    """
+    return int(1 << (_MEMORY_SPANS * span - 1).bit_length())
 
 
 def session_volatility(grid: PriceGrid, *, span: int) -> Floats:
@@ -46,18 +53,10 @@ def session_volatility(grid: PriceGrid, *, span: int) -> Floats:
     told = ~np.isnan(squared)
     squared[~told] = 0.0
     decay = 1.0 - 2.0 / (span + 1)
-    total, weight, count = (
-        np.zeros_like(squared),
-        np.zeros_like(squared),
-        np.zeros(squared.shape, dtype=np.int32),
-    )
-    for lag in reversed(range(min(lookback_sessions(span), squared.shape[1]))):
-        total *= decay
-        weight *= decay
-        width = squared.shape[1] - lag
-        total[:, lag:] += squared[:, :width]
-        weight[:, lag:] += told[:, :width]
-        count[:, lag:] += told[:, :width]
+    memory = lookback_sessions(span)
+    total = _windowed(squared, memory=memory, decay=decay)
+    weight = _windowed(told.astype(np.float64), memory=memory, decay=decay)
+    count = _windowed(told.astype(np.float64), memory=memory, decay=1.0)
     fit = (count >= max(span // 2, 1)) & (total > 0.0)
     volatility: Floats = np.sqrt(np.divide(total, weight, out=np.full(total.shape, np.nan), where=fit))
     return volatility
@@ -79,6 +78,17 @@ def ex_ante_volatility(
     known = grid.closed_at[at, number] <= moments
     found: Floats = volatility[at, np.where(known, number, np.maximum(number - 1, 0))]
     return found
+
+
+def _windowed(values: Floats, *, memory: int, decay: float) -> Floats:
+    """Return the decayed sum of each row's last ``memory`` values (a power of two) at every column."""
+    sums = values.copy()
+    width = 1
+    while width < memory:
+        older = sums[:, : max(sums.shape[1] - width, 0)] * decay**width
+        sums[:, width:] += older
+        width *= 2
+    return sums
 
 
 def _squared_returns(grid: PriceGrid) -> Floats:

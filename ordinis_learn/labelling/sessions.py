@@ -63,7 +63,8 @@ def first_bars(bars: pa.Table, *, calendar: SessionCalendar) -> pa.Table:
     rows = _firsts(bars)
     if rows is not None:
         bars = bars.take(rows)
-    told = [name for name in _TOLD if bars[name].null_count < bars.num_rows]
+    carried = [name for name in _TOLD if name in bars.column_names]
+    told = [name for name in carried if bars[name].null_count < bars.num_rows]
     return bars.select(["symbol", "session", "ts_event", "close", *told]).rename_columns(
         ["symbol", "session", "closed_at", "close", *told]
     )

@@ -194,6 +194,14 @@ class TestMoney:
         fee = 4.9 / 980.0
         assert net_of(bars, "a") == pytest.approx([1 - 102 / 98 - fee, 1 - 103 / 98 - fee])
 
+    def test_a_split_between_fill_and_exit_is_no_loss(self, scans, close):
+        for day, price in enumerate([100.0, 100.0, 52.0, 53.0]):
+            scans.bar(day, price, **({"split_factor": 2.0} if day == 2 else {}))
+        scans.signal("a", 0)
+        scans.intent("o", "a", at=close(0))
+        scans.report("o", at=close(1), fills=[fill("f", at=close(1), price=100.0)])
+        assert net_of(scans, "a") == pytest.approx([0.04, 0.06])
+
     def test_fills_known_after_the_label_do_not_reach_it(self, bars, close):
         bars.signal("a", 0)
         bars.intent("o", "a", at=close(0))

@@ -141,6 +141,44 @@ def test_a_label_is_available_when_its_last_bar_is(scans, close):
     assert label["label_available_at"] == close(3) + timedelta(hours=23)
 
 
+def test_splits_and_dividends_between_entry_and_exit_are_followed(scans):
+    """What was told of the entry's own session, or after the exit, has no part."""
+    told = [{}, {"split_factor": 3.0}, {"split_factor": 2.0}, {"dividend": 0.5}, {"split_factor": 4.0}]
+    for day, (price, more) in enumerate(zip([100.0, 40.0, 21.0, 20.0, 6.0], told, strict=True)):
+        scans.bar(day, price, **more)
+    scans.signal("a", 0)
+    table = label_signals(scans.table("signals"), scans.table("bars"), horizons=(1, 2, 3), calendar=CALENDAR)
+    found = [label_of(table, "a", horizon=horizon)["fwd_ret"] for horizon in (1, 2, 3)]
+    # One share at 40 is two at 21, then two at 20 with 0.5 each reinvested at 20, then eight at 6 with it.
+    assert found == pytest.approx([2 * 21 / 40 - 1, 2 * 20.5 / 40 - 1, 8 * 6 * (20.5 / 20) / 40 - 1])
+
+
+def test_why_a_label_is_missing(scans, close):
+    """Halted symbols, delisted ones and lost days; and nothing is called lost before the next close."""
+    for day in range(8):
+        scans.bar(day, 7.0, symbol="TAPE")
+        if day not in {2, 5}:
+            scans.bar(day, 100.0 + day, symbol="HALTED")
+        if day < 4:
+            scans.bar(day, 100.0 + day, symbol="DELISTED")
+    for symbol in ("HALTED", "DELISTED"):
+        for day in range(7):
+            scans.signal(f"{symbol}{day}", day, symbol=symbol)
+
+    def statuses(symbol, as_of=None):
+        table = label_signals(
+            scans.table("signals"), scans.table("bars"), horizons=(1,), calendar=CALENDAR, as_of=as_of
+        )
+        found = {row["signal_id"]: row["label_status_1d"] for row in table.to_pylist()}
+        return [found.get(f"{symbol}{day}") for day in range(7)]
+
+    entry, leave, there, wait = "no_entry_bar", "no_exit_bar", "labelled", "pending"
+    assert statuses("HALTED") == [leave, entry, there, leave, entry, there, wait]
+    assert statuses("DELISTED") == [there, there, leave, entry, entry, entry, wait]
+    assert statuses("DELISTED", as_of=close(4)) == [there, there, wait, wait, wait, None, None]
+    assert statuses("DELISTED", as_of=close(5)) == [there, there, leave, entry, wait, wait, None]
+
+
 def test_flat_signals_keep_what_would_have_happened(scans):
     for day, price in enumerate(PRICES):
         scans.bar(day, price)

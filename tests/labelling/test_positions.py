@@ -118,6 +118,17 @@ class TestByHand:
         order(scans, "gone", at=12, side="sell", fills=[(10, 50.0, 0.0)])
         assert realised(scans, grid_of)["in"]["realised_pnl"] == pytest.approx(30.0)
 
+    def test_a_report_that_comes_late_does_not_rewrite_what_was_booked(self, scans, grid_of):
+        order(scans, "one", at=1, fills=[(10, 100.0, 0.0)])
+        order(scans, "out", at=5, side="sell", fills=[(10, 103.0, 0.0)])
+        scans.signal("late", 0, at=minutes(0))
+        scans.intent("o-late", "late", at=minutes(0), side="buy")
+        first = {"fill_id": "late/1", "ts": minutes(0).isoformat(), "qty": 10.0, "price": 90.0, "fee": 0.0}
+        scans.report("o-late", at=minutes(30), fills=[first])
+        found = realised(scans, grid_of)
+        assert found["one"]["realised_pnl"] == pytest.approx(30.0)
+        assert found["late"]["realised_status"] == "open"
+
     def test_no_fill_no_effect(self, scans, grid_of):
         scans.signal("idle", 0)
         found = realised(scans, grid_of)["idle"]

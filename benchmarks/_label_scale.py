@@ -27,7 +27,10 @@ HORIZONS = (1, 5, 20)
 SESSIONS, SYMBOLS = 2_500, 2_000
 FEATURES = ("f_vol_20", *(f"f_x{number:02d}" for number in range(15)))
 FIRST = date(2010, 1, 1)
-WINDOW = DatasetWindow(start=FIRST, end=FIRST + timedelta(days=SESSIONS), horizons=HORIZONS)
+# No rival follows barriers, and every day is a session.
+WINDOW = DatasetWindow(
+    start=FIRST, end=FIRST + timedelta(days=SESSIONS), horizons=HORIZONS, calendar="24/7", barriers=None
+)
 KEYS = ("signal_id", "symbol", "direction", "confidence", "model_id", "strategy_id", "feature_version")
 MOMENT = pa.timestamp("us", tz="UTC")
 

@@ -130,6 +130,14 @@ class _Refusal(_Payload):
     request_hash: str | None = None
 
 
+class _Feedback(_Payload):
+    request_hash: _Name
+    grade: Annotated[float, Meta(ge=0, le=1)]
+    grader: _Name
+    relevant: list[dict[str, Any]] = field(default_factory=list)
+    comment: str | None = None
+
+
 class _Bar(_Payload):
     symbol: _Name
     tf: _Name
@@ -140,6 +148,8 @@ class _Bar(_Payload):
     high: _Positive | None = None
     low: _Positive | None = None
     volume: _NotNegative | None = None
+    split_factor: _Positive | None = None
+    dividend: _NotNegative | None = None
 
 
 class _Envelope(Struct, forbid_unknown_fields=True, gc=False):
@@ -191,6 +201,7 @@ _PAYLOADS: Final[Mapping[str, msgspec.json.Decoder[Any]]] = {
         Topic.ANALYTICS: _Analytics,
         Topic.AI_RESPONSE: _Response,
         Topic.AI_REFUSAL: _Refusal,
+        Topic.AI_FEEDBACK: _Feedback,
         Topic.FEATURES: _Features,
         Topic.BAR: _Bar,
         Topic.INTENT: _Intent,

@@ -105,6 +105,12 @@ _FIELDS: Final[Mapping[Topic, Mapping[str, pa.DataType]]] = {
         "policy_ref": pa.string(),
         "request_hash": pa.string(),
     },
+    Topic.AI_FEEDBACK: {
+        "request_hash": pa.string(),
+        "grade": pa.float64(),
+        "grader": pa.string(),
+        "comment": pa.string(),
+    },
     Topic.BAR: {
         "symbol": pa.string(),
         "tf": pa.string(),
@@ -115,6 +121,8 @@ _FIELDS: Final[Mapping[Topic, Mapping[str, pa.DataType]]] = {
         "high": pa.float64(),
         "low": pa.float64(),
         "volume": pa.float64(),
+        "split_factor": pa.float64(),
+        "dividend": pa.float64(),
     },
 }
 

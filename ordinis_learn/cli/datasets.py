@@ -32,6 +32,7 @@ def command() -> None:
 )
 @click.option("--horizon", "horizons", multiple=True, type=int, default=(1, 5, 20), show_default=True)
 @click.option("--symbol", "symbols", multiple=True, help="Only these symbols (default: all).")
+@click.option("--calendar", default="XNYS", show_default=True, help="What a session is, e.g. XLON or 24/7.")
 @click.option("--as-of", help="Use only what was known then, e.g. 2007-01-02T21:00:00Z.")
 @click.pass_context
 def build(ctx: click.Context, /, *, dataset_id: str, **asked: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
@@ -18,14 +18,19 @@ from ordinis_learn.datasets.content import bucketed_sha256, column_types
 from ordinis_learn.datasets.execution import Executor
 from ordinis_learn.datasets.jobs import LabelledFiles, label_events
 from ordinis_learn.datasets.storage import TableFile, is_local, move, read_parquet
+from ordinis_learn.datasets.window import first_moment, window_calendar
 from ordinis_learn.labelling import (
+    BARRIER_RULES,
     EXECUTION_QUERIES,
     FEATURE_PREFIX,
     LABEL_QUERIES,
+    POSITION_RULES,
     TOPIC_COLUMNS,
+    bar_columns,
     event_columns,
     first_bars,
     session_table,
+    stray_bars,
 )
 from ordinis_learn.ports import EventLog
 from ordinis_learn.records import DatasetFile, DatasetWindow, EventRange, Topic, hash_of
@@ -43,7 +48,9 @@ __all__ = [
     "assemble_in_buckets",
 ]
 
-QUERY_HASH: Final = hash_of([*LABEL_QUERIES, *EXECUTION_QUERIES], domain="ordinis.dataset.queries")
+QUERY_HASH: Final = hash_of(
+    [*LABEL_QUERIES, *EXECUTION_QUERIES, BARRIER_RULES, POSITION_RULES], domain="ordinis.dataset.queries"
+)
 """One hash over every SQL text and every set of rules that has a part in a dataset."""
 
 
@@ -210,10 +217,11 @@ class LogReader:
     def __init__(self, log: EventLog, *, window: DatasetWindow) -> None:
         self._log = log
         self._position = log.position()
-        # A session closes less than a day before its date begins in UTC, wherever the venue is.
-        self._start = datetime.combine(window.start, time(), tzinfo=UTC) - timedelta(days=1)
+        self._start = first_moment(window)
         self._end = None if window.as_of is None else window.as_of + timedelta(microseconds=1)
+        self._calendar = window_calendar(window)
         self._spans: dict[Topic, tuple[int, datetime | None, datetime | None]] = {}
+        self._bars_off_calendar = 0
 
     def read(self, topic: Topic) -> pa.Table:
         """Return a topic's events as typed columns."""
@@ -221,6 +229,9 @@ class LogReader:
         events = self._log.read_columns(topic, **bounds)
         span = pc.min_max(events["ts_event"]).as_py()
         self._spans[topic] = (events.num_rows, span["min"], span["max"])
+        if topic is Topic.BAR:
+            events = bar_columns(events)
+            self._bars_off_calendar = stray_bars(events, calendar=self._calendar)
         return events
 
     def event_range(self) -> EventRange:
@@ -233,6 +244,7 @@ class LogReader:
             first=min(firsts, default=None),
             last=max(lasts, default=None),
             log_position=self._position,
+            bars_off_calendar=self._bars_off_calendar,
         )
 
 
@@ -240,11 +252,12 @@ def assemble(log: EventLog, *, window: DatasetWindow) -> Assembled:
     """Read a window from the log and label it in memory, as one bucket."""
     reader = LogReader(log, window=window)
     events = event_columns(reader.read)
-    prices = first_bars(events.bars)
+    calendar = window_calendar(window)
+    prices = first_bars(events.bars, calendar=calendar)
     table = label_bucket(
         events,
         prices=prices,
-        sessions=session_table(prices),
+        sessions=session_table(prices, calendar=calendar),
         window=window,
         features=feature_columns(events.signals),
     )

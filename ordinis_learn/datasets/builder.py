@@ -26,6 +26,7 @@ from ordinis_learn.datasets.store import (
     require_same_suite,
     restore,
 )
+from ordinis_learn.datasets.window import window_calendar
 from ordinis_learn.errors import DataMissing
 from ordinis_learn.ports import Clock, EventLog
 from ordinis_learn.records import (
@@ -191,7 +192,12 @@ def _profiles(rows: Rows, horizons: Sequence[int]) -> dict[str, FeatureProfile]:
 
 
 def _config_hash(dataset_id: str, window: DatasetWindow) -> str:
-    return hash_of({"dataset_id": dataset_id, "window": window.to_json()}, domain="ordinis.dataset.config")
+    config = {
+        "dataset_id": dataset_id,
+        "window": window.to_json(),
+        "calendar": window_calendar(window).content_hash(),
+    }
+    return hash_of(config, domain="ordinis.dataset.config")
 
 
 def _signal_days(log: EventLog) -> tuple[date, date] | None:

@@ -17,7 +17,8 @@ from ordinis_learn.datasets.buckets import BucketedEvents
 from ordinis_learn.datasets.content import Leaf, column_types, hash_leaves, leaf_of, leaves_sha256
 from ordinis_learn.datasets.execution import Executor
 from ordinis_learn.datasets.storage import write_parquet
-from ordinis_learn.labelling import first_bars, session_table
+from ordinis_learn.datasets.window import window_calendar
+from ordinis_learn.labelling import SessionCalendar, first_bars, session_table
 from ordinis_learn.locations import locate
 from ordinis_learn.records import DatasetFile, DatasetWindow
 
@@ -79,7 +80,7 @@ def label_events(
 ) -> LabelledFiles:
     """Label bucketed events into one Parquet file per bucket.
 
-    Sessions are global, so the bars of all buckets are looked at first. A feature that no row of the window carries
+    What the tape has reached is global, so the bars of all buckets are looked at first. A feature that no row of the window carries
     gets no column; where that turns out only at the end, the buckets are written again without it.
 
     Parameters
@@ -94,9 +95,10 @@ def label_events(
         Folder or URL; what it has of the same names is replaced.
     """
     numbers = range(events.buckets)
-    prices = executor.run(_first_bars, [(events, number) for number in numbers])
+    calendar = window_calendar(window)
+    prices = executor.run(_first_bars, [(events, number, calendar) for number in numbers])
     told = pa.concat_tables([table.select(["session", "closed_at"]) for table in prices])
-    sessions = session_table(told)
+    sessions = session_table(told, calendar=calendar)
     jobs = [
         BucketJob(
             events=events,
@@ -148,6 +150,6 @@ def _label(jobs: Sequence[BucketJob], *, features: tuple[str, ...], executor: Ex
     )
 
 
-def _first_bars(job: tuple[BucketedEvents, int]) -> pa.Table:
-    events, number = job
-    return first_bars(events.bars(number))
+def _first_bars(job: tuple[BucketedEvents, int, SessionCalendar]) -> pa.Table:
+    events, number, calendar = job
+    return first_bars(events.bars(number), calendar=calendar)

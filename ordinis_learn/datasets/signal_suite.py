@@ -36,7 +36,7 @@ _EXECUTION: Final = {
 _LABEL: Final = {
     "fwd_ret": "double",
     "signed_ret": "double",
-    "risk_adj": "double",
+    "risk_adj_ret": "double",
     "net_ret": "double",
     "label_start": "date32[day]",
     "label_end": "date32[day]",

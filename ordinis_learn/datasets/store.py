@@ -73,6 +73,8 @@ def build_command(dataset_id: str, *, window: DatasetWindow, kind: str = "signal
     >>> build_command("core", window=window)
     'ordinis-learn datasets build core --start 2001-01-02 --end 2001-12-31 --horizon 5'
     """
+    if _needs_python(window):
+        return f"LearningEngine.build_dataset({dataset_id!r}, {window.to_json()})"
     words = ["ordinis-learn datasets build", dataset_id]
     if kind != "signal":
         words.append(f"--kind {kind}")
@@ -80,6 +82,8 @@ def build_command(dataset_id: str, *, window: DatasetWindow, kind: str = "signal
     if window.horizons != DatasetWindow.model_fields["horizons"].default:
         words += [f"--horizon {horizon}" for horizon in window.horizons]
     words += [f"--symbol {symbol}" for symbol in window.symbols or ()]
+    if window.calendar != DatasetWindow.model_fields["calendar"].default:
+        words.append(f"--calendar {window.calendar}")
     if window.as_of is not None:
         words.append(f"--as-of {window.as_of.isoformat()}")
     return " ".join(words)
@@ -94,6 +98,12 @@ def require_same_suite(known: DatasetManifest, *, suite_hash: str) -> None:
             f"({known.suite_hash[:16]}...); a manifest is never rewritten",
             next_step=f"build it under another id, e.g. {known.dataset_id}_2, to have it judged by this release",
         )
+
+
+def _needs_python(window: DatasetWindow) -> bool:
+    """Say whether a window has something that the command has no option for."""
+    fields = DatasetWindow.model_fields
+    return any(getattr(window, name) != fields[name].default for name in ("volatility_span", "barriers"))
 
 
 def open_dataset(manifest: DatasetManifest, *, root: Path) -> pa.Table:

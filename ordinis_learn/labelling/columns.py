@@ -38,7 +38,7 @@ __all__ = [
 FEATURE_PREFIX: Final = "f_"
 """In front of a feature's name in a table, so that it cannot collide with another column."""
 
-COLUMN_RULES: Final = "ordinis.labels.columns.v1"
+COLUMN_RULES: Final = "ordinis.labels.columns.v2"
 """The name of this file's rules, for the manifest's ``query_hash``; other rules need another name."""
 
 _SIGNAL: Final = (
@@ -53,7 +53,10 @@ _SIGNAL: Final = (
     "strategy_id",
     "feature_version",
 )
-_BAR: Final = ("event_id", "ts_event", "symbol", "tf", "session", "close")
+_BAR: Final = (
+    *("event_id", "ts_event", "symbol", "tf", "session"),
+    *("close", "open", "high", "low", "split_factor", "dividend"),
+)
 _DECISION: Final = ("event_id", "ts_event", "symbol", "signal_id", "allowed")
 _INTENT: Final = ("event_id", "ts_event", "symbol", "order_id", "signal_id", "side")
 _REPORT: Final = (
@@ -63,6 +66,7 @@ _REPORT: Final = (
     "symbol",
     "order_id",
     "signal_id",
+    "status",
     "fees",
     "slippage",
 )
@@ -78,12 +82,12 @@ class EventColumns:
         event_id, ts_event, correlation_id, signal_id, symbol, direction (int8, +1, -1 or 0), confidence, model_id,
         strategy_id, feature_version, and a float64 column ``f_<name>`` per feature, null where not carried.
     bars : pa.Table
-        event_id, ts_event, symbol, tf (lower case), session (date32), close.
+        event_id, ts_event, symbol, tf (lower case), session (date32), close, open, high, low, split_factor, dividend.
     decisions, intents : pa.Table
         event_id, ts_event, symbol, signal_id, and ``allowed``; or ``order_id`` and ``side``.
     reports : pa.Table
         One row per fill (one with nulls for a report without fills): event_id, ts_event, correlation_id, symbol,
-        order_id, signal_id, fees, slippage, fill_id, filled_at, qty, price, fee.
+        order_id, signal_id, status, fees, slippage, fill_id, filled_at, qty, price, fee.
     """
 
     signals: pa.Table

@@ -108,10 +108,13 @@ WITH reported AS (
 ), first_told AS (
     SELECT * FROM reported
     QUALIFY row_number() OVER (PARTITION BY symbol, order_id, fill_id ORDER BY known_at, event_id) = 1
+), ended AS (
+    SELECT symbol, order_id, min(ts_event) AS ended_at FROM reports
+    WHERE status IN ('filled', 'canceled', 'rejected') GROUP BY symbol, order_id
 )
 SELECT symbol, signal_id, order_id, side, fill_id, known_at, filled_at, qty, price, fee,
-    coalesce(slippage, 0) AS slippage
-FROM first_told JOIN matches USING (symbol, order_id)
+    coalesce(slippage, 0) AS slippage, ended_at
+FROM first_told JOIN matches USING (symbol, order_id) LEFT JOIN ended USING (symbol, order_id)
 ORDER BY symbol, signal_id, filled_at, order_id, fill_id
 """
 
@@ -139,8 +142,8 @@ ORDER BY signals.row
 
 _NET: Final = """
 WITH known AS (
-    SELECT row, horizon, any_value(labels.direction) AS direction, any_value(exit_close) AS exit_close,
-        sum(qty ORDER BY filled_at, order_id, fill_id) AS qty,
+    SELECT row, horizon, any_value(labels.direction) AS direction, any_value(exit_value) AS exit_value,
+        sum(qty / growth ORDER BY filled_at, order_id, fill_id) AS units,
         sum(qty * price ORDER BY filled_at, order_id, fill_id) AS notional,
         sum(fee ORDER BY filled_at, order_id, fill_id) AS fees,
         bool_and(side IS NULL OR direction = CASE side WHEN 'buy' THEN 1 ELSE -1 END) AS opens
@@ -149,7 +152,7 @@ WITH known AS (
      AND fills.known_at <= labels.label_available_at
     GROUP BY row, horizon
 )
-SELECT row, horizon, direction * (exit_close / (notional / qty) - 1) - fees / notional AS net_ret
+SELECT row, horizon, direction * (exit_value / (notional / units) - 1) - fees / notional AS net_ret
 FROM known WHERE opens
 ORDER BY horizon, row
 """
@@ -167,6 +170,7 @@ _FILL_SCHEMA: Final = pa.schema(
     [(name, pa.string()) for name in ("symbol", "signal_id", "order_id", "side", "fill_id")]
     + [(name, pa.timestamp("us", tz="UTC")) for name in ("known_at", "filled_at")]
     + [(name, pa.float64()) for name in ("qty", "price", "fee", "slippage")]
+    + [("ended_at", pa.timestamp("us", tz="UTC"))]
 )
 
 
@@ -182,7 +186,8 @@ class Executions:
         weighted by quantity) and join_quality.
     fills : pa.Table
         One row per fill of a matched order: symbol, signal_id, order_id, side (null where no intent told), fill_id,
-        known_at (when it was reported), filled_at, qty, price, fee, slippage.
+        known_at (when it was reported), filled_at, qty, price, fee, slippage, and ended_at (when the order was first
+        said to be filled, canceled or rejected; null while it works).
     """
 
     outcomes: pa.Table
@@ -241,7 +246,7 @@ def net_returns(
 ) -> pa.Table:
     """Return what executed signals earned, net of fees.
 
-    ``net_ret`` is direction times (exit close over average fill price, minus 1), minus fees over the filled
+    ``net_ret`` is direction times (exit close over average fill price, splits and dividends in between included, minus 1), minus fees over the filled
     notional. An order against the signal's direction reduces a position (a LONG signal for less than is held
     sells): what it earned is not the signal's, so it has no ``net_ret``. Where no intent told the side, the order is
     taken to go with the signal. Only fills known when the label became available count, so it is as final as the label is.
@@ -251,7 +256,7 @@ def net_returns(
     labels : pa.Table
         From :func:`ordinis_learn.labelling.label_signals`.
     fills : pa.Table
-        From :func:`join_executions`.
+        From :func:`ordinis_learn.labelling.fills_on_grid`.
     horizons : sequence of int
         Those of ``labels``.
 
@@ -285,7 +290,7 @@ def _by_horizon(labels: pa.Table, horizons: Sequence[int]) -> pa.Table:
                 {
                     **dict(zip(keys.column_names, keys.columns, strict=True)),
                     "horizon": pa.repeat(pa.scalar(horizon, pa.int32()), labels.num_rows),
-                    **{name: labels[f"{name}_{horizon}d"] for name in ("label_available_at", "exit_close")},
+                    **{name: labels[f"{name}_{horizon}d"] for name in ("label_available_at", "exit_value")},
                 }
             )
             for horizon in horizons

@@ -1,14 +1,17 @@
-"""Sessions and prices from daily bars, and where in them a signal stands.
+"""Prices laid out over the sessions of a calendar, and where in them a signal stands.
 
 What is known when:
 
-- Sessions are the days of captured daily bars, over all symbols. A session closes when its *first* bar
-  closes, so an entry is always later than the signal, even if bars of one session come minutes apart.
+- Sessions are those of an exchange calendar. Bars of days that are no session, and bars told before their session
+  has opened, are left out.
 - The first bar of a (symbol, session) counts. A restatement does not rewrite what was known.
-- A session whose first bar comes only after a later session has closed was not known in time: it is left out.
+- A session of a symbol ends at the calendar's close, or with the symbol's own bar where that came earlier (an early
+  close that no calendar knew). So an entry is always later than the signal.
+- A bar told after the symbol's next session has ended came too late: it is left out. So once the next session is
+  over, a bar that is missing stays missing, and nothing known later changes what was made of the others.
 
-Sessions are the one thing that all symbols share. :func:`first_bars` may run per bucket of symbols and
-:func:`session_table` over all its answers.
+The calendar is the one thing that all symbols share, with the moment that the tape has reached.
+:func:`first_bars` may run per bucket of symbols and :func:`session_table` over all its answers.
 """
 
 from __future__ import annotations
@@ -21,7 +24,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["TIMEFRAME", "PriceGrid", "first_bars", "price_grid", "session_table"]
+from ordinis_learn.labelling.adjustment import cumulative_factors
+from ordinis_learn.labelling.calendar import SessionCalendar
+
+__all__ = ["TIMEFRAME", "PriceGrid", "first_bars", "price_grid", "session_table", "stray_bars"]
 
 TIMEFRAME: Final = "1d"
 """``tf`` of the bars that make sessions; bars of other frames are not looked at."""
@@ -29,93 +35,125 @@ TIMEFRAME: Final = "1d"
 TIMESTAMP: Final = pa.timestamp("us", tz="UTC")
 _NEVER: Final = np.iinfo(np.int64).max
 
+_TOLD: Final = ("open", "high", "low", "split_factor", "dividend")
+
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 
-def first_bars(bars: pa.Table) -> pa.Table:
-    """Return the first daily bar of every symbol and session, with a finite close above zero.
+def first_bars(bars: pa.Table, *, calendar: SessionCalendar) -> pa.Table:
+    """Return the first daily bar of every symbol and session of the calendar, with a finite close above zero.
 
     Parameters
     ----------
     bars : pa.Table
         From :func:`ordinis_learn.labelling.bar_columns`, in any order.
+    calendar : SessionCalendar
+        Bars of other days, and bars told before their session has opened, are left out.
 
     Returns
     -------
     pa.Table
-        In no particular order: symbol, session (date32), closed_at (when it was told) and close.
+        In no particular order: symbol, session (date32), closed_at (when it was told), close, and open, high, low,
+        split_factor and dividend, those of them that any bar told.
     """
-    close = bars["close"]
-    fit = pc.and_(pc.equal(bars["tf"], TIMEFRAME), pc.and_(pc.is_finite(close), pc.greater(close, 0.0)))
-    if not pc.all(pc.fill_null(fit, False), min_count=0).as_py():
+    fit = _fit(bars, calendar)
+    if not pc.all(fit, min_count=0).as_py():
         bars = bars.filter(fit)
     rows = _firsts(bars)
     if rows is not None:
         bars = bars.take(rows)
-    return bars.select(["symbol", "session", "ts_event", "close"]).rename_columns(
-        ["symbol", "session", "closed_at", "close"]
+    carried = [name for name in _TOLD if name in bars.column_names]
+    told = [name for name in carried if bars[name].null_count < bars.num_rows]
+    return bars.select(["symbol", "session", "ts_event", "close", *told]).rename_columns(
+        ["symbol", "session", "closed_at", "close", *told]
     )
 
 
-def session_table(prices: pa.Table) -> pa.Table:
-    """Return the sessions that were known in time.
+def stray_bars(bars: pa.Table, *, calendar: SessionCalendar) -> int:
+    """Count daily bars of days within the calendar's stretch that are no session of it."""
+    days = integers(bars["session"].filter(pc.equal(bars["tf"], TIMEFRAME)))
+    if not len(calendar):
+        return 0
+    within = (days >= calendar.day[0]) & (days <= calendar.day[-1])
+    return int(np.count_nonzero(within & (calendar.numbers_of(days) == 0)))
+
+
+def session_table(prices: pa.Table, *, calendar: SessionCalendar) -> pa.Table:
+    """Return the calendar's sessions and what the tape has reached of them.
 
     Parameters
     ----------
     prices : pa.Table
         From :func:`first_bars`, of all symbols.
+    calendar : SessionCalendar
+        As there.
 
     Returns
     -------
     pa.Table
-        Ordered by session: session (date32) and closed_at, both increasing. A session's number is its row plus 1.
+        Ordered by session: session (date32), opens_at, closes_at, and ``is_over``: whether a bar of any symbol was
+        told at or after the close of the *next* session. Then no bar of this session will count any more. A
+        session's number is its row plus 1.
     """
-    told = integers(prices["session"])
-    first = int(told.min(initial=0))
-    closed = np.full(int(told.max(initial=0)) - first + 1, _NEVER, dtype=np.int64)
-    np.minimum.at(closed, told - first, integers(prices["closed_at"]))
-    days = np.flatnonzero(closed < _NEVER)
-    closed = closed[days]
-    ahead = np.append(np.minimum.accumulate(closed[::-1])[::-1][1:], _NEVER)
-    in_time = closed < ahead
+    told = integers(prices["closed_at"])
+    over = np.searchsorted(calendar.closes, told.max(), side="right") - 1 if len(told) else 0
     return pa.table(
         {
-            "session": pa.array((days + first)[in_time].astype(np.int32)).view(pa.date32()),
-            "closed_at": pa.array(closed[in_time]).view(TIMESTAMP),
+            "session": pa.array(calendar.day.astype(np.int32)).view(pa.date32()),
+            "opens_at": pa.array(calendar.opens).view(TIMESTAMP),
+            "closes_at": pa.array(calendar.closes).view(TIMESTAMP),
+            "is_over": pa.array(np.arange(len(calendar)) < over),
         }
     )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PriceGrid:
-    """Closes by symbol and session number.
+    """Prices by symbol and session number.
 
     Attributes
     ----------
     symbols : pa.Array
         Ordered; row i of the grids is symbol i. One row more, without any price, stands for every other symbol.
-    close : float64 array, shape (symbols + 1, sessions + 2)
-        NaN where there is no bar. Column 0 is before the first session, the last one after all of them.
+    close, open, high, low : float64 array, shape (symbols + 1, sessions + 2)
+        NaN where there is no bar. Column 0 is before the first session, the last one after all of them. ``open``,
+        ``high`` and ``low`` are None where no bar told them.
+    growth, split : float64 array, same shape, or None where no bar told a split or a dividend
+        What one share of before the first session has become by the end of a session, with dividends reinvested
+        or (``split``) without. See :mod:`ordinis_learn.labelling.adjustment`.
     closed_at : int64 array, same shape
-        Microseconds since 1970; anything where there is no bar.
-    day, opened : int32 and int64 array, shape (sessions + 2,)
-        Each session's date as days since 1970, and when its first bar closed.
+        When the bar was told, in microseconds since 1970; the largest integer where there is no bar.
+    day : int32 array, shape (sessions + 2,)
+        Each session's date as days since 1970.
+    opens, closes : int64 array, shape (sessions + 2,)
+        The calendar's, in microseconds since 1970.
+    is_over : bool array, shape (sessions + 2,)
+        Whether a bar that is missing stays missing.
     """
 
     symbols: pa.Array
-    close: npt.NDArray[np.float64]
+    close: Floats
+    open: Floats | None
+    high: Floats | None
+    low: Floats | None
+    growth: Floats | None
+    split: Floats | None
     closed_at: Ints
     day: npt.NDArray[np.int32]
-    opened: Ints
+    opens: Ints
+    closes: Ints
+    is_over: npt.NDArray[np.bool_]
 
     @property
     def sessions(self) -> int:
         """How many sessions there are."""
         return len(self.day) - 2
 
-    def numbers(self, moments: Ints) -> Ints:
-        """Return the number of the last session closed at each moment, 0 before the first."""
-        return np.searchsorted(self.opened[1:-1], moments, side="right")
+    def numbers(self, moments: Ints, *, at: Ints) -> Ints:
+        """Return the number of the last session that had ended at each moment for the symbol in row ``at``."""
+        number = np.searchsorted(self.closes[1:-1], moments, side="right")
+        return number + (self.closed_at[at, np.minimum(number + 1, self.sessions + 1)] <= moments)
 
     def row_of(self, symbols: pa.ChunkedArray) -> Ints:
         """Return each symbol's row of the grids."""
@@ -123,29 +161,57 @@ class PriceGrid:
         row = pc.fill_null(pc.index_in(names, value_set=self.symbols), len(self.symbols))
         return np.asarray(row, dtype=np.int64).take(codes)
 
+    def grown(self, *, at: Ints, since: Ints, until: Ints) -> Floats | float:
+        """Return what one share held from the end of a session has become by the end of another."""
+        return 1.0 if self.growth is None else self.growth[at, until] / self.growth[at, since]
+
 
 def price_grid(prices: pa.Table, *, sessions: pa.Table) -> PriceGrid:
-    """Lay the prices of some symbols out over all sessions; bars of other days are left out.
+    """Lay the prices of some symbols out over all sessions; bars that came too late are left out.
 
-    Memory is 16 bytes for each symbol and session, whether there is a bar or not.
+    Memory is 16 bytes for each symbol and session, whether there is a bar or not, and 8 for each further price.
+
+    Parameters
+    ----------
+    prices : pa.Table
+        From :func:`first_bars`.
+    sessions : pa.Table
+        From :func:`session_table`, over all symbols.
     """
     symbols, codes = ranked(prices["symbol"])
-    days = integers(sessions["session"])
-    told = integers(prices["session"])
-    number = np.searchsorted(days, told)
-    known = number < len(days)
-    known[known] = days[number[known]] == told[known]
-    shape = (len(symbols) + 1, len(days) + 2)
-    close, closed_at = np.full(shape, np.nan), np.zeros(shape, dtype=np.int64)
-    cells = codes[known], number[known] + 1
-    close[cells] = prices["close"].to_numpy()[known]
-    closed_at[cells] = integers(prices["closed_at"])[known]
+    number = np.searchsorted(integers(sessions["session"]), integers(prices["session"])) + 1
+    shape = (len(symbols) + 1, sessions.num_rows + 2)
+    cells = codes, number
+    closes = np.append(np.pad(integers(sessions["closes_at"]), (1, 0)), _NEVER)
+    closed_at = np.full(shape, _NEVER, dtype=np.int64)
+    closed_at[cells] = integers(prices["closed_at"])
+    ends = np.minimum(closed_at, closes)
+    too_late = np.pad(closed_at[:, :-1] > ends[:, 1:], ((0, 0), (0, 1)))
+    closed_at[too_late] = _NEVER
+
+    def laid_out(name: str) -> Floats | None:
+        if name not in prices.column_names:
+            return None
+        grid = np.full(shape, np.nan)
+        grid[cells] = prices[name].to_numpy()
+        grid[too_late] = np.nan
+        return grid
+
+    close = np.full(shape, np.nan)
+    close[cells] = prices["close"].to_numpy()
+    close[too_late] = np.nan
+    growth, split = cumulative_factors(close, split=laid_out("split_factor"), dividend=laid_out("dividend"))
     return PriceGrid(
         symbols=symbols,
         close=close,
+        **{name: laid_out(name) for name in ("open", "high", "low")},
+        growth=growth,
+        split=split,
         closed_at=closed_at,
-        day=np.pad(days.astype(np.int32), 1),
-        opened=np.pad(integers(sessions["closed_at"]), 1),
+        day=np.pad(integers(sessions["session"]).astype(np.int32), 1),
+        opens=np.append(np.pad(integers(sessions["opens_at"]), (1, 0)), _NEVER),
+        closes=closes,
+        is_over=np.pad(np.asarray(sessions["is_over"]), 1),
     )
 
 
@@ -163,6 +229,15 @@ def integers(column: pa.ChunkedArray) -> Ints:
     """Return dates or timestamps without nulls as the integers they are stored as."""
     width = pa.int32() if pa.types.is_date32(column.type) else pa.int64()
     return np.array(column.combine_chunks().view(width), dtype=np.int64)
+
+
+def _fit(bars: pa.Table, calendar: SessionCalendar) -> pa.Array:
+    """Say which bars are daily, have a price, and were told after their session had opened."""
+    close, told = bars["close"], integers(bars["ts_event"])
+    number = calendar.numbers_of(integers(bars["session"]))
+    opens = np.append(_NEVER, calendar.opens)[number]
+    priced = pc.and_(pc.equal(bars["tf"], TIMEFRAME), pc.and_(pc.is_finite(close), pc.greater(close, 0.0)))
+    return pc.and_(pc.fill_null(priced, False), pa.array(told >= opens))
 
 
 def _firsts(bars: pa.Table) -> pa.Array | None:

@@ -100,7 +100,12 @@ class GovernedLoop:
     def _build_dataset(self) -> str:
         plan = self._plan
         with self._display.step("Label signals and build a dataset, checked by Great Expectations"):
-            window = {"start": plan.train_start, "end": plan.train_end, "horizons": [1, 5, 20]}
+            window = {
+                "start": plan.train_start,
+                "end": plan.train_end,
+                "horizons": [1, 5, 20],
+                "calendar": plan.calendar,
+            }
             ref = self._engine.build_dataset(plan.dataset_id, window)
             manifest = self._bench.catalogue.dataset(ref)
             check = manifest.validation

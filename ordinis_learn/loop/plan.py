@@ -33,6 +33,7 @@ class LoopPlan(Record):
     rounds: int = Field(200, ge=1)
     model: str = "sp500_signal"
     dataset_id: str = "sp500_core"
+    calendar: str = "XNYS"
     pack_id: str = "bench_core_v1"
     approver: str = "model-risk"
     train_start: date = date(1991, 1, 2)

@@ -5,6 +5,7 @@ from ordinis_learn.records.base import Fraction, NullableFloat, Record, Sha256, 
 from ordinis_learn.records.bench import BenchPackManifest, BenchWindow, Regime
 from ordinis_learn.records.canonical import canonical_json, file_sha256, hash_of, tree_sha256
 from ordinis_learn.records.dataset import (
+    BarrierRule,
     DatasetFile,
     DatasetManifest,
     DatasetValidation,
@@ -84,6 +85,7 @@ __all__ = [
     "AnalyticsReport",
     "Approval",
     "AuditRecord",
+    "BarrierRule",
     "BenchPackManifest",
     "BenchWindow",
     "DatasetFile",

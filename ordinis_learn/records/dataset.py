@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PositiveFloat, field_validator, model_validator
 
 from ordinis_learn.records.base import Record, Sha256, UtcDatetime
 
 __all__ = [
+    "BarrierRule",
     "DatasetFile",
     "DatasetManifest",
     "DatasetValidation",
@@ -22,10 +23,24 @@ __all__ = [
 ]
 
 
+class BarrierRule(Record):
+    """Where the triple barrier stands.
+
+    ``profit`` and ``stop`` are in units of the volatility known at the signal, over ``sessions`` sessions; after
+    that many sessions the label ends without a touch.
+    """
+
+    profit: PositiveFloat = 1.0
+    stop: PositiveFloat = 1.0
+    sessions: Annotated[int, Field(ge=1, le=252)] = 5
+
+
 class DatasetWindow(Record):
     """Which signals go in: sessions ``start``..``end`` inclusive, labels at ``horizons`` sessions.
 
-    ``as_of`` is the moment of knowledge: labels not yet available then are left empty.
+    ``as_of`` is the moment of knowledge: labels not yet available then are left empty. ``calendar`` says what a
+    session is, by the names of ``exchange_calendars`` (``24/7`` for crypto). ``volatility_span`` is in sessions.
+    ``barriers`` may be None: then there are no triple-barrier labels.
     """
 
     start: date
@@ -33,6 +48,9 @@ class DatasetWindow(Record):
     horizons: tuple[int, ...] = (1, 5, 20)
     symbols: tuple[str, ...] | None = None
     as_of: UtcDatetime | None = None
+    calendar: Annotated[str, Field(min_length=1)] = "XNYS"
+    volatility_span: Annotated[int, Field(ge=2, le=252)] = 32
+    barriers: BarrierRule | None = BarrierRule()
 
     @field_validator("horizons", mode="before")
     @classmethod
@@ -58,13 +76,17 @@ class DatasetFile(Record):
 
 
 class EventRange(Record):
-    """Which part of the event log was read; ``log_position`` is its last sequence number."""
+    """Which part of the event log was read; ``log_position`` is its last sequence number.
+
+    ``bars_off_calendar`` counts daily bars that were left out because their day is no session.
+    """
 
     types: tuple[str, ...]
     count: int
     first: UtcDatetime | None
     last: UtcDatetime | None
     log_position: int
+    bars_off_calendar: int = 0
 
 
 class JoinQuality(Record):

@@ -215,7 +215,12 @@ class AiFeedback(Record):
 
 
 class MarketBar(Record):
-    """A finished bar. Only the close is required: some histories have nothing else."""
+    """A finished bar. Only the close is required: some histories have nothing else.
+
+    Prices are as they were traded. What happened to the share before the bar opened is told beside them:
+    ``split_factor``, the shares that there are now for each one of before, and ``dividend``, the cash paid per share
+    of now, in the account currency. Bars with adjusted prices leave both out.
+    """
 
     symbol: _Name
     tf: _Name
@@ -226,6 +231,8 @@ class MarketBar(Record):
     high: _Positive | None = None
     low: _Positive | None = None
     volume: _NotNegative | None = None
+    split_factor: _Positive | None = None
+    dividend: _NotNegative | None = None
 
 
 PAYLOADS: Final[Mapping[Topic, type[Record]]] = MappingProxyType(

@@ -1,7 +1,8 @@
-"""In-memory fakes of the ports; they pass the same conformance tests as the adapters."""
+"""In-memory fakes of the ports; they pass the same conformance tests as the adapters. And a calendar for tests."""
 
+from ordinis_learn.testing.calendar import daily_calendar
 from ordinis_learn.testing.event_log import InMemoryEventLog
 from ordinis_learn.testing.segments import InMemorySegmentCatalogue
 from ordinis_learn.testing.tracker import InMemoryTracker
 
-__all__ = ["InMemoryEventLog", "InMemorySegmentCatalogue", "InMemoryTracker"]
+__all__ = ["InMemoryEventLog", "InMemorySegmentCatalogue", "InMemoryTracker", "daily_calendar"]

@@ -61,7 +61,13 @@ def check_model_drift(
     reference = open_dataset(manifest, root=bench.settings.datasets_dir)
     horizon = min(manifest.window.horizons, key=lambda sessions: abs(sessions - 5))
     window = parse_window(
-        {"start": start, "end": end, "horizons": [horizon], "symbols": manifest.window.symbols}
+        {
+            "start": start,
+            "end": end,
+            "horizons": [horizon],
+            "symbols": manifest.window.symbols,
+            "calendar": manifest.window.calendar,
+        }
     )
     current = _current(bench, window, asked=f"check the drift of {artifact.name} v{artifact.version}")
     fitted = artifact.data_snapshot_ref != DECLARED

@@ -124,7 +124,7 @@ def desk():
 
 @pytest.fixture
 def window():
-    return DatasetWindow(start="2001-01-03", end="2001-01-31", horizons=("1d", "5d"))
+    return DatasetWindow(start="2001-01-03", end="2001-01-31", horizons=("1d", "5d"), calendar="24/7")
 
 
 @pytest.fixture

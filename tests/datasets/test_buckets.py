@@ -30,7 +30,7 @@ from ordinis_learn.testing import InMemoryEventLog
 
 @pytest.fixture(scope="module")
 def window():
-    return DatasetWindow(start="2001-01-03", end="2001-01-31", horizons=("1d", "5d"))
+    return DatasetWindow(start="2001-01-03", end="2001-01-31", horizons=("1d", "5d"), calendar="24/7")
 
 
 @pytest.fixture(scope="module")

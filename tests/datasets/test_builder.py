@@ -136,7 +136,7 @@ def test_as_of_is_a_log_that_ends_there(build, desk, close, window):
 @given(day=st.integers(8, 36), seed=st.integers(1, 9))
 def test_the_future_changes_nothing_that_was_known(new_desk, close, day, seed):
     """Another desk's events after t: same rows, features and fills by t, same labels available by t."""
-    window = DatasetWindow(start="2001-01-01", end="2001-02-09", horizons=(1, 5))
+    window = DatasetWindow(start="2001-01-01", end="2001-02-09", horizons=(1, 5), calendar="24/7")
     one, other = new_desk(), new_desk(seed=seed)
     moment = close(day)
     spliced = new_desk(days=0)
@@ -156,7 +156,7 @@ def known_by(moment, assembled):
         for horizon in (1, 5):
             available = row[f"label_available_at_{horizon}d"]
             if available is not None and available <= moment:
-                names = ("fwd_ret", "signed_ret", "risk_adj", "net_ret", "label_start", "label_end")
+                names = ("fwd_ret", "signed_ret", "risk_adj_ret", "net_ret", "label_start", "label_end")
                 known.append({name: row[f"{name}_{horizon}d"] for name in names})
     return known
 

@@ -8,6 +8,9 @@ from datetime import UTC, date, datetime, timedelta
 import pyarrow as pa
 import pytest
 
+from ordinis_learn.labelling import bar_columns, first_bars, price_grid, session_table
+from ordinis_learn.testing import daily_calendar
+
 SCHEMA = pa.schema(
     [
         ("position", pa.int64()),
@@ -48,9 +51,9 @@ class Scans:
         }
         self.rows[topic].append(row)
 
-    def bar(self, day, close, *, symbol="X", at=None, tf="1d", event_id=None):
+    def bar(self, day, close, *, symbol="X", at=None, tf="1d", event_id=None, **more):
         session = (FIRST + timedelta(days=day)).isoformat()
-        payload = {"symbol": symbol, "tf": tf, "session": session, "close": close}
+        payload = {"symbol": symbol, "tf": tf, "session": session, "close": close, **more}
         self.add("bars", payload, at=at or close_of(day), key=symbol, event_id=event_id)
 
     def signal(self, signal_id, day, *, symbol="X", direction="LONG", at=None, cycle="c", features=None):
@@ -69,8 +72,8 @@ class Scans:
     def decision(self, signal_id, *, at, allowed=True, symbol="X"):
         self.add("risk", {"signal_id": signal_id, "allowed": allowed}, at=at, key=symbol)
 
-    def intent(self, order_id, signal_id, *, at, symbol="X"):
-        self.add("intents", {"order_id": order_id, "signal_id": signal_id}, at=at, key=symbol)
+    def intent(self, order_id, signal_id, *, at, symbol="X", **more):
+        self.add("intents", {"order_id": order_id, "signal_id": signal_id, **more}, at=at, key=symbol)
 
     def report(self, order_id, *, at, fills=(), symbol="X", cycle="c", status="filled", **more):
         payload = {"order_id": order_id, "status": status, "fills": list(fills), **more}
@@ -79,6 +82,25 @@ class Scans:
     def table(self, topic):
         rows = sorted(self.rows[topic], key=lambda row: (row["ts_event"], row["event_id"]))
         return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+
+CALENDAR = daily_calendar(FIRST - timedelta(days=30), days=430)
+
+
+@pytest.fixture(scope="session")
+def calendar():
+    return CALENDAR
+
+
+@pytest.fixture(scope="session")
+def grid_of():
+    """Lay the bars of scans out over the daily calendar."""
+
+    def lay_out(scans, *, calendar=CALENDAR):
+        prices = first_bars(bar_columns(scans.table("bars")), calendar=calendar)
+        return price_grid(prices, sessions=session_table(prices, calendar=calendar))
+
+    return lay_out
 
 
 @pytest.fixture

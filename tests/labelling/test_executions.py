@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ordinis_learn.labelling import join_executions, label_signals, net_returns
+from ordinis_learn.labelling import (
+    bar_columns,
+    fills_on_grid,
+    first_bars,
+    join_executions,
+    label_columns,
+    net_returns,
+    price_grid,
+    session_table,
+    signal_columns,
+)
+from ordinis_learn.testing import daily_calendar
 
 MIDNIGHT = datetime(2001, 1, 1, tzinfo=UTC)
+CALENDAR = daily_calendar(date(2000, 12, 1), days=100)
 
 
 def joined(scans, *, threads=None):
@@ -45,8 +57,10 @@ def bars(scans):
 
 
 def net_of(scans, signal_id, *, horizons=(1, 2)):
-    labels = label_signals(scans.table("signals"), scans.table("bars"), horizons=horizons)
-    net = net_returns(labels, fills=joined(scans).fills, horizons=horizons)
+    prices = first_bars(bar_columns(scans.table("bars")), calendar=CALENDAR)
+    grid = price_grid(prices, sessions=session_table(prices, calendar=CALENDAR))
+    labels = label_columns(signal_columns(scans.table("signals")), grid=grid, horizons=horizons)
+    net = net_returns(labels, fills=fills_on_grid(joined(scans).fills, grid=grid), horizons=horizons)
     row = labels["signal_id"].to_pylist().index(signal_id)
     return [net[f"net_ret_{horizon}d"][row].as_py() for horizon in horizons]
 
@@ -179,6 +193,14 @@ class TestMoney:
         bars.report("o", at=close(1), fills=[fill("f", at=close(1), qty=10.0, price=98.0, fee=4.9)])
         fee = 4.9 / 980.0
         assert net_of(bars, "a") == pytest.approx([1 - 102 / 98 - fee, 1 - 103 / 98 - fee])
+
+    def test_a_split_between_fill_and_exit_is_no_loss(self, scans, close):
+        for day, price in enumerate([100.0, 100.0, 52.0, 53.0]):
+            scans.bar(day, price, **({"split_factor": 2.0} if day == 2 else {}))
+        scans.signal("a", 0)
+        scans.intent("o", "a", at=close(0))
+        scans.report("o", at=close(1), fills=[fill("f", at=close(1), price=100.0)])
+        assert net_of(scans, "a") == pytest.approx([0.04, 0.06])
 
     def test_fills_known_after_the_label_do_not_reach_it(self, bars, close):
         bars.signal("a", 0)

@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 
 from ordinis_learn.errors import ConfigInvalid, DataCorrupt
 from ordinis_learn.labelling import label_signals
+from ordinis_learn.testing import daily_calendar
 
 MIDNIGHT = datetime(2001, 1, 1, tzinfo=UTC)
+CALENDAR = daily_calendar(date(2000, 12, 1), days=430)
 PRICES = [100.0, 101.0, 104.0, 102.0, 110.0, 99.0]
 
 
@@ -35,16 +37,20 @@ def ipc_bytes(table):
 def test_entry_is_the_close_after_the_signal_s_session(scans, close):
     for day, price in enumerate(PRICES):
         scans.bar(day, price)
-    scans.signal("short", 1, direction="SHORT", features={"vol_20": 0.2})
-    table = label_signals(scans.table("signals"), scans.table("bars"), horizons=(2,))
+    scans.signal("short", 1, direction="SHORT")
+    table = label_signals(
+        scans.table("signals"), scans.table("bars"), horizons=(2,), calendar=CALENDAR, span=2
+    )
     label = label_of(table, "short", horizon=2)
     expected = PRICES[4] / PRICES[2] - 1
     assert label["fwd_ret"] == expected
     assert label["signed_ret"] == -expected
-    assert label["risk_adj"] == pytest.approx(-expected / (0.2 * (2 / 252) ** 0.5))
+    # One return was known at the signal, so it alone is the volatility.
+    assert label["risk_adj_ret"] == pytest.approx(-expected / (np.log(101 / 100) * 2**0.5))
     assert (label["label_start"], label["label_end"]) == (date(2001, 1, 3), date(2001, 1, 5))
     assert label["label_available_at"] == close(4)
-    assert label["exit_close"] == PRICES[4]
+    assert label["exit_value"] == PRICES[4]
+    assert label["label_status"] == "labelled"
 
 
 def test_signals_between_closes_belong_to_the_session_before(scans, close):
@@ -52,22 +58,23 @@ def test_signals_between_closes_belong_to_the_session_before(scans, close):
         scans.bar(day, price)
     scans.signal("early", 0, at=close(0) - timedelta(microseconds=1))
     scans.signal("evening", 1, at=close(1) + timedelta(hours=20))
-    table = label_signals(scans.table("signals"), scans.table("bars"), horizons=(1,))
+    table = label_signals(scans.table("signals"), scans.table("bars"), horizons=(1,), calendar=CALENDAR)
     by_id = {row["signal_id"]: row for row in table.to_pylist()}
-    assert by_id["early"]["session"] is None
-    assert by_id["early"]["fwd_ret_1d"] is None
+    assert by_id["early"]["session"] == date(2000, 12, 31)
+    assert by_id["early"]["fwd_ret_1d"] == PRICES[1] / PRICES[0] - 1
     assert by_id["evening"]["session"] == date(2001, 1, 2)
 
 
-def test_a_session_closes_with_its_first_bar(scans, close):
-    """A signal after another symbol's close must not enter at this session's still open close."""
+def test_a_session_of_a_symbol_ends_with_its_own_bar(scans, close):
+    """An early close that no calendar knew: the signal after it must not be entered at it."""
     for day, price in enumerate(PRICES):
-        scans.bar(day, price)
-        scans.bar(day, price, symbol="EARLY", at=close(day) - timedelta(minutes=5))
-    scans.signal("between", 1, at=close(1) - timedelta(minutes=1))
-    table = label_signals(scans.table("signals"), scans.table("bars"), horizons=(1,))
-    label = label_of(table, "between", horizon=1)
-    assert label["label_start"] == date(2001, 1, 3)
+        scans.bar(day, price, at=close(day) - timedelta(hours=3) if day == 2 else None)
+        scans.bar(day, price, symbol="OTHER")
+    for symbol in ("X", "OTHER"):
+        scans.signal(symbol, 2, symbol=symbol, at=close(2) - timedelta(hours=2))
+    table = label_signals(scans.table("signals"), scans.table("bars"), horizons=(1,), calendar=CALENDAR)
+    assert label_of(table, "X", horizon=1)["label_start"] == date(2001, 1, 4)
+    assert label_of(table, "OTHER", horizon=1)["label_start"] == date(2001, 1, 3)
 
 
 @pytest.mark.parametrize("gone", [2, 4], ids=["entry", "exit"])
@@ -76,10 +83,13 @@ def test_a_missing_bar_is_a_missing_label(scans, gone):
         scans.bar(day, 7.0, symbol="OTHER")
         if day != gone:
             scans.bar(day, price)
-    scans.signal("a", 1, features={"vol_20": 0.2})
+    scans.signal("a", 1)
     label = label_of(
-        label_signals(scans.table("signals"), scans.table("bars"), horizons=(2,)), "a", horizon=2
+        label_signals(scans.table("signals"), scans.table("bars"), horizons=(2,), calendar=CALENDAR),
+        "a",
+        horizon=2,
     )
+    assert label.pop("label_status") == {2: "no_entry_bar", 4: "no_exit_bar"}[gone]
     assert set(label.values()) == {None}
 
 
@@ -87,7 +97,7 @@ def test_history_that_ends_gives_no_label(scans):
     for day, price in enumerate(PRICES):
         scans.bar(day, price)
     scans.signal("a", 3)
-    table = label_signals(scans.table("signals"), scans.table("bars"), horizons=(1, 2))
+    table = label_signals(scans.table("signals"), scans.table("bars"), horizons=(1, 2), calendar=CALENDAR)
     assert label_of(table, "a", horizon=1)["fwd_ret"] == PRICES[5] / PRICES[4] - 1
     assert label_of(table, "a", horizon=2)["fwd_ret"] is None
 
@@ -100,50 +110,93 @@ def test_the_first_bar_counts_and_other_frames_do_not(scans, close):
     scans.bar(1, 555.0, symbol="STRAGGLER", at=close(4))
     scans.signal("a", 1)
     label = label_of(
-        label_signals(scans.table("signals"), scans.table("bars"), horizons=(1,)), "a", horizon=1
+        label_signals(scans.table("signals"), scans.table("bars"), horizons=(1,), calendar=CALENDAR),
+        "a",
+        horizon=1,
     )
     assert label["fwd_ret"] == PRICES[3] / PRICES[2] - 1
 
 
-def test_a_session_that_was_told_too_late_is_left_out(scans, close):
+def test_a_bar_that_was_told_too_late_does_not_count(scans, close):
+    """It does not stretch the horizon either: the label that needs it is missing for good."""
     for day in (0, 1, 2, 4, 5):
         scans.bar(day, PRICES[day])
-    scans.bar(3, PRICES[3], at=close(5) + timedelta(minutes=1))
+    scans.bar(3, PRICES[3], at=close(4) + timedelta(microseconds=1))
     scans.signal("a", 1)
-    label = label_of(
-        label_signals(scans.table("signals"), scans.table("bars"), horizons=(1,)), "a", horizon=1
-    )
-    assert label["label_end"] == date(2001, 1, 5)
+    table = label_signals(scans.table("signals"), scans.table("bars"), horizons=(1, 2), calendar=CALENDAR)
+    assert label_of(table, "a", horizon=1)["label_status"] == "no_exit_bar"
+    assert label_of(table, "a", horizon=2)["label_end"] == date(2001, 1, 5)
 
 
-def test_a_label_is_available_when_its_later_bar_is(scans, close):
+def test_a_label_is_available_when_its_last_bar_is(scans, close):
     for day, price in enumerate(PRICES):
-        scans.bar(day, 7.0, symbol="OTHER")
-        scans.bar(day, price, at=close(4) + timedelta(hours=1) if day == 2 else None)
+        scans.bar(day, price, at=close(3) + timedelta(hours=23) if day == 3 else None)
     scans.signal("a", 1)
     label = label_of(
-        label_signals(scans.table("signals"), scans.table("bars"), horizons=(1,)), "a", horizon=1
+        label_signals(scans.table("signals"), scans.table("bars"), horizons=(1,), calendar=CALENDAR),
+        "a",
+        horizon=1,
     )
     assert label["fwd_ret"] == PRICES[3] / PRICES[2] - 1
-    assert label["label_available_at"] == close(4) + timedelta(hours=1)
+    assert label["label_available_at"] == close(3) + timedelta(hours=23)
+
+
+def test_splits_and_dividends_between_entry_and_exit_are_followed(scans):
+    """What was told of the entry's own session, or after the exit, has no part."""
+    told = [{}, {"split_factor": 3.0}, {"split_factor": 2.0}, {"dividend": 0.5}, {"split_factor": 4.0}]
+    for day, (price, more) in enumerate(zip([100.0, 40.0, 21.0, 20.0, 6.0], told, strict=True)):
+        scans.bar(day, price, **more)
+    scans.signal("a", 0)
+    table = label_signals(scans.table("signals"), scans.table("bars"), horizons=(1, 2, 3), calendar=CALENDAR)
+    found = [label_of(table, "a", horizon=horizon)["fwd_ret"] for horizon in (1, 2, 3)]
+    # One share at 40 is two at 21, then two at 20 with 0.5 each reinvested at 20, then eight at 6 with it.
+    assert found == pytest.approx([2 * 21 / 40 - 1, 2 * 20.5 / 40 - 1, 8 * 6 * (20.5 / 20) / 40 - 1])
+
+
+def test_why_a_label_is_missing(scans, close):
+    """Halted symbols, delisted ones and lost days; and nothing is called lost before the next close."""
+    for day in range(8):
+        scans.bar(day, 7.0, symbol="TAPE")
+        if day not in {2, 5}:
+            scans.bar(day, 100.0 + day, symbol="HALTED")
+        if day < 4:
+            scans.bar(day, 100.0 + day, symbol="DELISTED")
+    for symbol in ("HALTED", "DELISTED"):
+        for day in range(7):
+            scans.signal(f"{symbol}{day}", day, symbol=symbol)
+
+    def statuses(symbol, as_of=None):
+        table = label_signals(
+            scans.table("signals"), scans.table("bars"), horizons=(1,), calendar=CALENDAR, as_of=as_of
+        )
+        found = {row["signal_id"]: row["label_status_1d"] for row in table.to_pylist()}
+        return [found.get(f"{symbol}{day}") for day in range(7)]
+
+    entry, leave, there, wait = "no_entry_bar", "no_exit_bar", "labelled", "pending"
+    assert statuses("HALTED") == [leave, entry, there, leave, entry, there, wait]
+    assert statuses("DELISTED") == [there, there, leave, entry, entry, entry, wait]
+    assert statuses("DELISTED", as_of=close(4)) == [there, there, wait, wait, wait, None, None]
+    assert statuses("DELISTED", as_of=close(5)) == [there, there, leave, entry, wait, wait, None]
 
 
 def test_flat_signals_keep_what_would_have_happened(scans):
     for day, price in enumerate(PRICES):
         scans.bar(day, price)
-    scans.signal("flat", 0, direction="FLAT", features={"vol_20": 0.0})
+    scans.signal("flat", 0, direction="FLAT")
     label = label_of(
-        label_signals(scans.table("signals"), scans.table("bars"), horizons=(1,)), "flat", horizon=1
+        label_signals(scans.table("signals"), scans.table("bars"), horizons=(1,), calendar=CALENDAR),
+        "flat",
+        horizon=1,
     )
     assert label["fwd_ret"] == PRICES[2] / PRICES[1] - 1
     assert label["signed_ret"] == 0.0
-    assert label["risk_adj"] is None
+    assert label["risk_adj_ret"] is None
 
 
 @pytest.mark.parametrize("horizons", [(), (0,), (1, 1)])
 def test_horizons_must_make_sense(scans, horizons):
     with pytest.raises(ConfigInvalid) as caught:
-        label_signals(scans.table("signals"), scans.table("bars"), horizons=horizons)
+        label_signals(scans.table("signals"), scans.table("bars"), horizons=horizons, calendar=CALENDAR)
     assert caught.value.code == "E_CFG_INVALID"
 
 
@@ -152,7 +205,7 @@ def test_a_payload_that_is_not_json_any_more_is_corrupt(scans):
     bars = scans.table("bars")
     broken = bars.set_column(bars.column_names.index("payload"), "payload", pa.array(['{"symbol": "X']))
     with pytest.raises(DataCorrupt) as caught:
-        label_signals(scans.table("signals"), broken, horizons=(1,))
+        label_signals(scans.table("signals"), broken, horizons=(1,), calendar=CALENDAR)
     assert caught.value.code == "E_LEARN_DATA_CORRUPT"
 
 
@@ -170,27 +223,38 @@ def random_market(new_scans, *, seed, symbols=5, days=60, signals=200, missing=0
             int(rng.integers(days)),
             symbol=f"S{rng.integers(symbols)}",
             direction=["LONG", "SHORT", "FLAT"][rng.integers(3)],
-            features={"vol_20": float(rng.uniform(0.1, 0.5))} if rng.random() < 0.8 else None,
         )
     return scans
 
 
 def oracle(signals, bars, *, horizon):
-    """The same labels from Polars, by shifting rows of a (symbol, session) grid."""
+    """The same labels from Polars, by shifting rows of a (symbol, day) grid."""
     bar = pl.DataFrame([json.loads(text) for text in bars["payload"].to_pylist()]).with_columns(
         pl.col("session").str.to_date(), closed_at=pl.from_arrow(bars["ts_event"].combine_chunks())
     )
-    sessions = bar.select("session").unique().sort("session")
+    days = pl.DataFrame({"session": [date(2001, 1, 1) + timedelta(days=day) for day in range(60)]})
+    logs = pl.col("close").log()
+    seen = pl.when(pl.col("close").is_not_null()).then(pl.int_range(pl.len()))
     grid = (
         bar.select("symbol")
         .unique()
-        .join(sessions, how="cross")
+        .join(days, how="cross")
         .join(bar.select("symbol", "session", "close", "closed_at"), on=["symbol", "session"], how="left")
         .sort("symbol", "session")
         .with_columns(
             entry=pl.col("close").shift(-1).over("symbol"),
             leave=pl.col("close").shift(-1 - horizon).over("symbol"),
             available=pl.col("closed_at").shift(-1 - horizon).over("symbol"),
+            moved=(logs - logs.forward_fill().shift(1)).over("symbol"),
+            gap=(seen - seen.forward_fill().shift(1)).over("symbol"),
+        )
+        .with_columns(squared=pl.col("moved") ** 2 / pl.col("gap"))
+        .with_columns(
+            vol=pl.col("squared")
+            .ewm_mean(span=32, min_samples=16, ignore_nulls=False)
+            .sqrt()
+            .forward_fill()
+            .over("symbol")
         )
     )
     made = [json.loads(text) for text in signals["payload"].to_pylist()]
@@ -199,7 +263,6 @@ def oracle(signals, bars, *, horizon):
             "signal_id": [one["signal_id"] for one in made],
             "symbol": [one["symbol"] for one in made],
             "sign": [{"LONG": 1, "SHORT": -1, "FLAT": 0}[one["direction"]] for one in made],
-            "vol": [one["metadata"].get("features", {}).get("vol_20") for one in made],
             "session": [moment.date() for moment in signals["ts_event"].to_pylist()],
         }
     )
@@ -207,7 +270,7 @@ def oracle(signals, bars, *, horizon):
         signal.join(grid, on=["symbol", "session"], how="left")
         .with_columns(fwd_ret=pl.col("leave") / pl.col("entry") - 1)
         .with_columns(signed_ret=pl.col("sign") * pl.col("fwd_ret"))
-        .with_columns(risk_adj=pl.col("signed_ret") / (pl.col("vol") * (horizon / 252) ** 0.5))
+        .with_columns(risk_adj_ret=pl.col("signed_ret") / (pl.col("vol") * horizon**0.5))
         .with_columns(available=pl.when(pl.col("fwd_ret").is_not_null()).then("available"))
         .sort("session", "symbol", "signal_id")
     )
@@ -217,15 +280,15 @@ def oracle(signals, bars, *, horizon):
 def test_labels_agree_with_polars(new_scans, seed):
     scans = random_market(new_scans, seed=seed)
     signals, bars = scans.table("signals"), scans.table("bars")
-    ours = label_signals(signals, bars, horizons=(1, 5, 20))
+    ours = label_signals(signals, bars, horizons=(1, 5, 20), calendar=CALENDAR)
     for horizon in (1, 5, 20):
         expected = oracle(signals, bars, horizon=horizon)
         assert ours["signal_id"].to_pylist() == expected["signal_id"].to_list()
-        for name in ("fwd_ret", "signed_ret", "risk_adj"):
+        for name in ("fwd_ret", "signed_ret", "risk_adj_ret"):
             found = np.array(ours[f"{name}_{horizon}d"].to_pylist(), dtype=float)
-            np.testing.assert_allclose(found, np.array(expected[name].to_list(), dtype=float), rtol=1e-13)
+            np.testing.assert_allclose(found, np.array(expected[name].to_list(), dtype=float), rtol=1e-11)
         assert ours[f"label_available_at_{horizon}d"].to_pylist() == expected["available"].to_list()
-    assert 0 < ours["fwd_ret_20d"].null_count < len(ours)
+    assert 0 < ours["fwd_ret_20d"].null_count < ours["risk_adj_ret_20d"].null_count < len(ours)
 
 
 @settings(max_examples=5, deadline=None)
@@ -236,7 +299,8 @@ def test_the_order_of_rows_changes_no_byte(new_scans, seed):
     rng = np.random.default_rng(seed)
     mixed = [table.take(rng.permutation(len(table))) for table in (signals, bars)]
     found = [
-        label_signals(*pair, horizons=(1, 5)).drop_columns("signal_row") for pair in ((signals, bars), mixed)
+        label_signals(*pair, horizons=(1, 5), calendar=CALENDAR).drop_columns("signal_row")
+        for pair in ((signals, bars), mixed)
     ]
     assert ipc_bytes(found[0]) == ipc_bytes(found[1])
 
@@ -266,14 +330,14 @@ def twelve_days(new_scans, close, *, gaps, late, changed_after=None, dropped=fro
         price_told = price + 7 if changed_after is not None and at > changed_after else price
         scans.bar(day, price_told, symbol=symbol, at=at, event_id=f"late-{number:02d}")
     for day in range(10):
-        scans.signal(f"a{day}", day, symbol="A", features={"vol_20": 0.3})
+        scans.signal(f"a{day}", day, symbol="A")
         scans.signal(f"b{day}", day, symbol="B", direction="SHORT")
     return scans
 
 
 def labels_known_by(moment, scans):
-    table = label_signals(scans.table("signals"), scans.table("bars"), horizons=(1, 3))
-    names = ("fwd_ret", "signed_ret", "risk_adj", "label_start", "label_end", "exit_close")
+    table = label_signals(scans.table("signals"), scans.table("bars"), horizons=(1, 3), calendar=CALENDAR)
+    names = ("fwd_ret", "signed_ret", "risk_adj_ret", "label_start", "label_end", "exit_value")
     known = {}
     for row, horizon in product(table.to_pylist(), (1, 3)):
         available = row[f"label_available_at_{horizon}d"]
@@ -304,10 +368,10 @@ def test_as_of_is_a_log_that_ends_there(new_scans, late, cut_hours):
         at = MIDNIGHT + timedelta(hours=hours)
         scans.bar(day, price, symbol=f"S{'AB'.index(symbol)}", at=at, event_id=f"late-{number:02d}")
     signals, bars = scans.table("signals"), scans.table("bars")
-    whole = label_signals(signals, bars, horizons=(1, 4), as_of=cut)
+    whole = label_signals(signals, bars, horizons=(1, 4), calendar=CALENDAR, as_of=cut)
     ended = [
         table.filter(pa.compute.less_equal(table["ts_event"], pa.scalar(cut))) for table in (signals, bars)
     ]
-    assert whole.equals(label_signals(*ended, horizons=(1, 4)))
+    assert whole.equals(label_signals(*ended, horizons=(1, 4), calendar=CALENDAR))
     for moment in whole["label_available_at_1d"].drop_null().to_pylist():
         assert moment <= cut

@@ -28,6 +28,7 @@ PLAN = LoopPlan(
     rounds=300,
     model="sim_signal",
     dataset_id="sim",
+    calendar="24/5",
     train_start=date(2001, 3, 1),
     train_end=date(2009, 12, 31),
     pack_end=date(2015, 12, 31),

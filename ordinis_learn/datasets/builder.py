@@ -185,9 +185,9 @@ class DatasetBuilder:
 
 
 def _profiles(rows: Rows, horizons: Sequence[int]) -> dict[str, FeatureProfile]:
-    """Profile the features by their name, and the signed return of each horizon by its column."""
+    """Profile the features by their name, and the forward return of each horizon by its column."""
     columns = dict(zip(rows.feature_names, rows.feature_columns, strict=True))
-    columns |= {name: name for name in (f"signed_ret_{horizon}d" for horizon in horizons)}
+    columns |= {name: name for name in (f"fwd_ret_{horizon}d" for horizon in horizons)}
     return {name: profile_feature(rows.read([column])[column].to_numpy()) for name, column in columns.items()}
 
 

@@ -21,7 +21,7 @@ body { font: 15px/1.5 system-ui, sans-serif; max-width: 66rem; margin: 2rem auto
 h1 { margin-bottom: 0; overflow-wrap: anywhere; }
 table { border-collapse: collapse; margin: .5rem 0 1.5rem; width: 100%; }
 th, td { padding: .2rem .8rem .2rem 0; text-align: left; border-bottom: 1px solid #8884; vertical-align: middle; }
-td.n { text-align: right; font-variant-numeric: tabular-nums; }
+td.n { font-variant-numeric: tabular-nums; }
 td.hash { font-family: ui-monospace, monospace; overflow-wrap: anywhere; }
 .accepted, .met { color: #1a7f37; } .rejected, .error { color: #c62828; } .warning { color: #b26a00; }
 svg .bar { fill: #4472c4; } svg .rest { fill: #8883; } svg .mark { fill: #c62828; }

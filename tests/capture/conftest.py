@@ -227,6 +227,10 @@ GOOD_PAYLOADS = {
         st.fixed_dictionaries({"refusal_reason": NAMES}),
         optional(policy_ref=st.none() | NAMES, request_hash=st.none() | NAMES),
     ),
+    Topic.AI_FEEDBACK: merged(
+        st.fixed_dictionaries({"request_hash": NAMES, "grade": st.floats(0, 1), "grader": NAMES}),
+        optional(relevant=st.lists(OBJECTS, max_size=2), comment=st.none() | st.text(max_size=8)),
+    ),
     Topic.BAR: merged(
         st.fixed_dictionaries(
             {
@@ -237,7 +241,14 @@ GOOD_PAYLOADS = {
                 "close": POSITIVE,
             }
         ),
-        optional(open=st.none() | POSITIVE, high=POSITIVE, low=POSITIVE, volume=st.floats(0, 1e12)),
+        optional(
+            open=st.none() | POSITIVE,
+            high=POSITIVE,
+            low=POSITIVE,
+            volume=st.floats(0, 1e12),
+            split_factor=st.none() | POSITIVE,
+            dividend=st.none() | st.floats(0, 1e6),
+        ),
     ),
 }
 

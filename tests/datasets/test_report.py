@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ordinis_learn.datasets import profile_feature
@@ -71,6 +71,7 @@ def test_every_tag_is_closed(build, desk):
     assert reader.open == []
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-1e12, 1e12) | st.just(float("nan")), max_size=60))
 def test_bars_stay_inside_their_picture(values):
     picture = histogram(profile_feature(values), label="x")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ordinis_learn.datasets import DatasetBuilder, open_dataset
@@ -240,6 +240,7 @@ def test_the_ledger_verifies_after_pruning(bench):
     assert record == bench.catalogue.dataset_records()[0]
 
 
+@settings(deadline=None)
 @given(st.integers(-10, 1000), st.integers(90, 365), st.booleans(), st.booleans())
 def test_nothing_that_is_young_used_or_held_goes(age, days, used, held):
     written_at = datetime(2024, 1, 1, tzinfo=UTC)

@@ -40,6 +40,7 @@ def test_totals_of_a_column_are_those_of_plain_python(pairs):
     assert found["duplicate(signal_id)"] == len(there) - len(set(there))
 
 
+@settings(deadline=None)
 @given(st.lists(st.none() | st.integers(0, 9), max_size=20), st.integers(1, 5))
 def test_order_is_that_of_neighbours_over_all_chunks(values, size):
     chunks = [pa.array(values[n : n + size], pa.int64()) for n in range(0, len(values), size)]
@@ -68,6 +69,7 @@ def test_correlation_is_scipys(pairs):
         assert found == 0.0
 
 
+@settings(deadline=None)
 @given(st.integers(0, 99), st.floats(1e-200, 1e200), st.booleans())
 def test_a_copy_is_found_whatever_its_scale_sign_and_bend(seed, scale, is_bent):
     label = np.random.default_rng(seed).normal(0.0, 0.02, 200)
@@ -75,6 +77,7 @@ def test_a_copy_is_found_whatever_its_scale_sign_and_bend(seed, scale, is_bent):
     assert correlations(copy[:, None], label[:, None])[0, 0] >= COPY
 
 
+@settings(deadline=None)
 @given(st.integers(0, 499))
 def test_pure_noise_is_never_refused(seed):
     rng = np.random.default_rng(seed)
@@ -85,6 +88,7 @@ def test_pure_noise_is_never_refused(seed):
     assert max(found.values()) < 1.0
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1e7))
 def test_what_is_allowed_shrinks_with_evidence_and_never_reaches_a_copy(evidence):
     limit = allowed(LOOK_AHEAD, effective_samples=evidence)

@@ -36,6 +36,7 @@ _BUS_TOPICS = (
     "ordinis.analytics.report",
     "ordinis.ai.response",
     "ordinis.ai.refusal",
+    "ordinis.ai.feedback",
     "ordinis.features.vector.computed",
     "ordinis.market.bar.closed",
     "ordinis.orders.intent",

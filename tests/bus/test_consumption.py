@@ -26,11 +26,11 @@ class FailingLog(InMemoryEventLog):
         self.failures = failures
         self.tries = 0
 
-    def append(self, events):
+    def append_rows(self, rows):
         self.tries += 1
         if self.tries <= self.failures:
             raise StoreUnavailable("append events", found="the disk is full", next_step="free some space")
-        return super().append(events)
+        return super().append_rows(rows)
 
 
 async def send(bus, topic, events):

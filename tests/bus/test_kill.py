@@ -227,9 +227,9 @@ def test_a_slow_log_keeps_the_backlog_at_the_broker(broker, bar, clock):
     from ordinis_learn.testing import InMemoryEventLog
 
     class SlowLog(InMemoryEventLog):
-        def append(self, events):
+        def append_rows(self, rows):
             time.sleep(0.05)
-            return super().append(events)
+            return super().append_rows(rows)
 
     log, seen = SlowLog(clock=clock), []
 

@@ -38,7 +38,7 @@ class States:
 def built(new_desk, tmp_path_factory):
     """A dataset that no test changes, and its root."""
     folder = tmp_path_factory.mktemp("built")
-    window = DatasetWindow(start="2001-01-03", end="2001-01-31", horizons=(1, 5))
+    window = DatasetWindow(start="2001-01-03", end="2001-01-31", horizons=(1, 5), calendar="24/7")
     builder = DatasetBuilder(
         new_desk().log(),
         root=folder,

@@ -145,6 +145,7 @@ def deadly(monkeypatch):
     return importlib.import_module("deadly").Deadly
 
 
+@pytest.mark.slow
 def test_a_killed_process_costs_a_retry_and_no_rows(deadly, events, whole, window, tmp_path):
     dying = deadly(events=events, killed=tmp_path / "killed")
     found = label_events(dying, window=window, executor=InProcesses(2), target=str(tmp_path / "rows"))

@@ -225,6 +225,7 @@ JOBS = {job.__name__: job for job in (ours_in_threads, ours_in_processes, polars
 
 if __name__ == "__main__":
     import duckdb as _duckdb  # noqa: F401
+    import exchange_calendars  # noqa: F401
     import pandas as pd  # noqa: F401
     import polars as pl  # noqa: F401
 

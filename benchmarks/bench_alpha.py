@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,7 @@ from ordinis_learn.datasets.buckets import split_events
 from ordinis_learn.datasets.content import hash_leaves, leaf_of
 from ordinis_learn.datasets.execution import InThreads
 from ordinis_learn.datasets.storage import write_parquet
+from ordinis_learn.datasets.window import window_calendar
 from ordinis_learn.labelling import EventColumns, first_bars, price_grid, session_table
 from ordinis_learn.labelling.sessions import integers
 from ordinis_learn.records import DatasetWindow
@@ -31,7 +34,14 @@ from ordinis_learn.records import DatasetWindow
 BUCKETS = 8
 STOCKS, SESSIONS, SPANS = 800, 3_500, (5, 10, 20, 60)
 NAMES = ("ret_1", "vol_20", *(f"{name}_{n}" for n in SPANS for name in ("roc", "ma", "std")))
-WINDOW = DatasetWindow(start="2000-01-01", end="2030-01-01", horizons=(1, 5, 20))
+# Every day is a session, as in the prices; the bare script follows no barriers.
+WINDOW = DatasetWindow(
+    start=scale.FIRST,
+    end=scale.FIRST + timedelta(days=SESSIONS),
+    horizons=(1, 5, 20),
+    calendar="24/7",
+    barriers=None,
+)
 
 
 def run(*, quick):
@@ -66,9 +76,10 @@ def prices(names):
 
 def ours(path, out):
     parts = split_events(pq.read_table(path), buckets=BUCKETS)
-    executor = InThreads(2)
-    prices = executor.run(first_bars, parts)
-    sessions = session_table(pa.concat_tables([part.select(["session", "closed_at"]) for part in prices]))
+    executor, calendar = InThreads(2), window_calendar(WINDOW)
+    prices = executor.run(partial(first_bars, calendar=calendar), parts)
+    told = pa.concat_tables([part.select(["session", "closed_at"]) for part in prices])
+    sessions = session_table(told, calendar=calendar)
     out.mkdir(exist_ok=True)
     leaves = {}
     for found in executor.run(
@@ -97,7 +108,8 @@ def label(bars, prices, sessions, path):
 def signals_of(bars, prices, sessions):
     """One signal for each bar, with the features known at its close."""
     grid = price_grid(prices, sessions=sessions)
-    at = grid.row_of(bars["symbol"]), grid.numbers(integers(bars["ts_event"]))
+    row = grid.row_of(bars["symbol"])
+    at = row, grid.numbers(integers(bars["ts_event"]), at=row)
     features = {f"f_{name}": values[at] for name, values in features_of(grid.close[:-1, 1:-1]).items()}
     rows = bars.num_rows
     names = bars["symbol"].cast(pa.string())

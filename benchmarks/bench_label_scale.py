@@ -69,6 +69,8 @@ def _rows(folder, *, signals, runs):
 def measure(name, events, out):
     """Return the seconds and the peak resident bytes of one job, its child processes with it."""
     out.mkdir()
+    # What the run before has written is not this run's to wait for.
+    os.sync()
     command = [sys.executable, "-m", "benchmarks._label_scale", name, str(events), str(out)]
     try:
         with subprocess.Popen(

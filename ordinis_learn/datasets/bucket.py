@@ -141,16 +141,20 @@ def _within(labels: pa.Table, window: DatasetWindow) -> pa.ChunkedArray:
 def _with_executions(
     labels: pa.Table, *, events: EventColumns, grid: PriceGrid, window: DatasetWindow, threads: int | None
 ) -> pa.Table:
+    # Where nobody decided and nobody reported, what became of one signal became of all.
+    untouched = not events.decisions.num_rows and not events.reports.num_rows
+    signals = events.signals.slice(0, 1) if untouched else events.signals
     joined = join_executions(
-        events.signals,
+        signals,
         risk=events.decisions,
         intents=events.intents,
         executions=events.reports,
         threads=threads,
     )
     fills = fills_on_grid(joined.fills, grid=grid)
-    realised = realise_positions(events.signals, fills=fills)
+    realised = realise_positions(signals, fills=fills)
     rows = labels["signal_row"].combine_chunks()
+    rows = pa.array(np.zeros(len(rows), dtype=np.int64)) if untouched else rows
     outcomes = dict(zip(joined.outcomes.column_names, joined.outcomes.columns, strict=True))
     outcomes |= dict(zip(realised.column_names, realised.columns, strict=True))
     columns = {name: outcomes[name].take(rows) for name in _EXECUTION}

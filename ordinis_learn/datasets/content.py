@@ -136,6 +136,10 @@ def hash_leaves(table: pa.Table) -> dict[int, Leaf]:
     digests = [hashlib.sha256(_LEAF) for _ in spans]
     for column in table.columns:
         values = _whole(column)
+        if values.null_count == len(values):
+            for digest in digests:
+                digest.update(b"N")
+            continue
         validity, *pieces = _pieces(values if rows is None else values.take(rows))
         for digest, (start, stop) in zip(digests, spans, strict=True):
             _update(
@@ -196,6 +200,8 @@ class _Piece:
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:
+    if column.num_chunks == 1:
+        return column.chunk(0)
     return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
 
 
@@ -205,7 +211,8 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
 
 def _pieces(values: pa.Array) -> Iterator[_Piece]:
     values = values.cast(_plain_type(values.type))
-    valid = np.asarray(values.is_valid(), dtype=np.uint8)
+    known = not values.null_count
+    valid = np.ones(len(values), dtype=np.uint8) if known else np.asarray(values.is_valid(), dtype=np.uint8)
     yield _Piece(data=valid.data, begins=1)
     if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
         text = pc.fill_null(values, "").cast(pa.large_string())

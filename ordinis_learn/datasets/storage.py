@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 DATA_FILE: Final = "data.parquet"
+_BUFFER_BYTES: Final = 1 << 20
 UNIQUE: Final = frozenset({"event_id", "signal_id", "order_id"})
 """Columns whose values hardly repeat."""
 
@@ -101,8 +102,10 @@ def write_parquet(table: pa.Table, path: Path) -> DatasetFile:
 def _write(table: pa.Table, path: Path, *, name: str) -> DatasetFile:
     with path.open("wb") as file:
         tee = _HashedFile(file)
-        # Without Arrow's own schema, strings come back as strings, whether they were dictionaries here or not.
-        pq.write_table(table, tee, store_schema=False, **_encoding(table.schema))
+        # Arrow writes page by page; each call into Python would wait for the threads of other buckets.
+        with pa.BufferedOutputStream(pa.PythonFile(tee, mode="w"), _BUFFER_BYTES) as buffer:
+            # Without Arrow's own schema, strings come back as strings, whether they were dictionaries here or not.
+            pq.write_table(table, buffer, store_schema=False, **_encoding(table.schema))
         return DatasetFile(path=name, sha256=tee.digest.hexdigest(), rows=table.num_rows, bytes=tee.size)
 
 

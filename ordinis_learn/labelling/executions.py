@@ -267,6 +267,8 @@ def net_returns(
         or where the order went against the signal.
     """
     columns = {f"net_ret_{horizon}d": pa.nulls(labels.num_rows, pa.float64()) for horizon in horizons}
+    if not fills.num_rows:
+        return pa.table(columns)
     filled = labels.append_column("row", pa.array(np.arange(labels.num_rows)))
     filled = filled.filter(pc.is_in(labels["signal_id"], value_set=fills["signal_id"].combine_chunks()))
     if not filled.num_rows:

@@ -14,8 +14,11 @@ The position begins flat at the first fill that is read. Fills of orders that be
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import repeat
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -44,6 +47,7 @@ _FIRST: Final = ("ts_event", "event_id")
 _SIDES: Final = {"buy": 1, "sell": -1}
 _MOMENTS: Final = ("known_at", "filled_at", "certain_at", "ended_at")
 _NEVER: Final = int(np.iinfo(np.int64).max)
+_BOOKED: Final = itemgetter(slice(6))
 _NOTHING: Final[dict[str, Any]] = {
     "filled_at": 0,
     "fill_id": "",
@@ -237,28 +241,24 @@ class _Book:
 
 def _in_order(fills: pa.Table) -> list[_Event]:
     """Return fills and the ends of their orders in the order in which they became known, symbol by symbol."""
-    columns = {
+    columns: dict[str, Iterable[Any]] = {
         name: fills[name].to_pylist() for name in ("symbol", "signal_id", "order_id", "fill_id", "side")
     }
     never = pa.scalar(_NEVER, pa.int64()).cast(TIMESTAMP)
     columns |= {name: integers(fills[name].fill_null(never)).tolist() for name in _MOMENTS}
     split = fills["split"].to_numpy()
-    units = (fills["qty"].to_numpy() / split).tolist()
-    price = (fills["price"].to_numpy() * split).tolist()
-    fee = fills["fee"].to_pylist()
-    events: set[_Event] = set()
-    for row, symbol in enumerate(columns["symbol"]):
-        common = {
-            "symbol": symbol,
-            **{name: columns[name][row] for name in ("signal_id", "order_id", "side")},
-        }
-        told = {"at": columns["known_at"][row], "certain_at": columns["certain_at"][row]}
-        filled = {"filled_at": columns["filled_at"][row], "fill_id": columns["fill_id"][row]}
-        money = {"units": units[row], "price": price[row], "fee": fee[row]}
-        events.add(_Event(**common, **told, **filled, **money, is_end=False))
-        if columns["ended_at"][row] != _NEVER:
-            events.add(_Event(**common, at=columns["ended_at"][row], is_end=True, **_NOTHING))
-    return sorted(events, key=lambda event: event[:6])
+    columns["units"] = (fills["qty"].to_numpy() / split).tolist()
+    columns["price"] = (fills["price"].to_numpy() * split).tolist()
+    columns |= {"fee": fills["fee"].to_pylist(), "at": columns["known_at"], "is_end": repeat(False)}
+    nothing = {name: repeat(value) for name, value in _NOTHING.items()}
+    ends = columns | nothing | {"at": columns["ended_at"], "is_end": repeat(True)}
+    # An order with several fills ends once.
+    events = {*_events(columns), *(end for end in _events(ends) if end.at != _NEVER)}
+    return sorted(events, key=_BOOKED)
+
+
+def _events(columns: dict[str, Iterable[Any]]) -> Iterator[_Event]:
+    return map(_Event._make, zip(*(columns[name] for name in _Event._fields), strict=False))
 
 
 def _columns(accounts: list[_Account | None]) -> pa.Table:

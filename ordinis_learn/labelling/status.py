@@ -40,9 +40,9 @@ _CODE: Final = {status: code for code, status in enumerate(LabelStatus)}
 
 def status_column(chosen: list[tuple[npt.NDArray[np.bool_], LabelStatus]], *, rows: int) -> pa.Array:
     """Return the first status of each row whose condition holds, ``pending`` where none does."""
-    conditions = [condition for condition, _ in chosen]
-    codes = [_CODE[status] for _, status in chosen]
-    found = np.select(conditions, codes, default=_CODE[LabelStatus.PENDING]) if rows else np.zeros(0)
+    found = np.full(rows, _CODE[LabelStatus.PENDING], dtype=np.int8)
+    for condition, status in reversed(chosen):
+        found[condition] = _CODE[status]
     # Not a constant: pyarrow imports pandas when it first sees a list.
     names = pa.array([status.value for status in LabelStatus])
-    return names.take(pa.array(found.astype(np.int32)))
+    return names.take(pa.array(found))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,14 +16,21 @@ from hypothesis import strategies as st
 from ordinis_learn.capture import bucket_of
 from ordinis_learn.datasets import bucketed_sha256, dataset_folder, open_dataset
 from ordinis_learn.datasets.assembly import assemble, assemble_in_buckets
-from ordinis_learn.datasets.bucket import feature_columns
+from ordinis_learn.datasets.bucket import feature_columns, label_bucket
 from ordinis_learn.datasets.buckets import bucket_count, split_events, write_events
 from ordinis_learn.datasets.content import LEAVES, column_types, hash_leaves, leaf_of, leaves_sha256
 from ordinis_learn.datasets.execution import ATTEMPTS, InProcesses, InThreads, open_executor
 from ordinis_learn.datasets.jobs import label_events
 from ordinis_learn.datasets.storage import remove_tree
+from ordinis_learn.datasets.window import window_calendar
 from ordinis_learn.errors import ConfigInvalid, StoreUnavailable
-from ordinis_learn.labelling import TOPIC_COLUMNS, EventColumns, event_columns
+from ordinis_learn.labelling import (
+    TOPIC_COLUMNS,
+    EventColumns,
+    event_columns,
+    first_bars,
+    session_table,
+)
 from ordinis_learn.locations import locate
 from ordinis_learn.records import DatasetWindow
 from ordinis_learn.testing import InMemoryEventLog
@@ -104,6 +112,26 @@ def test_a_dictionary_of_strings_is_the_strings(whole):
     assert bucketed_sha256(named) == whole.content_sha256
 
 
+def test_where_nobody_acted_rows_are_those_of_a_decision_about_nothing(scanned, window):
+    calendar = window_calendar(window)
+    events = event_columns(scanned.__getitem__)
+    prices = first_bars(events.bars, calendar=calendar)
+    stray = events.decisions.slice(0, 1)
+    stray = stray.set_column(stray.column_names.index("signal_id"), "signal_id", pa.array(["nobody"]))
+    idle, decided = (
+        label_bucket(
+            replace(events, decisions=told, intents=events.intents[:0], reports=events.reports[:0]),
+            prices=prices,
+            sessions=session_table(prices, calendar=calendar),
+            window=window,
+            features=feature_columns(events.signals),
+        )
+        for told in (events.decisions[:0], stray)
+    )
+    assert set(idle["join_quality"].to_pylist()) == {"none"}
+    assert idle.equals(decided)
+
+
 def test_processes_give_the_same_files(events, whole, window, tmp_path):
     found = [
         label_events(events, window=window, executor=executor, target=str(tmp_path / name))
@@ -145,6 +173,7 @@ def deadly(monkeypatch):
     return importlib.import_module("deadly").Deadly
 
 
+@pytest.mark.slow
 def test_a_killed_process_costs_a_retry_and_no_rows(deadly, events, whole, window, tmp_path):
     dying = deadly(events=events, killed=tmp_path / "killed")
     found = label_events(dying, window=window, executor=InProcesses(2), target=str(tmp_path / "rows"))

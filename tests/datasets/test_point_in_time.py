@@ -159,7 +159,7 @@ def known_by(moment, rows):
     return known
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(market_a=markets, market_b=markets, cut=hours)
 def test_the_future_changes_nothing_that_was_known(market_a, market_b, cut):
     moment = START + timedelta(hours=cut)
@@ -168,7 +168,7 @@ def test_the_future_changes_nothing_that_was_known(market_a, market_b, cut):
     assert known_by(moment, rows_of(one)) == known_by(moment, rows_of(spliced))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(market=markets, cut=hours)
 def test_a_label_is_missing_until_it_is_available_and_then_it_stays(market, cut):
     moment = START + timedelta(hours=cut)

@@ -20,7 +20,7 @@ cells = st.none() | st.floats(-20, 20) | st.sampled_from([0.0, -1.0, math.inf, -
 columns = st.lists(st.tuples(cells, st.none() | st.sampled_from("abc")), max_size=30)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(columns)
 def test_totals_of_a_column_are_those_of_plain_python(pairs):
     values, keys = [value for value, _ in pairs], [key for _, key in pairs]

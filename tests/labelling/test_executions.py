@@ -117,7 +117,7 @@ steps = st.lists(
 
 
 class TestInference:
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=12, deadline=None)
     @given(steps)
     def test_orders_take_the_first_allowed_signal_that_waits(self, new_scans, steps):
         scans, waiting, expected = new_scans(), {"X": [], "Y": []}, {}

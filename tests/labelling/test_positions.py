@@ -147,7 +147,7 @@ trades = st.lists(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(trades)
 def test_agrees_with_a_book_of_single_units(new_scans, grid_of, trades):
     scans = new_scans()

@@ -106,7 +106,7 @@ prices = st.one_of(st.none(), st.floats(90.0, 110.0))
 bars = st.lists(st.tuples(prices, prices, prices, prices), min_size=1, max_size=7)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     bars=bars,
     direction=st.sampled_from([-1, 0, 1]),

@@ -18,7 +18,7 @@ import pytest
 
 MODEL = "sp500_signal"
 HOOK = Path(__file__).parent / "server_hook"
-STRIDE = 14
+STRIDE = 17
 """Each statement is tried without a server by ``test_killed``; here a worker's start is paid for every one."""
 
 

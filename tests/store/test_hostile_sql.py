@@ -397,7 +397,9 @@ DISARMED = {
 
 
 @pytest.mark.parametrize("what", list(DISARMED))
-def test_a_trigger_of_our_name_and_function_that_never_fires_is_found_and_mended(on_postgres, make_desk, what):
+def test_a_trigger_of_our_name_and_function_that_never_fires_is_found_and_mended(
+    on_postgres, make_desk, what
+):
     name = "ordinis_model_versions_update"
     with on_postgres.store.engine.begin() as connection:
         connection.exec_driver_sql(f"DROP TRIGGER {name} ON model_versions")

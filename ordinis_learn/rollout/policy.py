@@ -39,6 +39,7 @@ __all__ = [
 
 DEFAULT_POLICY: Final = "gov_v1"
 
+_PATTERN: Final = re.compile(r"(?:[ -Z^-~]|\[!?(?:[A-Za-z0-9_](?:-[A-Za-z0-9_])?)+\])+")
 _POLICY_ID: Final = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 _ALWAYS: Final = frozenset({"artifact_intact", "evidence_verified"})
 SETTINGS: Final = frozenset(name for name in Settings.model_fields if name.startswith(("learn_", "bench_")))
@@ -98,6 +99,19 @@ class Governed(Record):
 
     names: Annotated[tuple[str, ...], Field(min_length=1)]
     model_types: Annotated[tuple[ModelType, ...], Field(min_length=1)]
+
+    @field_validator("names")
+    @classmethod
+    def _read_alike(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Refuse what the databases, whose triggers guard the same names, would read as another pattern."""
+        for name in names:
+            ranges = re.findall(r"(?=(.)-(.))", "".join(re.findall(r"\[(.*?)\]", fold_name(name))))
+            if not _PATTERN.fullmatch(name) or any(first > last for first, last in ranges):
+                raise ValueError(
+                    f"{name!r} is not read alike everywhere: write ASCII letters with *, ?, [abc], [a-c] or [!abc], "
+                    "and inside brackets letters, digits and _"
+                )
+        return names
 
 
 class Policy(Record):

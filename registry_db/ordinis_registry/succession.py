@@ -20,10 +20,10 @@ from ordinis_registry.models import MOVED_POINTERS, LedgerRow
 from ordinis_registry.pointers import Pointers
 from ordinis_registry.verification import Fault
 
-__all__ = ["successor", "unlawful_moves"]
+__all__ = ["UNREADABLE", "successor", "unlawful_moves"]
 
-# What reading a text meets that the store did not write: no JSON, or JSON of another shape.
-_UNREADABLE: Final = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+UNREADABLE: Final = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+"""What reading a text meets that the store did not write: no JSON, or JSON of another shape."""
 
 
 def unlawful_moves(session: Session, subject: str) -> list[Fault]:
@@ -42,7 +42,7 @@ def unlawful_moves(session: Session, subject: str) -> list[Fault]:
     for row in rows:
         try:
             claimed, wrong = _judged(row, before)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             claimed, wrong = None, f"what it says cannot be read ({type(error).__name__})"
         if wrong is not None:
             faults.append(Fault(subject=subject, sequence=row.sequence, kind="unlawful", detail=wrong))

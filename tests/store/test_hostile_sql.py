@@ -435,3 +435,22 @@ def test_a_hook_on_our_table_in_capitals_is_found(desk):
         )
     (hook,) = desk.store.reconcile()
     assert hook.next_step.endswith('DROP TRIGGER "helpful"')
+
+
+@pytest.mark.parametrize("text", [b'{"pointers" garbage', b'{"pointers":1}', b'"pointers" \xff'])
+def test_a_chain_that_nobody_can_read_hides_no_other_model(desk, text):
+    for name in ("alpha", "beta"):
+        desk.promote(desk.register(name=name), name=name)
+    with desk.store.engine.begin() as connection:
+        for name in ("ordinis_governance_ledger_update", "ordinis_registered_model_aliases_delete"):
+            connection.exec_driver_sql(f"DROP TRIGGER {name}")
+        change = (
+            "UPDATE governance_ledger SET hashed_text = CAST(? AS TEXT) WHERE position ="
+            " (SELECT max(position) FROM governance_ledger WHERE subject = 'alpha')"
+        )
+        connection.exec_driver_sql(change, (text,))
+        connection.exec_driver_sql("DELETE FROM registered_model_aliases WHERE alias = 'active'")
+    for repair in (False, True):
+        found = {(one.name, one.kind) for one in desk.store.reconcile(repair=repair)}
+        assert found == {("*", "triggers"), ("alpha", "unreadable"), ("beta", "alias")}
+    assert {(one.name, one.kind) for one in desk.store.reconcile()} == found - {("beta", "alias")}

@@ -9,6 +9,7 @@ cannot be read, or that would let a model become ACTIVE unseen, is refused, and 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from functools import cached_property
 from importlib import resources
@@ -35,6 +36,7 @@ __all__ = [
     "TypeRules",
     "governs",
     "load_policy",
+    "seen_by_triggers",
 ]
 
 DEFAULT_POLICY: Final = "gov_v1"
@@ -217,6 +219,18 @@ def governs(policy: Policy, name: str, model_type: ModelType | str | None = None
     if not any(fnmatchcase(folded, fold_name(pattern)) for pattern in policy.governs.names):
         return False
     return model_type is None or model_type in set(policy.governs.model_types)
+
+
+def seen_by_triggers(name: str, patterns: Sequence[str]) -> bool:
+    """Tell whether a database, which compares without case and folds nothing else, finds a name among patterns.
+
+    Examples
+    --------
+    >>> seen_by_triggers("SP500_x", ["sp500_*"]), seen_by_triggers("Ｓp500_x", ["sp500_*"])
+    (True, False)
+    """
+    lowered = re.sub("[A-Z]+", lambda found: found[0].lower(), name)
+    return any(fnmatchcase(lowered, pattern.strip().lower()) for pattern in patterns)
 
 
 def _read(policy_id: str, folder: Path) -> str:

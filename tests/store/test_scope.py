@@ -6,14 +6,17 @@ import os
 import re
 import sqlite3
 import string
+from importlib import resources
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mlflow.exceptions import MlflowException  # noqa: TID253
 from pydantic import ValidationError
 
 from ordinis_learn.records import ModelType
 from ordinis_learn.rollout.policy import Governed, governs
+from ordinis_mlflow._store import OrdinisSqlAlchemyStore
 from ordinis_registry.triggers import _native
 
 LETTERS = "aAzZbB09_"
@@ -84,3 +87,20 @@ def test_policy_and_triggers_agree_on_every_ascii_name(request, scope):
 def test_a_pattern_that_would_be_read_differently_is_refused(pattern):
     with pytest.raises(ValidationError, match=re.escape("is not read alike everywhere")):
         _Rules(pattern)
+
+
+@pytest.mark.parametrize("name", ["Ｓp500_x", "ſp500_x", " sp500_x", "sp500_x\t"])
+def test_a_governed_name_that_no_trigger_would_know_is_not_registered(any_desk, name):
+    folder = any_desk.home / "policies"
+    folder.mkdir(parents=True, exist_ok=True)
+    packaged = resources.files("ordinis_learn.rollout") / "policies" / "gov_v1.yaml"
+    text = packaged.read_text(encoding="utf-8").replace("gov_v1", "desk_v1")
+    (folder / "desk_v1.yaml").write_text(text.replace('names: ["*"]', 'names: ["sp500_x"]'), encoding="utf-8")
+    store = OrdinisSqlAlchemyStore(any_desk.url, settings=any_desk.settings, policy_id="desk_v1")
+    store.create_registered_model("SP500_X")
+    store.create_registered_model("Ünrelated")
+    with pytest.raises(MlflowException, match=r"E_CFG_INVALID.*triggers"):
+        store.create_registered_model(name)
+    with pytest.raises(MlflowException, match=r"E_CFG_INVALID.*triggers"):
+        store.rename_registered_model("Ünrelated", name)
+    store.engine.dispose()

@@ -34,7 +34,8 @@ def foreign_hooks(session: Session) -> list[str]:
     A trigger of another name runs inside our own transactions, where a permit is at hand; a rule of PostgreSQL can
     swallow a ledger record; rows of a table that inherits from ours show up in ours.
     """
-    tables = [*GUARDED, PERMITS.name, SCOPE.name, "governance_heads", "governance_evidence", "outbox"]
+    written = ["governance_heads", "governance_evidence", "governance_policies", "outbox"]
+    tables = [*GUARDED, PERMITS.name, SCOPE.name, *written]
     if session.get_bind().dialect.name == "postgresql":
         query = sa.text(_HOOKS).bindparams(sa.bindparam("tables", expanding=True))
     else:

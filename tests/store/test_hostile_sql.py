@@ -428,11 +428,10 @@ def test_a_hook_under_the_name_of_one_of_our_triggers_is_found(on_postgres):
     assert hook.next_step.endswith("DROP TRIGGER ordinis_model_versions_update ON governance_permits")
 
 
-def test_a_hook_on_our_table_in_capitals_is_found(desk):
+@pytest.mark.parametrize("table", ["Governance_PERMITS", "governance_policies"])
+def test_a_hook_on_whatever_a_change_writes_is_found_in_any_case(desk, table):
     with desk.store.engine.begin() as connection:
-        connection.exec_driver_sql(
-            "CREATE TRIGGER helpful AFTER INSERT ON Governance_PERMITS BEGIN SELECT 1; END"
-        )
+        connection.exec_driver_sql(f"CREATE TRIGGER helpful AFTER INSERT ON {table} BEGIN SELECT 1; END")
     (hook,) = desk.store.reconcile()
     assert hook.next_step.endswith('DROP TRIGGER "helpful"')
 

@@ -9,6 +9,7 @@ cannot be read, or that would let a model become ACTIVE unseen, is refused, and 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from functools import cached_property
 from importlib import resources
@@ -35,10 +36,12 @@ __all__ = [
     "TypeRules",
     "governs",
     "load_policy",
+    "seen_by_triggers",
 ]
 
 DEFAULT_POLICY: Final = "gov_v1"
 
+_PATTERN: Final = re.compile(r"(?:[ -Z^-~]|\[!?(?:[A-Za-z0-9_](?:-[A-Za-z0-9_])?)+\])+")
 _POLICY_ID: Final = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 _ALWAYS: Final = frozenset({"artifact_intact", "evidence_verified"})
 SETTINGS: Final = frozenset(name for name in Settings.model_fields if name.startswith(("learn_", "bench_")))
@@ -98,6 +101,19 @@ class Governed(Record):
 
     names: Annotated[tuple[str, ...], Field(min_length=1)]
     model_types: Annotated[tuple[ModelType, ...], Field(min_length=1)]
+
+    @field_validator("names")
+    @classmethod
+    def _read_alike(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Refuse what the databases, whose triggers guard the same names, would read as another pattern."""
+        for name in names:
+            ranges = re.findall(r"(?=(.)-(.))", "".join(re.findall(r"\[(.*?)\]", fold_name(name))))
+            if not _PATTERN.fullmatch(name) or any(first > last for first, last in ranges):
+                raise ValueError(
+                    f"{name!r} is not read alike everywhere: write ASCII letters with *, ?, [abc], [a-c] or [!abc], "
+                    "and inside brackets letters, digits and _"
+                )
+        return names
 
 
 class Policy(Record):
@@ -203,6 +219,18 @@ def governs(policy: Policy, name: str, model_type: ModelType | str | None = None
     if not any(fnmatchcase(folded, fold_name(pattern)) for pattern in policy.governs.names):
         return False
     return model_type is None or model_type in set(policy.governs.model_types)
+
+
+def seen_by_triggers(name: str, patterns: Sequence[str]) -> bool:
+    """Tell whether a database, which compares without case and folds nothing else, finds a name among patterns.
+
+    Examples
+    --------
+    >>> seen_by_triggers("SP500_x", ["sp500_*"]), seen_by_triggers("Ｓp500_x", ["sp500_*"])
+    (True, False)
+    """
+    lowered = re.sub("[A-Z]+", lambda found: found[0].lower(), name)
+    return any(fnmatchcase(lowered, pattern.strip().lower()) for pattern in patterns)
 
 
 def _read(policy_id: str, folder: Path) -> str:

@@ -84,7 +84,8 @@ def _settle(change: Change, found: Sequence[Disagreement], *, repair: bool) -> N
             change.emit(LearnTopic.REGISTRY_ALERT, {"found": said}, record=record)
         else:
             change.record("registry.agreed", {})
-    if said and repair and change.recorded_pointers is not None:
+    readable = all(one.kind != "unreadable" for one in found)
+    if said and repair and readable and change.recorded_pointers is not None:
         mended = _mend(change, found)
         if mended:
             change.record("registry.repaired", {"mended": mended})

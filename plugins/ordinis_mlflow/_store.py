@@ -46,7 +46,7 @@ from ordinis_learn.ports import Clock
 from ordinis_learn.records import PreflightAnswer, State
 from ordinis_learn.rollout.evidence import evidence_hash
 from ordinis_learn.rollout.gate import explain
-from ordinis_learn.rollout.policy import Policy, governs, load_policy
+from ordinis_learn.rollout.policy import Policy, governs, load_policy, seen_by_triggers
 from ordinis_learn.rollout.states import is_governed_alias, mlflow_stage, parse_stage
 from ordinis_learn.rollout.tags import is_governed_tag
 from ordinis_learn.settings import Settings, load_settings
@@ -70,6 +70,7 @@ from ordinis_mlflow.guards import (
     governed_keys,
     is_copy,
     model_tag_refused,
+    name_refused,
     read_rollback_request,
     rename_refused,
     tag_deletion_refused,
@@ -284,6 +285,7 @@ class GovernedStoreMixin:
             raise refusal(tags_at_creation_refused(name, governed_keys(given)))
         if not governed or self._exists(name):
             return self._plain.create_registered_model(name, given, description, deployment_job_id)
+        self._require_guarded(name)
         with self._change(name) as change:
             model = self._plain.create_registered_model(name, given, description, deployment_job_id)
             change.record("model.created", {}, pointers=Pointers())
@@ -453,6 +455,7 @@ class GovernedStoreMixin:
         if not self._governs(name) and not self._governs(new_name):
             return self._plain.rename_registered_model(name, new_name)
         self._plain.get_registered_model(name)
+        self._require_guarded(new_name)
         refused: LearnError | None = None
         renamed: RegisteredModel | None = None
         with self._change(name) as change:
@@ -557,6 +560,11 @@ class GovernedStoreMixin:
             return isinstance(name, str) and governs(self._load_policy(), name)
         except LearnError:
             return True
+
+    def _require_guarded(self, name: str) -> None:
+        """See that no client without the gate could take a governed model of this name."""
+        if self._governs(name) and not seen_by_triggers(name, self._scope()):
+            raise refusal(name_refused(name))
 
     def _scope(self) -> tuple[str, ...]:
         """Return the patterns of governed names; all of them where the policy cannot be read."""

@@ -24,6 +24,7 @@ __all__ = [
     "governed_keys",
     "is_copy",
     "model_tag_refused",
+    "name_refused",
     "read_rollback_request",
     "rename_refused",
     "tag_deletion_refused",
@@ -128,6 +129,15 @@ def tag_deletion_refused(name: str, key: str) -> RolloutDenied:
         f"delete the tag {key!r} of {name}",
         found="what was submitted stays; a later statement under the same key replaces it",
         next_step="submit a newer statement, or retire the version",
+    )
+
+
+def name_refused(name: str) -> ConfigInvalid:
+    """Refuse a name that the policy takes for a governed one and the database's triggers do not."""
+    return ConfigInvalid(
+        f"register the model {name!r}",
+        found="it reads like a governed name, but the database's triggers would not know it",
+        next_step="give it a name of plain ASCII letters, without spaces around it",
     )
 
 

@@ -17,13 +17,14 @@ from sqlalchemy.orm import Session
 from ordinis_learn.records import State
 from ordinis_learn.rollout.states import MLFLOW_STAGES, is_governed_alias
 from ordinis_registry import ledger
+from ordinis_registry._texts import as_it_is
 from ordinis_registry.acceptance import altered_statements, submissions
 from ordinis_registry.hooks import foreign_hooks
 from ordinis_registry.models import HeadRow
 from ordinis_registry.permits import SCOPE
 from ordinis_registry.pointers import Pointers
 from ordinis_registry.subjects import split_subject, subject_column
-from ordinis_registry.succession import unlawful_moves
+from ordinis_registry.succession import UNREADABLE, unlawful_moves
 from ordinis_registry.triggers import missing_triggers
 
 __all__ = ["REPAIR", "Disagreement", "Shown", "compare", "examine", "expected_state", "registered", "shown"]
@@ -56,6 +57,7 @@ class Disagreement:
         "artifact",
         "unrecorded",
         "unlawful",
+        "unreadable",
         "triggers",
     ]
     found: str
@@ -102,17 +104,26 @@ def examine(
     if names or SCOPE.name in tables:  # keys may be trusted before a governed store is opened
         found.extend(_triggers(session))
     for name in sorted(name for name in names if governs(split_subject(name)[1])):
-        now = shown(session, name)
-        known = ledger.pointers(session, name)
-        if known is None:
-            found.extend(_unrecorded(name, now))
-            continue
-        digests = registered(session, name)
-        bytes_now = {one: digest(name, now.addresses[one]) for one in digests if one in now.addresses}
-        found.extend(compare(name, known, now, registered=digests, bytes_now=bytes_now))
-        found.extend(_statements(session, name, now))
-        found.extend(_unlawful(session, name))
+        try:
+            with as_it_is(session):
+                found.extend(_of_model(session, name, digest))
+        except UNREADABLE as error:  # one chain that nobody can read must not hide the other models
+            found.append(_unreadable(name, error))
     return found
+
+
+def _of_model(session: Session, name: str, digest: Callable[[str, str], str | None]) -> list[Disagreement]:
+    now = shown(session, name)
+    known = ledger.pointers(session, name)
+    if known is None:
+        return list(_unrecorded(name, now))
+    digests = registered(session, name)
+    bytes_now = {one: digest(name, now.addresses[one]) for one in digests if one in now.addresses}
+    return [
+        *compare(name, known, now, registered=digests, bytes_now=bytes_now),
+        *_statements(session, name, now),
+        *_unlawful(session, name),
+    ]
 
 
 def compare(
@@ -252,6 +263,15 @@ def _unlawful(session: Session, name: str) -> Iterator[Disagreement]:
             found=f"record {fault.sequence} was not written by the store: {fault.detail}",
             next_step=f"ordinis-learn rollback {name} --reason 'forged record {fault.sequence}', then find who wrote it",
         )
+
+
+def _unreadable(name: str, error: Exception) -> Disagreement:
+    return Disagreement(
+        name=name,
+        kind="unreadable",
+        found=f"a record of its chain, or a row of MLflow's, says nothing that can be read ({type(error).__name__})",
+        next_step="ordinis-learn ledger verify names the record; restore the database from a backup",
+    )
 
 
 def _unrecorded(name: str, now: Shown) -> Iterator[Disagreement]:

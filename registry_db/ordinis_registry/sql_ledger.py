@@ -14,6 +14,7 @@ from ordinis_learn.ports import Clock
 from ordinis_learn.records import AuditRecord
 from ordinis_learn.rollout.policy import Policy
 from ordinis_registry import ledger
+from ordinis_registry._texts import as_it_is
 from ordinis_registry.checkpoint_targets import CheckpointTarget
 from ordinis_registry.checkpoints import Checkpoint, verify_checkpoints, write_checkpoint
 from ordinis_registry.database import GovernanceDatabase
@@ -93,7 +94,9 @@ class SqlLedger:
 
 
 def _unlawful(session: Session) -> Iterator[Fault]:
-    for subject in session.scalars(sa.select(HeadRow.subject).order_by(HeadRow.subject)).all():
+    with as_it_is(session):
+        subjects = session.scalars(sa.select(HeadRow.subject).order_by(HeadRow.subject)).all()
+    for subject in subjects:
         yield from unlawful_moves(session, subject)
 
 

@@ -8,18 +8,22 @@ could have made; a version that never was in SHADOW and is ACTIVE all the same g
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from ordinis_learn.records import State
+from ordinis_registry._texts import as_it_is
 from ordinis_registry.ledger import to_record
 from ordinis_registry.models import MOVED_POINTERS, LedgerRow
 from ordinis_registry.pointers import Pointers
 from ordinis_registry.verification import Fault
 
-__all__ = ["successor", "unlawful_moves"]
+__all__ = ["UNREADABLE", "successor", "unlawful_moves"]
+
+UNREADABLE: Final = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+"""What reading a text meets that the store did not write: no JSON, or JSON of another shape."""
 
 
 def unlawful_moves(session: Session, subject: str) -> list[Fault]:
@@ -28,21 +32,36 @@ def unlawful_moves(session: Session, subject: str) -> list[Fault]:
     The next record is compared with what the unlawful one claims, so that one forgery is one fault.
     """
     moved = sa.text(MOVED_POINTERS[session.get_bind().dialect.name])
-    query = sa.select(LedgerRow).where(LedgerRow.subject == subject, moved).order_by(LedgerRow.sequence)
+    query = sa.select(LedgerRow.sequence, LedgerRow.hash, LedgerRow.hashed_text).where(
+        LedgerRow.subject == subject, moved
+    )
     before: Pointers | None = None
     faults: list[Fault] = []
-    for row in session.scalars(query):
-        record = to_record(row)
-        if "pointers" not in record.body:
-            continue
-        claimed = Pointers.model_validate(record.body["pointers"])
-        if claimed != successor(before, action=record.action, body=record.body):
-            detail = (
-                f"{record.action} does not lead to active {claimed.active} from {before and before.active}"
-            )
-            faults.append(Fault(subject=subject, sequence=record.sequence, kind="unlawful", detail=detail))
-        before = claimed
+    with as_it_is(session):
+        rows = session.execute(query.order_by(LedgerRow.sequence)).all()
+    for row in rows:
+        try:
+            claimed, wrong = _judged(row, before)
+        except UNREADABLE as error:
+            claimed, wrong = None, f"what it says cannot be read ({type(error).__name__})"
+        if wrong is not None:
+            faults.append(Fault(subject=subject, sequence=row.sequence, kind="unlawful", detail=wrong))
+        before = claimed or before
     return faults
+
+
+def _judged(row: Any, before: Pointers | None) -> tuple[Pointers | None, str | None]:
+    """Return the pointers that a record claims, None where it moves nothing, and what is wrong with the move."""
+    record = to_record(row)
+    if "pointers" not in record.body:
+        return None, None
+    claimed = Pointers.model_validate(record.body["pointers"])
+    if claimed == successor(before, action=record.action, body=record.body):
+        return claimed, None
+    return (
+        claimed,
+        f"{record.action} does not lead to active {claimed.active} from {before and before.active}",
+    )
 
 
 def successor(before: Pointers | None, *, action: str, body: Mapping[str, Any]) -> Pointers | None:

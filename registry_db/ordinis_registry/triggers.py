@@ -200,19 +200,21 @@ def missing_triggers(session: Session) -> list[str]:
     """Return the names of triggers that are not there as they should be."""
     dialect = session.get_bind().dialect.name
     if dialect == "postgresql":
+        # By its whole definition: one of our name could hang on another table, or fire under a condition only.
         query = (
-            "SELECT t.tgname, p.prosrc FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid"
+            "SELECT replace(pg_get_triggerdef(t.oid), quote_ident(n.nspname) || '.', ''), p.prosrc"
+            " FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid"
             " JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
             " WHERE t.tgenabled = 'A' AND n.nspname = current_schema()"
             " AND array_to_string(p.proconfig, ';') = "
             "'search_path=pg_catalog, ' || quote_ident(current_schema()) || ', pg_temp'"
         )
-        expected = {trigger.name: _body(trigger) for trigger in triggers_for(dialect)}
+        expected = {trigger: (_definition(trigger), _body(trigger)) for trigger in triggers_for(dialect)}
     else:
         query = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
-        expected = {trigger.name: _sqlite(trigger)[-1] for trigger in triggers_for(dialect)}
-    found = dict(map(tuple, session.execute(sa.text(query))))
-    return [name for name, text in expected.items() if found.get(name) != text]
+        expected = {trigger: (trigger.name, _sqlite(trigger)[-1]) for trigger in triggers_for(dialect)}
+    found = set(map(tuple, session.execute(sa.text(query))))
+    return [trigger.name for trigger, text in expected.items() if text not in found]
 
 
 def _scope(session: Session) -> list[str]:
@@ -237,19 +239,24 @@ def _sqlite(trigger: Trigger) -> list[str]:
 def _postgres(trigger: Trigger, search_path: str) -> list[str]:
     # ALWAYS: session_replication_role = replica does not silence them. The path is fixed, or a temporary table of
     # the same name as ours would be read instead of ours.
-    each = "STATEMENT" if trigger.event == "TRUNCATE" else "ROW"
     return [
         (
             f"CREATE OR REPLACE FUNCTION {trigger.name}() RETURNS trigger LANGUAGE plpgsql "
             f"SET search_path = {search_path} AS $ordinis${_body(trigger)}$ordinis$"
         ),
         f"DROP TRIGGER IF EXISTS {trigger.name} ON {trigger.table}",
-        (
-            f"CREATE TRIGGER {trigger.name} BEFORE {trigger.event} ON {trigger.table} "
-            f"FOR EACH {each} EXECUTE FUNCTION {trigger.name}()"
-        ),
+        _definition(trigger),
         f"ALTER TABLE {trigger.table} ENABLE ALWAYS TRIGGER {trigger.name}",
     ]
+
+
+def _definition(trigger: Trigger) -> str:
+    """Return what makes a trigger, as PostgreSQL writes it down."""
+    each = "STATEMENT" if trigger.event == "TRUNCATE" else "ROW"
+    return (
+        f"CREATE TRIGGER {trigger.name} BEFORE {trigger.event} ON {trigger.table} "
+        f"FOR EACH {each} EXECUTE FUNCTION {trigger.name}()"
+    )
 
 
 def _body(trigger: Trigger) -> str:

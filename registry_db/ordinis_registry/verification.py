@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from ordinis_registry import _stretch
 from ordinis_registry._stretch import GENESIS, QUERY, Chain, Stretch, go_through, join
+from ordinis_registry._texts import as_it_is
 from ordinis_registry.ledger import hash_text
 from ordinis_registry.models import Base, HeadRow, LedgerRow
 
@@ -102,13 +104,15 @@ def verify(session: Session, *, processes: int | None = None) -> list[Fault]:
         truncated, beyond_head, head_missing, head_differs
             The chain ends before, after or otherwise than its head row says.
     """
-    heads = {head.subject: head for head in session.scalars(sa.select(HeadRow))}
+    with as_it_is(session):
+        heads = {head.subject: head for head in session.scalars(sa.select(HeadRow))}
     ends = _ends_of(session, processes)
     if ends is not None and ends.keys() <= heads.keys():
         agree = ((head.sequence, head.hash) == ends.get(name, _NO_RECORD) for name, head in heads.items())
         if all(agree):
             return []
-    return _faults(session, heads)
+    with as_it_is(session):
+        return _faults(session, heads)
 
 
 def _faults(session: Session, heads: Mapping[str, HeadRow]) -> list[Fault]:
@@ -139,8 +143,15 @@ def _ends_of(session: Session, processes: int | None) -> dict[str, tuple[int, st
     first, *others = itertools.pairwise(cuts)
     with ExitStack() as waited_for:
         started = [waited_for.enter_context(_start(session, *stretch)) for stretch in others]
-        found = [go_through(_rows(session, *first)), *map(_finish, started)]
+        found = [_glance(session, *first), *map(_finish, started)]
     return join(found)
+
+
+def _glance(session: Session, low: int, high: int) -> Stretch | None:
+    try:
+        return go_through(_rows(session, low, high))
+    except sqlite3.OperationalError:  # a text that is no UTF-8 leaves a doubt; what else it was is met again
+        return None
 
 
 def _processes(session: Session, records: int) -> int:
@@ -229,7 +240,7 @@ def _verify_head(subject: str, head: HeadRow | None, *, sequence: int, newest_ha
 def _read(text: Any) -> dict[str, Any]:
     try:
         value = json.loads(text)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 

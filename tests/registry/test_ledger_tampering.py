@@ -13,6 +13,8 @@ from ordinis_learn.records import Actor
 from ordinis_registry import GovernanceDatabase, verify
 from ordinis_registry import ledger as chain
 from ordinis_registry._stretch import QUERY, go_through, join
+from ordinis_registry._texts import as_it_is
+from ordinis_registry.sql_ledger import SqlLedger
 
 LEDGER = ("subject", "sequence", "action", "at", "previous_hash", "hash", "hashed_text")
 SUBJECTS = ("signal", 'a "quoted" näme\\', "*")
@@ -61,7 +63,8 @@ def tampered(path, make):
         connection.close()
         with database.reading() as session:
             found = verify(session)
-            assert_parts_agree(session, found)
+            with as_it_is(session):
+                assert_parts_agree(session, found)
             return changed, found
 
     yield run
@@ -175,3 +178,52 @@ def test_rows_in_another_order_of_writing_are_found(tampered, records, data):
 
     subject, found = tampered(records, tamper)
     assert {fault.subject for fault in found} == ({subject} if subject else set())
+
+
+@EXAMPLES
+@given(records=RECORDS, column=st.sampled_from(LEDGER[2:]), junk=st.binary(max_size=9), data=st.data())
+def test_bytes_that_are_no_text_are_named_like_any_other_change(tampered, records, column, junk, data):
+    def tamper(connection):
+        position, subject, sequence, *_ = data.draw(st.sampled_from(rows(connection)))
+        change = f"UPDATE governance_ledger SET {column} = CAST(? AS TEXT) WHERE position = ?"
+        connection.execute(change, (b"\xff" + junk, position))
+        return subject, sequence
+
+    place, found = tampered(records, tamper)
+    assert place in {(fault.subject, fault.sequence) for fault in found}
+
+
+@EXAMPLES
+@given(records=RECORDS, column=st.sampled_from(["subject", "hash"]))
+def test_a_head_of_bytes_that_are_no_text_is_found(tampered, records, column):
+    first = f"UPDATE governance_heads SET {column} = CAST(? AS TEXT) WHERE rowid = (SELECT min(rowid) FROM governance_heads)"
+    assert tampered(records, lambda connection: connection.execute(first, (b"\xff",)))[1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"pointers"\xff}',
+        b'{"pointers" garbage',
+        b'{"pointers":1}',
+        b'"pointers"',
+        b'"pointers"' + b"\x00",
+        b'["pointers",' + b"[" * 100_000,
+        b'{"pointers":' + b"9" * 5_000 + b"}",
+    ],
+    ids=lambda text: str(text[:16]),
+)
+def test_a_text_that_nobody_can_read_is_named_and_hides_nothing_else(path, make, text):
+    database = GovernanceDatabase(f"sqlite:///{path}")
+    for subject in ("other", "signal"):
+        with database.session() as session:
+            actor = Actor(name="researcher", kind="claimed")
+            body = {"pointers": {"active": "7"}}
+            chain.append(session, subject=subject, action="forged", actor=actor, at=make.now, body=body)
+    with sqlite3.connect(path) as connection:
+        change = "UPDATE governance_ledger SET hashed_text = CAST(? AS TEXT) WHERE subject = 'other'"
+        connection.execute(change, (text,))
+    connection.close()
+    kinds = {(fault.subject, fault.kind) for fault in SqlLedger(database).faults()}
+    database.close()
+    assert kinds >= {("other", "edited"), ("other", "unlawful"), ("signal", "unlawful")}

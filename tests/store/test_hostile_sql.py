@@ -386,3 +386,70 @@ def test_a_rule_or_an_heir_of_our_tables_is_found(on_postgres):
         "DROP RULE quiet ON outbox",
         "DROP TABLE heir",
     ]
+
+
+DISARMED = {
+    "under a condition that never holds": "BEFORE UPDATE ON model_versions FOR EACH ROW WHEN (false)",
+    "for a column that nobody changes": "BEFORE UPDATE OF user_id ON model_versions FOR EACH ROW",
+    "for another event": "BEFORE DELETE ON model_versions FOR EACH ROW",
+    "on another table": "BEFORE UPDATE ON registered_models FOR EACH ROW",
+}
+
+
+@pytest.mark.parametrize("what", list(DISARMED))
+def test_a_trigger_of_our_name_and_function_that_never_fires_is_found_and_mended(
+    on_postgres, make_desk, what
+):
+    name = "ordinis_model_versions_update"
+    with on_postgres.store.engine.begin() as connection:
+        connection.exec_driver_sql(f"DROP TRIGGER {name} ON model_versions")
+        connection.exec_driver_sql(f"CREATE TRIGGER {name} {DISARMED[what]} EXECUTE FUNCTION {name}()")
+        table = "registered_models" if "registered_models" in DISARMED[what] else "model_versions"
+        connection.exec_driver_sql(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}")
+    assert f"not there as they should be: {name}" in str(on_postgres.store.reconcile())
+    found = make_desk(url=on_postgres.url).store.reconcile()
+    assert [one.next_step for one in found] == (
+        [f"find who made it, then DROP TRIGGER {name} ON registered_models"]
+        if table == "registered_models"
+        else []
+    )
+
+
+def test_a_hook_under_the_name_of_one_of_our_triggers_is_found(on_postgres):
+    with on_postgres.store.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE FUNCTION helpful() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NEW; END$$"
+        )
+        connection.exec_driver_sql(
+            "CREATE TRIGGER ordinis_model_versions_update AFTER INSERT ON governance_permits "
+            "FOR EACH ROW EXECUTE FUNCTION helpful()"
+        )
+    (hook,) = on_postgres.store.reconcile()
+    assert hook.next_step.endswith("DROP TRIGGER ordinis_model_versions_update ON governance_permits")
+
+
+@pytest.mark.parametrize("table", ["Governance_PERMITS", "governance_policies"])
+def test_a_hook_on_whatever_a_change_writes_is_found_in_any_case(desk, table):
+    with desk.store.engine.begin() as connection:
+        connection.exec_driver_sql(f"CREATE TRIGGER helpful AFTER INSERT ON {table} BEGIN SELECT 1; END")
+    (hook,) = desk.store.reconcile()
+    assert hook.next_step.endswith('DROP TRIGGER "helpful"')
+
+
+@pytest.mark.parametrize("text", [b'{"pointers" garbage', b'{"pointers":1}', b'"pointers" \xff'])
+def test_a_chain_that_nobody_can_read_hides_no_other_model(desk, text):
+    for name in ("alpha", "beta"):
+        desk.promote(desk.register(name=name), name=name)
+    with desk.store.engine.begin() as connection:
+        for name in ("ordinis_governance_ledger_update", "ordinis_registered_model_aliases_delete"):
+            connection.exec_driver_sql(f"DROP TRIGGER {name}")
+        change = (
+            "UPDATE governance_ledger SET hashed_text = CAST(? AS TEXT) WHERE position ="
+            " (SELECT max(position) FROM governance_ledger WHERE subject = 'alpha')"
+        )
+        connection.exec_driver_sql(change, (text,))
+        connection.exec_driver_sql("DELETE FROM registered_model_aliases WHERE alias = 'active'")
+    for repair in (False, True):
+        found = {(one.name, one.kind) for one in desk.store.reconcile(repair=repair)}
+        assert found == {("*", "triggers"), ("alpha", "unreadable"), ("beta", "alias")}
+    assert {(one.name, one.kind) for one in desk.store.reconcile()} == found - {("beta", "alias")}

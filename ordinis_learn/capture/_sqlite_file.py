@@ -40,11 +40,29 @@ _SCHEMA_1: Final = (
     ) WITHOUT ROWID""",
 )
 
-# sealed_ids is the memory of what was sealed: an event that comes again is known by it.
+# known_ids has every event's id for good: an event that comes again is known by it, hot or sealed. The ids
+# are not indexed in events a second time, so sealed rows leave from where they lie, and nothing is copied.
 # purges names the hot rows that readers no longer see because a sealed file has them.
 _SCHEMA_2: Final = (
     "CREATE TABLE identity AS SELECT lower(hex(randomblob(16))) AS log_id",
-    "CREATE TABLE sealed_ids (event_id TEXT PRIMARY KEY) WITHOUT ROWID",
+    "CREATE TABLE known_ids (event_id TEXT PRIMARY KEY) WITHOUT ROWID",
+    "INSERT INTO known_ids SELECT event_id FROM events ORDER BY event_id",
+    "DROP INDEX events_by_type_and_time",
+    "ALTER TABLE events RENAME TO events_of_schema_1",
+    """CREATE TABLE events (
+        position INTEGER PRIMARY KEY AUTOINCREMENT,
+        event_id TEXT NOT NULL,
+        event_type TEXT NOT NULL,
+        ts_event INTEGER NOT NULL,
+        ts_ingest INTEGER NOT NULL,
+        partition_key TEXT NOT NULL,
+        correlation_id TEXT NOT NULL,
+        envelope TEXT NOT NULL,
+        payload TEXT NOT NULL
+    )""",
+    "INSERT INTO events SELECT * FROM events_of_schema_1 ORDER BY position",
+    "DROP TABLE events_of_schema_1",
+    "CREATE INDEX events_by_type_and_time ON events (event_type, ts_event)",
     """CREATE TABLE segments (
         path TEXT PRIMARY KEY,
         event_type TEXT NOT NULL,

@@ -205,6 +205,7 @@ def test_a_file_of_schema_1_is_upgraded_and_used(tmp_path, bar, clock):
     shutil.copyfile(Path(__file__).parent / "revisions" / "events-1.db", path)
     log = SqliteEventLog(path, clock=clock)
     assert log.counts() == {Topic.BAR: 6}
+    assert log.position() == log.scan(Topic.BAR)["position"].to_numpy().max() == 6
     assert log.quarantined()[0]["raw"] == b"bad"
     assert log.append([validate_event(bar("bar-3")), validate_event(bar("new"))]) == 1
     assert log.position() > 6

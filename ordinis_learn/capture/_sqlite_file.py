@@ -40,7 +40,7 @@ _SCHEMA_1: Final = (
     ) WITHOUT ROWID""",
 )
 
-# sealed_ids is the memory of what was sealed: an event that comes again is known by it.
+# sealed_ids was the memory of what was sealed until schema 3.
 # purges names the hot rows that readers no longer see because a sealed file has them.
 _SCHEMA_2: Final = (
     "CREATE TABLE identity AS SELECT lower(hex(randomblob(16))) AS log_id",
@@ -60,7 +60,36 @@ _SCHEMA_2: Final = (
     ) WITHOUT ROWID""",
 )
 
-_STEPS: Final = (_SCHEMA_1, _SCHEMA_2)
+# known_ids has every event's id for good: an event that comes again is known by it, hot or sealed. The ids
+# are not indexed in events a second time, so sealed rows leave from where they lie, and nothing is copied.
+# The newest position may belong to a sealed event: the counter of positions moves with the table.
+_SCHEMA_3: Final = (
+    "CREATE TABLE known_ids (event_id TEXT PRIMARY KEY) WITHOUT ROWID",
+    """INSERT INTO known_ids
+        SELECT event_id FROM events UNION SELECT event_id FROM sealed_ids ORDER BY event_id""",
+    "DROP TABLE sealed_ids",
+    "DROP INDEX events_by_type_and_time",
+    "ALTER TABLE events RENAME TO events_of_schema_2",
+    """CREATE TABLE events (
+        position INTEGER PRIMARY KEY AUTOINCREMENT,
+        event_id TEXT NOT NULL,
+        event_type TEXT NOT NULL,
+        ts_event INTEGER NOT NULL,
+        ts_ingest INTEGER NOT NULL,
+        partition_key TEXT NOT NULL,
+        correlation_id TEXT NOT NULL,
+        envelope TEXT NOT NULL,
+        payload TEXT NOT NULL
+    )""",
+    "INSERT INTO events SELECT * FROM events_of_schema_2 ORDER BY position",
+    "DELETE FROM sqlite_sequence WHERE name = 'events'",
+    """INSERT INTO sqlite_sequence SELECT 'events', seq FROM sqlite_sequence
+        WHERE name = 'events_of_schema_2'""",
+    "DROP TABLE events_of_schema_2",
+    "CREATE INDEX events_by_type_and_time ON events (event_type, ts_event)",
+)
+
+_STEPS: Final = (_SCHEMA_1, _SCHEMA_2, _SCHEMA_3)
 _SCHEMA_VERSION: Final = len(_STEPS)
 
 

@@ -205,11 +205,39 @@ def test_a_file_of_schema_1_is_upgraded_and_used(tmp_path, bar, clock):
     shutil.copyfile(Path(__file__).parent / "revisions" / "events-1.db", path)
     log = SqliteEventLog(path, clock=clock)
     assert log.counts() == {Topic.BAR: 6}
+    assert log.position() == log.scan(Topic.BAR)["position"].to_numpy().max() == 6
     assert log.quarantined()[0]["raw"] == b"bad"
     assert log.append([validate_event(bar("bar-3")), validate_event(bar("new"))]) == 1
     assert log.position() > 6
     assert log.segments() == []
     log.close()
     with sqlite3.connect(path) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (3,)
     connection.close()
+
+
+def test_a_file_of_schema_2_keeps_its_sealed_ids_and_gives_no_position_twice(tmp_path, bar, clock):
+    import shutil
+    import sqlite3
+    from pathlib import Path
+
+    from ordinis_learn.capture import _sqlite_file
+
+    path = tmp_path / "events.db"
+    shutil.copyfile(Path(__file__).parent / "revisions" / "events-1.db", path)
+    with sqlite3.connect(path) as old:
+        for statement in _sqlite_file._SCHEMA_2:
+            old.execute(statement)
+        old.execute("INSERT INTO sealed_ids SELECT event_id FROM events")
+        old.execute("DELETE FROM events WHERE position > 4")
+        old.execute("DELETE FROM sealed_ids WHERE event_id IN (SELECT event_id FROM events)")
+        sealed = [one for (one,) in old.execute("SELECT event_id FROM sealed_ids")]
+        old.execute("PRAGMA user_version = 2")
+    old.close()
+    log = SqliteEventLog(path, clock=clock)
+    assert len(sealed) == 2
+    assert log.append([validate_event(bar(one)) for one in sealed]) == 0
+    assert sorted(log.scan(Topic.BAR)["position"].to_pylist()) == [1, 2, 3, 4]
+    assert log.append([validate_event(bar("new"))]) == 1
+    assert log.position() == 7
+    log.close()

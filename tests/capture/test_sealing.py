@@ -72,6 +72,12 @@ def desk(request, tmp_path):
     made.log.close()
 
 
+# What does not differ between the two databases in kind: on PostgreSQL only with the slow tests.
+postgres_slowly = pytest.mark.parametrize(
+    "desk", ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)], indirect=True
+)
+
+
 @pytest.fixture
 def day_of_events(bar, signal):
     """Bars and signals of several symbols over some days, three of each a day."""
@@ -124,6 +130,7 @@ def test_only_closed_days_are_sealed(desk, day_of_events, bar):
         desk.seal(before=date(2024, 2, 2))
 
 
+@postgres_slowly
 def test_a_file_holds_whole_events_in_order_and_their_columns(desk, signal):
     event = validate_event(signal() | {"schema_version": "1.4.0", "shard": 7})
     desk.log.append([event])
@@ -165,6 +172,7 @@ def test_late_events_are_sealed_beside_the_others(desk, day_of_events):
     assert all(path.read_bytes() == raw for path, raw in old.items())
 
 
+@postgres_slowly
 def test_another_number_of_buckets_from_now_on(desk, day_of_events):
     desk.log.append(day_of_events(1))
     desk.seal()
@@ -236,6 +244,7 @@ def test_a_log_that_is_sealed_now_and_then_reads_like_one_that_never_is(history,
 PAYLOAD = '{"symbol":"%s","tf":"1d","ts":"1970-01-01T00:00:00Z","session":"1970-01-01","close":1.5}'
 
 
+@postgres_slowly
 def test_a_position_pins_what_was_known_also_after_sealing(desk, day_of_events):
     desk.log.append(day_of_events(2))
     position = desk.log.position()
@@ -316,7 +325,7 @@ def stopped_at(every, tmp_path, events, monkeypatch):
 
 def test_stopped_at_a_step_the_next_sealer_ends_with_the_same_content(tmp_path, day_of_events, monkeypatch):
     bars = [event for event in day_of_events(1) if event.event_type == Topic.BAR]
-    stopped_at(4, tmp_path, bars, monkeypatch)
+    stopped_at(8, tmp_path, bars, monkeypatch)
 
 
 @pytest.mark.slow
@@ -471,6 +480,7 @@ def test_two_sealers_at_once(desk, day_of_events):
     other.log.close()
 
 
+@postgres_slowly
 def test_sealing_while_writers_write(desk, bar):
     stop = threading.Event()
     stored = []
@@ -503,6 +513,7 @@ def test_sealing_while_writers_write(desk, bar):
     assert list(desk.sealer.verify()) == []
 
 
+@postgres_slowly
 def test_verify_names_every_file_that_is_not_what_was_sealed(desk, day_of_events):
     desk.log.append(day_of_events())
     desk.seal()
@@ -517,6 +528,7 @@ def test_verify_names_every_file_that_is_not_what_was_sealed(desk, day_of_events
     assert "not those that were sealed" in next(fault for fault in faults if fault.startswith(changed))
 
 
+@postgres_slowly
 def test_a_damaged_or_missing_file_is_an_error_and_not_less_data(desk, day_of_events):
     desk.log.append(day_of_events(1))
     desk.seal()
@@ -578,6 +590,7 @@ def killed(_segments):
     raise Killed
 
 
+@postgres_slowly
 def test_files_that_were_lost_before_the_switch_are_written_again(desk, day_of_events, monkeypatch):
     interrupted_before_the_switch(desk, day_of_events(1), monkeypatch)
     expected = seen(desk.log)

@@ -6,13 +6,17 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory, mkdtemp
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ordinis_learn.capture import SqliteEventLog, validate_event
 from ordinis_learn.errors import DataCorrupt, StoreUnavailable
+from ordinis_learn.ports import EventRow
 from ordinis_learn.records import Topic
 
 WRITER = textwrap.dedent(
@@ -74,10 +78,7 @@ def test_a_batch_is_one_transaction(tmp_path, bar, clock):
     log.append([validate_event(bar(f"bar-{n}")) for n in range(3)])
     assert [statement.split()[0] for statement in statements] == [
         "BEGIN",
-        "SELECT",
-        "INSERT",
-        "INSERT",
-        "INSERT",
+        *["INSERT"] * 6,
         "COMMIT",
     ]
     log.close()
@@ -286,3 +287,26 @@ def test_the_rest_of_the_envelope_is_kept(tmp_path, bar, clock):
     assert '"shard":7' in text
     assert '"venue":"sim"' in text
     log.close()
+
+
+IDS = st.sampled_from(["", "a", "A", "a\0", "a\0b", "é", "e\u0301", "\U0001f600"])
+
+
+@settings(max_examples=20, deadline=None)
+@given(batches=st.lists(st.lists(IDS, max_size=9), max_size=5))
+def test_of_each_id_the_first_row_is_stored_whatever_it_is_made_of(batches):
+    with TemporaryDirectory() as folder:
+        log = SqliteEventLog(Path(folder) / "events.db", clock=lambda: datetime(2024, 1, 2, tzinfo=UTC))
+        kept = {}
+        for number, ids in enumerate(batches):
+            rows = [
+                EventRow(one, Topic.BAR.value, 0, 0, f"{number}-{place}", "c", "{}", "{}")
+                for place, one in enumerate(ids)
+            ]
+            known = len(kept)
+            for row in rows:
+                kept.setdefault(row.event_id, row.partition_key)
+            assert log.append_rows(rows) == len(kept) - known
+        found = log._rows("SELECT event_id, partition_key FROM events ORDER BY position")
+        assert found == list(kept.items())
+        log.close()

@@ -141,6 +141,11 @@ class Settings(BaseSettings):
         return self.home / "data" / "shadow"
 
     @property
+    def drift_dir(self) -> Path:
+        """Hold what recent rows are compared with."""
+        return self.home / "data" / "drift"
+
+    @property
     def reports_dir(self) -> Path:
         """Dossiers and dataset reports for people."""
         return self.home / "data" / "reports"

@@ -2,48 +2,95 @@
 
 from ordinis_learn.drift.alerts import alerts_for
 from ordinis_learn.drift.autocorrelation import autocovariances, mean_variance
-from ordinis_learn.drift.binning import FeatureBins, fine_bins
-from ordinis_learn.drift.calibration import BlockPlan, draw_blocks, exceedance, influence_series, plan_blocks
+from ordinis_learn.drift.binning import Bins, Counts
+from ordinis_learn.drift.calibration import BlockPlan, draw_blocks, influence_series, plan_blocks
+from ordinis_learn.drift.calibration_error import CalibrationError, expected_calibration_error
+from ordinis_learn.drift.column import ColumnReference, summarise_column
 from ordinis_learn.drift.constant import Constant
-from ordinis_learn.drift.detector import Detector
+from ordinis_learn.drift.detector import Detector, ReferenceCounts
+from ordinis_learn.drift.domain_classifier import DomainClassifier, area_under_curve
 from ordinis_learn.drift.fdr import benjamini_hochberg
+from ordinis_learn.drift.jensen_shannon import JensenShannon, jensen_shannon_distance
+from ordinis_learn.drift.joint_sample import JointSample, sample_jointly
 from ordinis_learn.drift.kolmogorov_smirnov import KolmogorovSmirnov, distribution_gap
+from ordinis_learn.drift.measurement import DETECTORS, Judgement, Measured, calibrate_column, measure_column
 from ordinis_learn.drift.missing_rate import MissingRate, missing_effect
-from ordinis_learn.drift.monitor import Scores, VersionedModel, check_drift
-from ordinis_learn.drift.outcome import outcome_decline
+from ordinis_learn.drift.monitor import DEFAULT_DRAWS, VersionedModel, check_drift
+from ordinis_learn.drift.new_values import NewValues, new_value_effect
+from ordinis_learn.drift.null import Null
+from ordinis_learn.drift.outcome import MeanDecline
+from ordinis_learn.drift.performance import PerformanceMetric
+from ordinis_learn.drift.performance_measurement import measure_performance, performance_metrics
 from ordinis_learn.drift.plots import plot_drift
-from ordinis_learn.drift.psi import (
-    PopulationStability,
-    population_stability_index,
-    psi_from_profile,
+from ordinis_learn.drift.psi import PopulationStability, population_stability_index, psi_from_profile
+from ordinis_learn.drift.rank_ic import RankICDecline, rank_ic_by_session
+from ordinis_learn.drift.reference import (
+    MIN_REFERENCE_SESSIONS,
+    PREDICTION,
+    DriftReference,
+    build_reference,
 )
+from ordinis_learn.drift.reference_file import load_reference, save_reference
+from ordinis_learn.drift.scores import Scores
+from ordinis_learn.drift.sharpe_decline import SharpeDecline
 from ordinis_learn.drift.wasserstein import Wasserstein
 
 __all__ = [
+    "DEFAULT_DRAWS",
+    "DETECTORS",
+    "MIN_REFERENCE_SESSIONS",
+    "PREDICTION",
+    "Bins",
     "BlockPlan",
+    "CalibrationError",
+    "ColumnReference",
     "Constant",
+    "Counts",
     "Detector",
-    "FeatureBins",
+    "DomainClassifier",
+    "DriftReference",
+    "JensenShannon",
+    "JointSample",
+    "Judgement",
     "KolmogorovSmirnov",
+    "MeanDecline",
+    "Measured",
     "MissingRate",
+    "NewValues",
+    "Null",
+    "PerformanceMetric",
     "PopulationStability",
+    "RankICDecline",
+    "ReferenceCounts",
     "Scores",
+    "SharpeDecline",
     "VersionedModel",
     "Wasserstein",
     "alerts_for",
+    "area_under_curve",
     "autocovariances",
     "benjamini_hochberg",
+    "build_reference",
+    "calibrate_column",
     "check_drift",
     "distribution_gap",
     "draw_blocks",
-    "exceedance",
-    "fine_bins",
+    "expected_calibration_error",
     "influence_series",
+    "jensen_shannon_distance",
+    "load_reference",
     "mean_variance",
+    "measure_column",
+    "measure_performance",
     "missing_effect",
-    "outcome_decline",
+    "new_value_effect",
+    "performance_metrics",
     "plan_blocks",
     "plot_drift",
     "population_stability_index",
     "psi_from_profile",
+    "rank_ic_by_session",
+    "sample_jointly",
+    "save_reference",
+    "summarise_column",
 ]

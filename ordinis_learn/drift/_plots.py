@@ -13,6 +13,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: TID253  a l
 from matplotlib.figure import Figure  # noqa: TID253
 
 from ordinis_learn.drift.binning import Float1D
+from ordinis_learn.drift.column import ColumnReference
+from ordinis_learn.drift.reference import DriftReference
 from ordinis_learn.labelling import FEATURE_PREFIX
 from ordinis_learn.records import DriftFinding, DriftReport
 
@@ -39,7 +41,7 @@ def draw_psi(report: DriftReport) -> bytes:
     return _png(figure)
 
 
-def draw_densities(report: DriftReport, *, reference: pa.Table, current: pa.Table, most: int) -> bytes:
+def draw_densities(report: DriftReport, *, reference: DriftReference, current: pa.Table, most: int) -> bytes:
     """Draw reference and current densities of the features with the largest PSI; return the PNG."""
     findings = sorted(
         (
@@ -55,8 +57,9 @@ def draw_densities(report: DriftReport, *, reference: pa.Table, current: pa.Tabl
     figure = Figure(figsize=(3.1 * across, 2.35 * down + 0.5), layout="constrained")
     for place, finding in enumerate(findings, start=1):
         axes = figure.add_subplot(down, across, place)
-        column = FEATURE_PREFIX + finding.feature
-        _draw_pair(axes, _known(reference, column), _known(current, column))
+        _draw_pair(
+            axes, reference.columns[finding.feature], _known(current, FEATURE_PREFIX + finding.feature)
+        )
         axes.set_title(
             f"{finding.feature}  PSI {finding.value:.2f} ({finding.severity})", loc="left", fontsize=9
         )
@@ -64,15 +67,25 @@ def draw_densities(report: DriftReport, *, reference: pa.Table, current: pa.Tabl
     return _png(figure)
 
 
-def _draw_pair(axes: Any, before: Float1D, now: Float1D) -> None:
-    low, high = np.quantile(np.concatenate([before, now]), [0.002, 0.998])
+def _draw_pair(axes: Any, before: ColumnReference, now: Float1D) -> None:
+    """Draw both; the rows of a fine bin of the reference stand spread over it."""
+    cuts, rows = before.bins.cuts, before.counts.total[1:-2]
+    middle = (cuts[1:] + cuts[:-1]) / 2.0
+    low, high = np.quantile(np.concatenate([middle, now]), [0.005, 0.995])
     edges = np.linspace(low, high if high > low else low + 1.0, 45)
-    axes.hist(before, bins=edges, density=True, color=_REFERENCE, alpha=0.55)
+    below = np.concatenate([[0.0], np.cumsum(rows)])
+    density = np.diff(np.interp(edges, cuts, below)) if len(cuts) > 1 else np.zeros(len(edges) - 1)
+    axes.stairs(_unit_area(density, edges), edges, fill=True, color=_REFERENCE, alpha=0.55)
     axes.hist(now, bins=edges, density=True, histtype="step", color=_CURRENT, linewidth=1.6)
     axes.set_yticks([])
     axes.tick_params(labelsize=8)
     _strip(axes)
     axes.spines["left"].set_visible(False)
+
+
+def _unit_area(rows: Float1D, edges: Float1D) -> Float1D:
+    total = rows.sum()
+    return rows / (total * np.diff(edges)) if total > 0 else rows
 
 
 def _headline(report: DriftReport) -> str:

@@ -1,107 +1,145 @@
-"""Bin a feature once; every detector then works on counts.
+"""Bin a column once; every detector then works on counts.
 
-Counts by session form a matrix (sessions × bins), so that a block bootstrap is a sum of its rows.
+Counts by session form a matrix (sessions × bins), so that a block bootstrap is a sum of its rows and a rolling
+window a difference of two cumulative ones.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from ordinis_learn.records import FeatureProfile
-
-__all__ = ["FeatureBins", "Float1D", "Float2D", "Int1D", "fine_bins"]
+__all__ = ["Bins", "Counts", "Float1D", "Float2D", "Int1D"]
 
 Float1D = npt.NDArray[np.float64]
 Float2D = npt.NDArray[np.float64]
 Int1D = npt.NDArray[np.int64]
 
-_GRID: Final = np.linspace(0.0, 1.0, 101)
+_CELLS: Final = 8192
+_CHUNK_ROWS: Final = 1 << 15
+"""So many values and what is computed from them stay in the second-level cache."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class FeatureBins:
-    """Where the bins of one feature lie.
-
-    A bin includes its lower edge and excludes its upper one (the last includes both), as in
-    :func:`numpy.histogram`. Values outside the outermost edges count in the outermost bins.
+class Counts:
+    """A column in bins: rows per session and bin, the missing last, and the mean of each bin's rows.
 
     Attributes
     ----------
-    edges : float64 array, shape (B + 1,)
-        Not decreasing; contains every edge of the stored profile, and the largest twice.
-    profile_starts : int64 array, shape (K,)
-        For each of the K bins of the profile, the first of the B bins inside it.
+    by_session : float64 array, shape (T, B + 1)
     locations : float64 array, shape (B,)
-        Mean of the (reference and current) values in each bin.
-    scale : float
-        Standard deviation of the reference (ddof 1); 0 for a constant.
+        NaN for an empty bin.
     """
 
-    edges: Float1D
-    profile_starts: Int1D
+    by_session: Float2D
     locations: Float1D
-    scale: float
 
-    def index(self, values: Float1D) -> Int1D:
-        """Return the bin of each value, 0..B-1, and B where the value is not finite."""
-        bins = np.searchsorted(self.edges[1:-1], values, side="right")
-        return np.where(np.isfinite(values), bins, len(self.locations)).astype(np.int64)
-
-    def count(self, values: Float1D) -> Float1D:
-        """Return rows per bin, shape (B + 1,); the last entry counts the missing."""
-        width = len(self.locations) + 1
-        return np.bincount(self.index(values), minlength=width).astype(np.float64)
-
-    def count_by_session(self, values: Float1D, *, session: Int1D, sessions: int) -> Float2D:
-        """Return rows per session and bin, shape (sessions, B + 1); ``session`` numbers each row from 0."""
-        width = len(self.locations) + 1
-        cell = session * width + self.index(values)
-        return np.bincount(cell, minlength=sessions * width).reshape(sessions, width).astype(np.float64)
+    @property
+    def total(self) -> Float1D:
+        """Rows per bin, shape (B + 1,)."""
+        total: Float1D = self.by_session.sum(axis=0)
+        return total
 
 
-def fine_bins(profile: FeatureProfile, *, reference: Float1D, current: Float1D) -> FeatureBins:
-    """Choose bins from the percentiles of both samples and the edges of the stored profile.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Bins:
+    """Where the B bins of one column lie: bin i holds values in [cuts[i-1], cuts[i]), the outer ones what is beyond.
 
-    A statistic of the binned distribution function differs from the exact one by at most the 1 % of
-    rows that fall between two edges. Missing values are left out; no finite reference value is an error of the caller.
+    Parameters
+    ----------
+    cuts : float64 array, shape (B - 1,)
+        Finite, strictly increasing.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from ordinis_learn.datasets.profile import profile_feature
-    >>> values = np.arange(1000.0)
-    >>> bins = fine_bins(profile_feature(values), reference=values, current=values)
-    >>> len(bins.profile_starts), bins.count(np.array([-1.0, 5000.0, np.nan]))[[0, -2, -1]]
-    (10, array([1., 1., 1.]))
+    >>> bins = Bins(cuts=np.array([0.0, 1.0]))
+    >>> bins.index(np.array([-1.0, 0.0, 0.5, 1.0, np.nan, np.inf])).tolist()
+    [0, 1, 1, 2, 3, 3]
     """
-    known = reference[np.isfinite(reference)]
-    pooled = np.concatenate([known, current[np.isfinite(current)]])
-    grids = [np.quantile(sample, _GRID) for sample in (known, pooled[len(known) :]) if sample.size]
-    edges = np.unique(np.concatenate([*grids, np.asarray(profile.edges)]))
-    edges = np.append(edges, edges[-1])  # the maximum stands alone, or 0 and 1 would share a bin
-    return FeatureBins(
-        edges=edges,
-        profile_starts=_profile_starts(profile, edges=edges),
-        locations=_locations(pooled, edges=edges),
-        scale=float(known.std(ddof=1)) if len(known) > 1 else 0.0,
-    )
+
+    cuts: Float1D
+
+    @cached_property
+    def _table(self) -> _Table | None:
+        return _table(self.cuts)
+
+    def __len__(self) -> int:
+        return len(self.cuts) + 1
+
+    def index(self, values: npt.NDArray[np.floating]) -> Int1D:
+        """Return the bin of each value, 0..B-1, and B where the value is not finite."""
+        found = np.empty(len(values), dtype=np.int64)
+        for start, chunk in _chunks(values):
+            found[start : start + len(chunk)] = self._index(chunk)
+        return found
+
+    def count(self, values: npt.NDArray[np.floating], *, session: Int1D, sessions: int) -> Counts:
+        """Count values per session and bin in one pass; ``session`` numbers each row from 0."""
+        width = len(self) + 1
+        counts = np.zeros(sessions * width)
+        sums = np.zeros(width)
+        for start, chunk in _chunks(values):
+            index = self._index(chunk)
+            cell = index if sessions == 1 else index + session[start : start + len(chunk)] * width
+            counts += np.bincount(cell, minlength=sessions * width)
+            sums += np.bincount(index, weights=chunk, minlength=width)  # the missing go into the last, unread
+        by_session = counts.reshape(sessions, width)
+        rows = by_session.sum(axis=0)[:-1]
+        locations = np.divide(sums[:-1], rows, out=np.full(len(self), np.nan), where=rows > 0)
+        return Counts(by_session=by_session, locations=locations)
+
+    def _index(self, values: Float1D) -> Int1D:
+        known = np.isfinite(values)
+        if known.all():
+            return self._index_finite(values)
+        index = np.full(len(values), len(self), dtype=np.int64)
+        index[known] = self._index_finite(values[known])
+        return index
+
+    def _index_finite(self, values: Float1D) -> Int1D:
+        if self._table is None:
+            return np.searchsorted(self.cuts, values, side="right").astype(np.int64, copy=False)
+        return self._table.look_up(values)
 
 
-def _profile_starts(profile: FeatureProfile, *, edges: Float1D) -> Int1D:
-    """Find the profile's bins; one bin (a constant, a flag) could not show a change: then take all."""
-    if len(profile.edges) <= 2:
-        return np.arange(len(edges) - 1, dtype=np.int64)
-    interior = np.searchsorted(edges, np.asarray(profile.edges[1:-1]))
-    return np.concatenate([[0], interior]).astype(np.int64)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Table:
+    """Equal cells over the span of the cuts, at most one cut in each: one comparison decides, not seven.
+
+    Scaling and truncating keep the order of values, so a cut in a lower cell is below a value and one in a higher
+    cell above it, whatever the rounding. On 10⁶ values it takes an eighth of ``numpy.searchsorted``.
+    """
+
+    low: float
+    scale: float
+    below: Int1D
+    next_cut: Float1D
+
+    def look_up(self, values: Float1D) -> Int1D:
+        with np.errstate(over="ignore"):  # infinity lies beyond the outermost cut, where it belongs
+            cell = np.clip((values - self.low) * self.scale, 0.0, len(self.below) - 1).astype(np.intp)
+        below: Int1D = self.below[cell] + (values >= self.next_cut[cell])
+        return below
 
 
-def _locations(values: Float1D, *, edges: Float1D) -> Float1D:
-    index = np.searchsorted(edges[1:-1], values, side="right")
-    counts = np.bincount(index, minlength=len(edges) - 1)
-    totals = np.bincount(index, weights=values, minlength=len(edges) - 1)
-    middle = (edges[1:] + edges[:-1]) / 2.0
-    return np.divide(totals, counts, out=middle, where=counts > 0)
+def _table(cuts: Float1D) -> _Table | None:
+    """Return the table, None where two cuts share a cell (a heavy tail beside a narrow middle)."""
+    span = float(cuts[-1]) - float(cuts[0]) if len(cuts) else 0.0
+    if not _CELLS * np.finfo(np.float64).tiny < span < np.inf:
+        return None
+    scale = _CELLS / span
+    cell = np.clip((cuts - cuts[0]) * scale, 0.0, _CELLS).astype(np.int64)
+    if len(np.unique(cell)) < len(cell):
+        return None
+    below = np.searchsorted(cell, np.arange(_CELLS + 1), side="left").astype(np.int64)
+    return _Table(low=float(cuts[0]), scale=scale, below=below, next_cut=np.append(cuts, np.inf)[below])
+
+
+def _chunks(values: npt.NDArray[np.floating]) -> Iterator[tuple[int, Float1D]]:
+    for start in range(0, len(values), _CHUNK_ROWS):
+        yield start, values[start : start + _CHUNK_ROWS].astype(np.float64, copy=False)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ordinis_learn.drift.autocorrelation import autocovariances, mean_variance
-from ordinis_learn.drift.binning import Float1D, Float2D, Int1D
+from ordinis_learn.drift.binning import Float1D, Float2D
 
-__all__ = ["BlockPlan", "draw_blocks", "exceedance", "influence_series", "plan_blocks"]
+__all__ = ["BlockPlan", "draw_blocks", "influence_series", "plan_blocks"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,25 +24,28 @@ class BlockPlan:
     drawn_sessions: int
 
 
-def influence_series(values: Float1D, *, session: Int1D, sessions: int) -> tuple[Float1D, Float1D, Float1D]:
+def influence_series(by_session: Float2D) -> tuple[Float1D, Float1D, Float1D]:
     """Return what each session adds to the location, the spread and the missing rate of the sample.
 
     Location is the sum of the session's centred ranks, spread the sum of their centred distances from the middle, so
     that the memory of a distribution is seen even where only its width remembers: returns have no
-    autocorrelation, their volatility clusters. Each has shape (sessions,); missing rows add to the last only.
+    autocorrelation, their volatility clusters. Rows of one bin share its middle rank. Missing rows add to the last only.
+
+    Parameters
+    ----------
+    by_session : float64 array, shape (T, B + 1)
+        Rows per session and bin, the missing last.
+
+    Returns
+    -------
+    three float64 arrays, each of shape (T,)
     """
-    known = np.isfinite(values)
-    location, spread = np.zeros(len(values)), np.zeros(len(values))
-    if known.any():
-        _, inverse, counts = np.unique(values[known], return_inverse=True, return_counts=True)
-        ranks = ((np.cumsum(counts) - counts / 2.0) / counts.sum())[inverse] - 0.5
-        location[known] = ranks
-        spread[known] = np.abs(ranks) - np.abs(ranks).mean()
-    by_session = [
-        np.bincount(session, weights=row, minlength=sessions).astype(np.float64)
-        for row in (location, spread, ~known)
-    ]
-    return by_session[0], by_session[1], by_session[2]
+    rows = by_session[:, :-1].sum(axis=0)
+    known = max(float(rows.sum()), 1.0)
+    ranks = (np.cumsum(rows) - rows / 2.0) / known - 0.5
+    distance = np.abs(ranks)
+    spread = distance - (distance @ rows) / known
+    return by_session[:, :-1] @ ranks, by_session[:, :-1] @ spread, by_session[:, -1]
 
 
 def plan_blocks(*series: Float1D, current_sessions: int) -> BlockPlan:
@@ -106,17 +109,6 @@ def draw_blocks(by_session: Float2D, plan: BlockPlan, *, draws: int, seed: int) 
     for nth in range(whole):  # few and long where memory is long; one array of all blocks would not fit
         total += block[starts[nth]]
     return total + _block_sums(by_session, length=rest)[starts[whole]] if rest else total
-
-
-def exceedance(null: Float1D, observed: float) -> float:
-    """Return the p-value (1 + #{null ≥ observed}) / (1 + draws), never 0 (Davison & Hinkley 1997, 4.2).
-
-    Examples
-    --------
-    >>> exceedance(np.array([1.0, 2.0, 3.0]), 2.5)
-    0.5
-    """
-    return float((1 + np.count_nonzero(null >= observed)) / (1 + len(null)))
 
 
 def _plan(series: Float1D, *, current_sessions: int) -> BlockPlan:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ordinis_learn.drift.binning import FeatureBins, Float1D, Float2D
+from ordinis_learn.drift.binning import Float1D, Float2D
+from ordinis_learn.drift.detector import ReferenceCounts
 
 __all__ = ["Constant"]
 
@@ -17,10 +18,12 @@ class Constant:
 
     metric = "constant"
 
-    def distance(self, bins: FeatureBins, *, reference: Float1D, current: Float2D) -> Float1D:
+    def applies(self, reference: ReferenceCounts) -> bool:
+        """Where the reference fills several bins."""
+        return np.count_nonzero(reference.counts[:-1]) > 1
+
+    def distance(self, reference: ReferenceCounts, current: Float2D) -> Float1D:
         """Return 1 or 0 for each sample."""
-        del bins
-        varied = np.count_nonzero(reference[:-1]) > 1
         stuck = np.count_nonzero(current[:, :-1], axis=1) == 1
-        constant: Float1D = np.where(stuck & varied, 1.0, 0.0)
+        constant: Float1D = np.where(stuck & self.applies(reference), 1.0, 0.0)
         return constant

@@ -1,12 +1,38 @@
-"""The interface of every detector."""
+"""The interface of every detector of a changed distribution."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
-from ordinis_learn.drift.binning import FeatureBins, Float1D, Float2D
+from ordinis_learn.drift.binning import Float1D, Float2D, Int1D
 
-__all__ = ["Detector"]
+__all__ = ["Detector", "ReferenceCounts"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ReferenceCounts:
+    """What a detector may know of the reference of one column.
+
+    Attributes
+    ----------
+    counts : float64 array, shape (B + 1,)
+        Rows per bin, the missing last.
+    group_starts : int64 array, shape (K,)
+        For each of K coarse bins (deciles, or the values of a column that takes few), the first of the bins inside it.
+    locations : float64 array, shape (B,)
+        Mean of the values in each bin.
+    scale : float
+        Standard deviation (ddof 1); 0 for a constant.
+    categorical : bool
+        The column takes so few values that each has a bin of its own; values never seen fall between them.
+    """
+
+    counts: Float1D
+    group_starts: Int1D
+    locations: Float1D
+    scale: float
+    categorical: bool
 
 
 class Detector(Protocol):
@@ -21,17 +47,18 @@ class Detector(Protocol):
         """Return the name under which findings are reported."""
         ...
 
-    def distance(self, bins: FeatureBins, *, reference: Float1D, current: Float2D) -> Float1D:
-        """Return the distance of each row of ``current`` from ``reference``.
+    def applies(self, reference: ReferenceCounts) -> bool:
+        """Tell whether the distance could ever differ from 0; where not, it is no test to be counted."""
+        ...
+
+    def distance(self, reference: ReferenceCounts, current: Float2D) -> Float1D:
+        """Return the distance of each of n samples from the reference.
 
         Parameters
         ----------
-        bins : FeatureBins
-            Where the B bins lie.
-        reference : float64 array, shape (B + 1,)
-            Rows per bin, the missing last.
+        reference : ReferenceCounts
         current : float64 array, shape (n, B + 1)
-            The same for n samples.
+            Rows per bin of n samples, the missing last.
 
         Returns
         -------

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ordinis_learn.drift.binning import FeatureBins, Float1D, Float2D
+from ordinis_learn.drift.binning import Float1D, Float2D
+from ordinis_learn.drift.detector import ReferenceCounts
 
 __all__ = ["KolmogorovSmirnov", "distribution_gap"]
 
@@ -38,8 +39,12 @@ class KolmogorovSmirnov:
 
     metric = "ks"
 
-    def distance(self, bins: FeatureBins, *, reference: Float1D, current: Float2D) -> Float1D:
+    def applies(self, reference: ReferenceCounts) -> bool:
+        """Return True: any column can move."""
+        del reference
+        return True
+
+    def distance(self, reference: ReferenceCounts, current: Float2D) -> Float1D:
         """Return the distance of each sample; missing rows are left out."""
-        del bins
-        gap: Float1D = np.abs(distribution_gap(reference[:-1], current[:, :-1])).max(axis=1)
+        gap: Float1D = np.abs(distribution_gap(reference.counts[:-1], current[:, :-1])).max(axis=1)
         return gap

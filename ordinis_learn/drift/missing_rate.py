@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ordinis_learn.drift.binning import FeatureBins, Float1D, Float2D
+from ordinis_learn.drift.binning import Float1D, Float2D
+from ordinis_learn.drift.detector import ReferenceCounts
 from ordinis_learn.drift.psi import population_stability_index
 
 __all__ = ["MissingRate", "missing_effect"]
@@ -29,10 +30,14 @@ class MissingRate:
 
     metric = "missing_rate"
 
-    def distance(self, bins: FeatureBins, *, reference: Float1D, current: Float2D) -> Float1D:
+    def applies(self, reference: ReferenceCounts) -> bool:
+        """Return True: any column can move."""
+        del reference
+        return True
+
+    def distance(self, reference: ReferenceCounts, current: Float2D) -> Float1D:
         """Return the increase of the missing share, in [0, 1]."""
-        del bins
-        before = reference[-1] / reference.sum()
+        before = reference.counts[-1] / reference.counts.sum()
         now: Float1D = current[:, -1] / current.sum(axis=1)
         increase: Float1D = np.maximum(now - before, 0.0)
         return increase

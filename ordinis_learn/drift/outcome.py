@@ -5,37 +5,51 @@ from __future__ import annotations
 import numpy as np
 
 from ordinis_learn.drift.binning import Float1D, Float2D, Int1D
+from ordinis_learn.drift.scores import Scores, known_rows
 
-__all__ = ["outcome_by_session", "outcome_decline"]
-
-
-def outcome_by_session(outcome: Float1D, *, session: Int1D, sessions: int) -> Float2D:
-    """Return per session the sum and the number of known outcomes, shape (sessions, 2)."""
-    known = np.isfinite(outcome)
-    total = np.bincount(session[known], weights=outcome[known], minlength=sessions)
-    return np.stack([total, np.bincount(session[known], minlength=sessions)], axis=1)
+__all__ = ["MeanDecline"]
 
 
-def outcome_decline(reference: Float1D, current: Float2D) -> Float1D:
-    """Return by how much the mean outcome has fallen below the reference's; a rise is 0.
-
-    Parameters
-    ----------
-    reference : float64 array, shape (2,)
-        Sum and number of outcomes (fractions of the position's value).
-    current : float64 array, shape (n, 2)
-
-    Returns
-    -------
-    float64 array, shape (n,)
-        In the unit of the outcomes; 0 where a sample has no known outcome.
+class MeanDecline:
+    """By how much the mean outcome per row has fallen; losing half of it is material.
 
     Examples
     --------
-    >>> outcome_decline(np.array([1.0, 100.0]), np.array([[0.5, 100.0], [3.0, 100.0]])).round(6)
-    array([0.005, 0.   ])
+    >>> MeanDecline().decline(
+    ...     np.array([1.0, 100.0]), np.array([[0.5, 100.0], [3.0, 100.0], [0.0, 0.0]])
+    ... ).round(6)
+    array([0.005, 0.   ,   nan])
     """
-    count = current[:, 1]
-    mean = np.divide(current[:, 0], count, out=np.full(len(current), np.inf), where=count > 0)
-    decline: Float1D = np.maximum(reference[0] / reference[1] - mean, 0.0)
-    return decline
+
+    metric = "mean_decline"
+
+    def by_session(self, scores: Scores, *, session: Int1D, sessions: int) -> Float2D | None:
+        """Return the sum and the number of known outcomes of each session."""
+        if scores.outcome is None:
+            return None
+        known = known_rows(scores.outcome)
+        total = np.bincount(session[known], weights=scores.outcome[known], minlength=sessions)
+        return np.stack([total, np.bincount(session[known], minlength=sessions)], axis=1)
+
+    def influence(self, by_session: Float2D) -> Float1D:
+        """Return each session's sum of centred outcomes."""
+        total, count = by_session.sum(axis=0)
+        centred: Float1D = by_session[:, 0] - by_session[:, 1] * (total / max(count, 1.0))
+        return centred
+
+    def decline(self, reference: Float1D, current: Float2D) -> Float1D:
+        """Return the decline in the unit of the outcomes; NaN where no outcome is known."""
+        decline: Float1D = np.maximum(mean_of(reference[None, :])[0] - mean_of(current), 0.0)
+        return decline
+
+    def material(self, reference: Float1D) -> float:
+        """Return half of the reference's mean."""
+        mean = mean_of(reference[None, :])[0]
+        return float(abs(mean) / 2.0) if mean else np.inf
+
+
+def mean_of(sums: Float2D) -> Float1D:
+    """Return sum over number for rows (sum, number); NaN for none."""
+    empty = np.full(len(sums), np.nan)
+    mean: Float1D = np.divide(sums[:, 0], sums[:, 1], out=empty, where=sums[:, 1] > 0)
+    return mean

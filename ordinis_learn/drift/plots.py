@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from ordinis_learn.drift.reference import DriftReference
 from ordinis_learn.records import DriftReport
 
 __all__ = ["plot_drift"]
 
 
 def plot_drift(
-    report: DriftReport, *, reference: pa.Table, current: pa.Table, most: int = 6
+    report: DriftReport, *, reference: DriftReference, current: pa.Table, most: int = 6
 ) -> dict[str, bytes]:
     """Draw the PSI of every feature beside its threshold, and the densities of those that moved most.
 
     Parameters
     ----------
     report : DriftReport
-    reference, current : pyarrow.Table
+    reference : DriftReference
+    current : pyarrow.Table
         The rows that the report is about.
     most : int
         How many features get a density panel.

@@ -6,10 +6,11 @@ from typing import Final
 
 import numpy as np
 
-from ordinis_learn.drift.binning import FeatureBins, Float1D, Float2D
+from ordinis_learn.drift.binning import Float1D, Float2D
+from ordinis_learn.drift.detector import ReferenceCounts
 from ordinis_learn.records import FeatureProfile
 
-__all__ = ["PopulationStability", "population_stability_index", "psi_from_profile"]
+__all__ = ["PopulationStability", "group_counts", "population_stability_index", "psi_from_profile"]
 
 _PSEUDO_COUNT: Final = 0.5
 
@@ -67,17 +68,27 @@ def psi_from_profile(profile: FeatureProfile, values: Float1D) -> float:
     return float(population_stability_index(np.asarray(profile.counts, dtype=np.float64), counts))
 
 
+def group_counts(reference: ReferenceCounts, current: Float2D) -> tuple[Float1D, Float2D]:
+    """Return known rows per coarse bin, of the reference, shape (K,), and of each sample, shape (n, K)."""
+    starts = reference.group_starts
+    before: Float1D = np.add.reduceat(reference.counts[:-1], starts)
+    now: Float2D = np.add.reduceat(current[:, :-1], starts, axis=1)
+    return before, now
+
+
 class PopulationStability:
-    """PSI over the bins of the stored profile."""
+    """PSI over deciles of the reference, or over its values where they are few."""
 
     metric = "psi"
 
-    def distance(self, bins: FeatureBins, *, reference: Float1D, current: Float2D) -> Float1D:
+    def applies(self, reference: ReferenceCounts) -> bool:
+        """Return True: any column can move."""
+        del reference
+        return True
+
+    def distance(self, reference: ReferenceCounts, current: Float2D) -> Float1D:
         """Return the PSI of each sample; missing rows are left out."""
-        starts = bins.profile_starts
-        return population_stability_index(
-            np.add.reduceat(reference[:-1], starts), np.add.reduceat(current[:, :-1], starts, axis=1)
-        )
+        return population_stability_index(*group_counts(reference, current))
 
 
 def _shares(counts: Float1D) -> Float1D:

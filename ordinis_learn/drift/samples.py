@@ -1,4 +1,4 @@
-"""Columns of a table as samples by session."""
+"""Columns of a table, and the session of each row."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ordinis_learn.drift.binning import Float1D, Int1D
-from ordinis_learn.drift.measurement import Sample
 from ordinis_learn.errors import DataMissing
 from ordinis_learn.labelling import FEATURE_PREFIX
 
@@ -51,14 +50,10 @@ class Rows:
         days, session = np.unique(table["session"].to_numpy().astype("datetime64[D]"), return_inverse=True)
         return cls(table=table, days=days, session=session.astype(np.int64))
 
-    def sample(self, values: Float1D) -> Sample:
-        """Pair values, one per row, with their sessions."""
-        return Sample(values=values, session=self.session, sessions=len(self.days))
-
-    def feature(self, name: str) -> Sample | None:
-        """Return a feature's sample, None where the table has no such column."""
+    def feature(self, name: str) -> Float1D | None:
+        """Return a feature's values, one per row, None where the table has no such column."""
         column = FEATURE_PREFIX + name
         if column not in self.table.column_names:
             return None
-        values = self.table[column].to_numpy().astype(np.float64)
-        return self.sample(np.where(np.isfinite(values), values, np.nan))
+        values: Float1D = self.table[column].to_numpy().astype(np.float64, copy=False)
+        return values

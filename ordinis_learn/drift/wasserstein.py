@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ordinis_learn.drift.binning import FeatureBins, Float1D, Float2D
+from ordinis_learn.drift.binning import Float1D, Float2D
+from ordinis_learn.drift.detector import ReferenceCounts
 from ordinis_learn.drift.kolmogorov_smirnov import distribution_gap
 
 __all__ = ["Wasserstein"]
@@ -22,8 +23,13 @@ class Wasserstein:
 
     metric = "wasserstein"
 
-    def distance(self, bins: FeatureBins, *, reference: Float1D, current: Float2D) -> Float1D:
+    def applies(self, reference: ReferenceCounts) -> bool:
+        """Return True: any column can move."""
+        del reference
+        return True
+
+    def distance(self, reference: ReferenceCounts, current: Float2D) -> Float1D:
         """Return the distance of each sample; missing rows are left out."""
-        gap = np.abs(distribution_gap(reference[:-1], current[:, :-1]))
-        moved: Float1D = gap[:, :-1] @ np.diff(bins.locations)
-        return moved / bins.scale if bins.scale > 0 else moved
+        gap = np.abs(distribution_gap(reference.counts[:-1], current[:, :-1]))
+        moved: Float1D = gap[:, :-1] @ np.diff(reference.locations)
+        return moved / reference.scale if reference.scale > 0 else moved

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -11,13 +11,30 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ordinis_learn.datasets import FEATURE_PREFIX, open_dataset
+from ordinis_learn.datasets import open_dataset
 from ordinis_learn.datasets.assembly import assemble
-from ordinis_learn.drift import Scores, alerts_for, check_drift, plot_drift
+from ordinis_learn.drift import (
+    DEFAULT_DRAWS,
+    MIN_REFERENCE_SESSIONS,
+    DriftReference,
+    Judgement,
+    Measured,
+    Scores,
+    alerts_for,
+    check_drift,
+    measure_performance,
+    performance_metrics,
+    plot_drift,
+)
 from ordinis_learn.errors import ArtifactMissing, DataMissing
 from ordinis_learn.models import SignalModel, load_bundle
-from ordinis_learn.records import DECLARED, DatasetManifest, DatasetWindow, DriftReport, ModelArtifact
-from ordinis_learn.use_cases.build_dataset import parse_window
+from ordinis_learn.records import DECLARED, DatasetManifest, DriftReport, ModelArtifact
+from ordinis_learn.use_cases.drift_reference import (
+    drift_reference,
+    forecast_horizon,
+    reference_manifest,
+    score,
+)
 from ordinis_learn.use_cases.find import find_artifact
 from ordinis_learn.workbench import Workbench
 
@@ -25,6 +42,8 @@ __all__ = ["ALPHA", "check_model_drift"]
 
 ALPHA: Final = 0.05
 """Share of false alarms among alarms (Benjamini-Hochberg)."""
+
+_RECORD: Final = timedelta(days=183)
 
 
 def check_model_drift(
@@ -57,32 +76,35 @@ def check_model_drift(
         No reference, or no signals in the window.
     """
     artifact = _artifact(bench, name, version)
-    manifest = _reference(bench, artifact, dataset)
-    reference = open_dataset(manifest, root=bench.settings.datasets_dir)
-    horizon = min(manifest.window.horizons, key=lambda sessions: abs(sessions - 5))
-    window = parse_window(
-        {
-            "start": start,
-            "end": end,
-            "horizons": [horizon],
-            "symbols": manifest.window.symbols,
-            "calendar": manifest.window.calendar,
-        }
-    )
-    current = _current(bench, window, asked=f"check the drift of {artifact.name} v{artifact.version}")
-    fitted = artifact.data_snapshot_ref != DECLARED
+    manifest = reference_manifest(bench, artifact, dataset)
+    reference = drift_reference(bench, artifact, manifest)
     model = load_bundle(bench.registry.local_path(artifact.name, artifact.version))
+    horizon = forecast_horizon(model, manifest)
+    asked = f"check the drift of {artifact.name} v{artifact.version}"
+    current = _rows(bench, manifest, start=start, end=end, horizon=horizon)
+    if current.num_rows == 0:
+        raise DataMissing(
+            asked,
+            found=f"no signals were captured from {start} to {end}",
+            next_step="choose sessions that were captured; ordinis-learn events count says what there is",
+        )
+    said = score(model, current, horizon=horizon)
+    judgement = Judgement(
+        draws=DEFAULT_DRAWS, seed=seed, alpha=ALPHA, psi_floor=bench.settings.learn_drift_psi_thresh
+    )
+    earlier = _record_of(bench, artifact, manifest, until=start, horizon=horizon)
     report = check_drift(
         reference=reference,
         current=current,
-        manifest=manifest,
         model=artifact,
-        psi_floor=bench.settings.learn_drift_psi_thresh,
+        psi_floor=judgement.psi_floor,
         alpha=ALPHA,
         seed=seed,
         clock=bench.clock,
-        reference_scores=_scores(model, reference, horizon=horizon, with_outcome=not fitted),
-        current_scores=_scores(model, current, horizon=horizon, with_outcome=not fitted),
+        prediction=said.prediction,
+        performance=_performance(
+            model, earlier, current=current, said=said, horizon=horizon, judgement=judgement
+        ),
     )
     _log(bench, report, reference=reference, current=current, manifest=manifest)
     bench.catalogue.add_drift(report, alerts_for(report))
@@ -100,57 +122,67 @@ def _artifact(bench: Workbench, name: str, version: str | None) -> ModelArtifact
     return find_artifact(bench, name, chosen)
 
 
-def _reference(bench: Workbench, artifact: ModelArtifact, dataset: str | None) -> DatasetManifest:
-    ref = dataset or artifact.data_snapshot_ref
-    if ref == DECLARED:
-        raise DataMissing(
-            f"check the drift of {artifact.name} v{artifact.version}",
-            found="its parameters were declared, so it has no training data to compare with",
-            next_step="name a reference: --dataset sp500_core",
-        )
-    return bench.catalogue.dataset(ref)
+def _rows(
+    bench: Workbench, manifest: DatasetManifest, *, start: date, end: date, horizon: int
+) -> pa.Table:
+    """Return the captured signals of a span with their outcomes so far, as the reference's dataset was built."""
+    window = manifest.window.model_copy(
+        update={"start": start, "end": end, "horizons": (horizon,), "as_of": None}
+    )
+    return assemble(bench.log, window=window).table
 
 
-def _current(bench: Workbench, window: DatasetWindow, *, asked: str) -> pa.Table:
-    rows = assemble(bench.log, window=window).table
-    if rows.num_rows == 0:
-        raise DataMissing(
-            asked,
-            found=f"no signals were captured from {window.start} to {window.end}",
-            next_step="choose sessions that were captured; ordinis-learn events count says what there is",
-        )
-    return rows
+def _record_of(
+    bench: Workbench, artifact: ModelArtifact, manifest: DatasetManifest, *, until: date, horizon: int
+) -> pa.Table | None:
+    """Return the rows on which the model showed what it can do; None where there are too few.
 
-
-def _column(rows: pa.Table, feature: str) -> npt.NDArray[np.float64]:
-    """Return a feature's values; one that vanished is missing in every row."""
-    name = FEATURE_PREFIX + feature
-    if name not in rows.column_names:
-        return np.full(rows.num_rows, np.nan)
-    values: npt.NDArray[np.float64] = rows[name].to_numpy()
-    return values
-
-
-def _scores(model: SignalModel, rows: pa.Table, *, horizon: int, with_outcome: bool) -> Scores:
-    """Score rows with the model; the outcome is what following its direction earned, before costs.
-
-    A fitted model earns more on the rows it was fitted on than it ever will again, so there the outcome is
-    left out: compared with it, every month afterwards would look like decay.
+    A fitted model earns more on the rows it was fitted on than it ever will again: compared with them, every month
+    afterwards would look like decay. Its record is the first half year after them, and stays that: a record that
+    moved along would call a slow decline normal. A declared model has seen nothing, so the dataset is its record.
     """
-    columns = [_column(rows, name) for name in model.feature_names]
-    said = model.predict(np.column_stack(columns))
-    signed = said.direction * said.confidence
-    if not with_outcome:
-        return Scores(prediction=signed.astype(np.float64))
-    earned = said.direction * rows[f"fwd_ret_{horizon}d"].to_numpy()
-    return Scores(prediction=signed.astype(np.float64), outcome=earned.astype(np.float64))
+    if artifact.data_snapshot_ref == DECLARED or artifact.trained_until is None:
+        return open_dataset(manifest, root=bench.settings.datasets_dir)
+    first = date.fromisoformat(artifact.trained_until[:10]) + timedelta(days=1)
+    last = min(first + _RECORD, until - timedelta(days=2 * horizon + 3))
+    if last <= first:
+        return None
+    rows = _rows(bench, manifest, start=first, end=last, horizon=horizon)
+    days = len(np.unique(rows["session"].to_numpy())) if rows.num_rows else 0
+    return rows if days >= MIN_REFERENCE_SESSIONS else None
+
+
+def _performance(
+    model: SignalModel,
+    earlier: pa.Table | None,
+    *,
+    current: pa.Table,
+    said: Scores,
+    horizon: int,
+    judgement: Judgement,
+) -> list[Measured]:
+    if earlier is None:
+        return []
+    return measure_performance(
+        performance_metrics(horizon_sessions=horizon),
+        reference=score(model, earlier, horizon=horizon),
+        reference_session=_session_numbers(earlier),
+        current=said,
+        current_session=_session_numbers(current),
+        judgement=judgement,
+    )
+
+
+def _session_numbers(rows: pa.Table) -> npt.NDArray[np.int64]:
+    _, number = np.unique(rows["session"].to_numpy(), return_inverse=True)
+    return number.astype(np.int64)
 
 
 def _log(
     bench: Workbench,
     report: DriftReport,
     *,
-    reference: pa.Table,
+    reference: DriftReference,
     current: pa.Table,
     manifest: DatasetManifest,
 ) -> None:

@@ -69,17 +69,18 @@ def rows():
 @pytest.fixture
 def check():
     """The drift check with the arguments that most tests do not care about."""
-    from ordinis_learn.drift import check_drift
+    from ordinis_learn.drift import build_reference, check_drift
 
-    def run(reference, current, *, features, **overrides):
+    def run(reference, current, *, features, said=None, **overrides):
         arguments = {
-            "manifest": _manifest(reference, features),
             "model": ModelRef(name="sp500_signal", version="2", artifact_sha256=ZEROS),
             "psi_floor": 0.2,
             "alpha": 0.05,
             "seed": 11,
             "clock": lambda: NOW,
         }
-        return check_drift(reference=reference, current=current, **(arguments | overrides))
+        manifest = overrides.pop("manifest", None) or _manifest(reference, features)
+        summary = build_reference(reference, manifest=manifest, prediction=said)
+        return check_drift(reference=summary, current=current, **(arguments | overrides))
 
     return run

@@ -5,18 +5,17 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.signal import lfilter
 
-from ordinis_learn.datasets.profile import profile_feature
 from ordinis_learn.drift import (
     BlockPlan,
     KolmogorovSmirnov,
+    Null,
     Wasserstein,
     autocovariances,
     draw_blocks,
-    exceedance,
-    fine_bins,
     influence_series,
     mean_variance,
     plan_blocks,
+    summarise_column,
 )
 
 REFERENCE, CURRENT = 504, 63
@@ -28,18 +27,15 @@ def autoregression(rng, *, phi, sessions):
 
 
 def p_values(before, now, *, seed):
-    session = np.arange(len(before))
-    bins = fine_bins(profile_feature(before), reference=before, current=now)
-    by_session = bins.count_by_session(before, session=session, sessions=len(before))
-    influences = influence_series(before, session=session, sessions=len(before))
-    plan = plan_blocks(*influences, current_sessions=len(now))
-    drawn = draw_blocks(by_session, plan, draws=199, seed=seed)
-    total, counts = by_session.sum(axis=0), bins.count(now)[None, :]
+    column = summarise_column(before, session=np.arange(len(before)), sessions=len(before))
+    plan = plan_blocks(*influence_series(column.counts.by_session), current_sessions=len(now))
+    drawn = draw_blocks(column.counts.by_session, plan, draws=199, seed=seed)
+    current = column.bins.count(now, session=np.zeros(len(now), dtype=int), sessions=1)
+    beside = column.beside(current)
     return [
-        exceedance(
-            detector.distance(bins, reference=total, current=drawn),
-            detector.distance(bins, reference=total, current=counts)[0],
-        )
+        Null.of(detector.distance(column.as_counts, drawn)).p_values(
+            detector.distance(beside, current.total[None, :])
+        )[0]
         for detector in (KolmogorovSmirnov(), Wasserstein())
     ]
 
@@ -107,7 +103,11 @@ def test_clustered_width_is_memory_too():
     width = np.exp(autoregression(rng, phi=0.97, sessions=3000))
     session = np.arange(3000)
     plan = plan_blocks(
-        *influence_series(width * rng.standard_normal(3000), session=session, sessions=3000),
+        *influence_series(
+            summarise_column(
+                width * rng.standard_normal(3000), session=session, sessions=3000
+            ).counts.by_session
+        ),
         current_sessions=250,
     )
     assert plan.block_sessions > 10

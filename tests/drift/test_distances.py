@@ -4,29 +4,43 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
+from scipy.spatial.distance import jensenshannon
 
 from ordinis_learn.datasets.profile import profile_feature
 from ordinis_learn.drift import (
+    Bins,
     Constant,
+    JensenShannon,
     KolmogorovSmirnov,
     MissingRate,
+    NewValues,
     PopulationStability,
     Wasserstein,
     benjamini_hochberg,
-    fine_bins,
+    jensen_shannon_distance,
     missing_effect,
     population_stability_index,
     psi_from_profile,
+    summarise_column,
 )
 
-DETECTORS = (PopulationStability(), KolmogorovSmirnov(), Wasserstein(), MissingRate(), Constant())
+DETECTORS = (
+    PopulationStability(),
+    JensenShannon(),
+    KolmogorovSmirnov(),
+    Wasserstein(),
+    MissingRate(),
+    NewValues(),
+    Constant(),
+)
 COUNTS = hnp.arrays(np.float64, st.integers(2, 12), elements=st.integers(0, 10_000).map(float))
 VALUES = hnp.arrays(np.float64, st.integers(5, 200), elements=st.floats(-1e6, 1e6))
 
 
 def distance(detector, reference, current):
-    bins = fine_bins(profile_feature(reference), reference=reference, current=current)
-    return detector.distance(bins, reference=bins.count(reference), current=bins.count(current)[None, :])[0]
+    column = summarise_column(reference, session=np.zeros(len(reference), dtype=int), sessions=1)
+    now = column.bins.count(current, session=np.zeros(len(current), dtype=int), sessions=1)
+    return detector.distance(column.beside(now), now.total[None, :])[0]
 
 
 @given(COUNTS, st.data())
@@ -99,6 +113,37 @@ def test_benjamini_hochberg_agrees_with_scipy(p_values):
     np.testing.assert_allclose(
         benjamini_hochberg(p_values), stats.false_discovery_control(p_values), rtol=1e-12
     )
+
+
+@given(COUNTS, st.data())
+def test_jensen_shannon_agrees_with_scipy(before, data):
+    now = data.draw(hnp.arrays(np.float64, before.shape, elements=st.integers(0, 10_000).map(float)))
+    assume(before.sum() > 0 and now.sum() > 0)
+    expected = jensenshannon(before, now, base=2)
+    assert jensen_shannon_distance(before, now) == pytest.approx(expected, abs=1e-6)
+
+
+FLOATS = st.floats(allow_nan=True, allow_infinity=True, width=64)
+
+
+@given(
+    st.lists(st.floats(-1e300, 1e300), min_size=1, max_size=40, unique=True).map(sorted),
+    st.lists(FLOATS, max_size=60),
+)
+def test_the_quick_table_finds_the_bin_that_a_search_finds(cuts, values):
+    cuts, values = np.array(cuts), np.array([*values, *cuts])
+    expected = np.searchsorted(cuts, values, side="right")
+    expected[~np.isfinite(values)] = len(cuts) + 1
+    assert np.array_equal(Bins(cuts=cuts).index(values), expected)
+
+
+def test_evenly_spread_cuts_use_the_table_and_crowded_ones_the_search():
+    crowded = np.array([0.0, 1e-9, 2e-9, 1.0])
+    values = np.random.default_rng(0).uniform(-0.5, 1.5, 100_000)
+    for cuts, quick in ((np.linspace(0.0, 1.0, 100), True), (crowded, False)):
+        bins = Bins(cuts=cuts)
+        assert (bins._table is not None) == quick
+        assert np.array_equal(bins.index(values), np.searchsorted(cuts, values, side="right"))
 
 
 def test_benjamini_hochberg_of_nothing_is_nothing():

@@ -4,8 +4,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ordinis_learn.drift import Scores, alerts_for
-from ordinis_learn.errors import ConfigInvalid, DataMissing
+from ordinis_learn.drift import (
+    Judgement,
+    Scores,
+    alerts_for,
+    build_reference,
+    measure_performance,
+    performance_metrics,
+)
+from ordinis_learn.errors import DataMissing
 from ordinis_learn.records import DriftReport
 
 SESSIONS, RECENT = 500, 120
@@ -55,10 +62,17 @@ def test_a_planted_shift_breaches_and_names_its_feature(check, quiet, recent):
     assert found["vol_20", "psi"] == found["vol_20", "ks"] == found["vol_20", "wasserstein"] == "critical"
     assert found["ret_1", "psi"] == "none"
     for alert in alerts_for(report):
-        assert alert.features == ("vol_20",)
+        assert alert.features in {("vol_20",), ("joint",)}
         assert alert.action == "block_promotions"
         assert alert.value > alert.threshold
-    assert len({alert.alert_id for alert in alerts_for(report)}) == 3
+    assert {alert.metric for alert in alerts_for(report)} == {
+        "psi",
+        "jensen_shannon",
+        "ks",
+        "wasserstein",
+        "domain_auc",
+    }
+    assert len({alert.alert_id for alert in alerts_for(report)}) == 5
 
 
 def test_significant_but_small_is_only_info(check, quiet, recent):
@@ -102,38 +116,102 @@ def test_a_feature_that_was_always_constant_is_quiet_until_it_moves(check, rows)
     assert severities(moved)["flag", "psi"] == "critical"
 
 
+def declines(before, now, *, days=(SESSIONS, RECENT), horizon=1):
+    sessions = [np.repeat(np.arange(count), 8) for count in days]
+    measured = measure_performance(
+        performance_metrics(horizon_sessions=horizon),
+        reference=before,
+        reference_session=sessions[0],
+        current=now,
+        current_session=sessions[1],
+        judgement=Judgement(draws=499, seed=3, alpha=0.05, psi_floor=0.2),
+    )
+    return {each.metric: each for each in measured}
+
+
+def skilled(seed, *, days, skill, honest=True):
+    """Forecasts with a given correlation to what came, said with the confidence that they deserve."""
+    rng = np.random.default_rng(seed)
+    came = 0.01 * rng.standard_normal(days * 8)
+    said = skill * came / 0.01 + rng.standard_normal(days * 8)
+    confidence = 0.5 + np.arctan(skill / np.sqrt(1.0 - min(skill, 0.99) ** 2)) / np.pi
+    return Scores(
+        prediction=said,
+        confidence=np.full(days * 8, confidence if honest else 0.9),
+        outcome=np.sign(said) * came,
+        forward_return=came,
+    )
+
+
 def test_earning_more_is_not_drift_and_earning_less_is(check, quiet, recent):
-    rng = np.random.default_rng(6)
-    said, says = rng.standard_normal(SESSIONS * 4), rng.standard_normal(RECENT * 4)
-    earned = 0.01 + 0.02 * rng.standard_normal(SESSIONS * 4)
+    before = skilled(1, days=SESSIONS, skill=0.3)
+    better, same, worse = (
+        declines(before, skilled(2, days=RECENT, skill=skill)) for skill in (0.6, 0.3, -0.3)
+    )
+    earned = ("mean_decline", "sharpe_decline", "rank_ic_decline")
+    assert all(better[metric].values[0] == 0.0 for metric in earned)
+    assert all(same[metric].p_values[0] > 0.05 for metric in earned)
+    assert all(worse[metric].p_values[0] <= 0.01 for metric in earned)
+    assert all(worse[metric].effects[0] > 1.0 for metric in earned)
+    report = check(quiet, recent(), features=FEATURES, performance=list(worse.values()))
+    assert severities(report)["outcome", "rank_ic_decline"] == "critical"
 
-    def run(mean):
-        earns = mean + 0.02 * np.random.default_rng(7).standard_normal(RECENT * 4)
-        return severities(
-            check(
-                quiet,
-                recent(),
-                features=FEATURES,
-                reference_scores=Scores(prediction=said, outcome=earned),
-                current_scores=Scores(prediction=says, outcome=earns),
-            )
+
+def test_confidence_that_is_no_longer_deserved_is_found():
+    before = skilled(4, days=SESSIONS, skill=0.3)
+    honest, boasting = (
+        declines(before, skilled(5, days=RECENT, skill=0.3, honest=honest)) for honest in (True, False)
+    )
+    assert honest["calibration_error"].p_values[0] > 0.05
+    assert boasting["calibration_error"].p_values[0] <= 0.01
+    assert boasting["calibration_error"].effects[0] > 2.0
+
+
+def test_outcomes_that_are_not_known_yet_are_no_finding():
+    before = skilled(6, days=SESSIONS, skill=0.3)
+    rows = RECENT * 8
+    unknown = np.full(rows, np.nan)
+    now = Scores(prediction=np.ones(rows), confidence=np.ones(rows), outcome=unknown, forward_return=unknown)
+    assert declines(before, now) == {}
+    assert declines(before, Scores(prediction=np.ones(rows))) == {}
+
+
+def test_what_a_model_says_is_compared_where_the_reference_knows_it(check, quiet, recent):
+    rng = np.random.default_rng(7)
+    said, says = rng.standard_normal(SESSIONS * 4), 2.0 + rng.standard_normal(RECENT * 4)
+    found = severities(check(quiet, recent(), features=FEATURES, said=said, prediction=says))
+    assert found["prediction", "psi"] == "critical"
+    silent = severities(check(quiet, recent(), features=FEATURES, prediction=says))
+    assert ("prediction", "psi") not in silent
+
+
+def test_a_correlation_that_changed_its_sign_is_seen_although_no_feature_moved(check, rows):
+    def pair(seed, sessions, sign):
+        rng = np.random.default_rng(seed)
+        x = rng.standard_normal((sessions, 4))
+        return {"x": x, "y": sign * 0.8 * x + 0.6 * rng.standard_normal((sessions, 4))}
+
+    reference = rows(pair(1, SESSIONS, 1.0), symbols=4)
+    same, turned = (
+        severities(
+            check(reference, rows(pair(2, 60, sign), start="2003-01-02", symbols=4), features=("x", "y"))
         )
-
-    assert run(0.03)["outcome", "mean_decline"] == "none"
-    assert run(0.004)["outcome", "mean_decline"] == "warning"
-    assert run(-0.01)["outcome", "mean_decline"] == "critical"
-    assert run(0.03)["prediction", "psi"] == "none"
-
-
-def test_outcomes_that_are_not_known_yet_are_no_finding(check, quiet, recent):
-    scores = [Scores(prediction=np.zeros(n), outcome=np.full(n, np.nan)) for n in (SESSIONS * 4, RECENT * 4)]
-    report = check(quiet, recent(), features=FEATURES, reference_scores=scores[0], current_scores=scores[1])
-    assert ("outcome", "mean_decline") not in severities(report)
+        for sign in (1.0, -1.0)
+    )
+    assert same["joint", "domain_auc"] == "none"
+    assert turned["joint", "domain_auc"] == "critical"
+    assert all(severity == "none" for (feature, _), severity in turned.items() if feature != "joint")
 
 
-def test_scores_of_one_window_only_are_refused(check, quiet, recent):
-    with pytest.raises(ConfigInvalid, match="one window only"):
-        check(quiet, recent(), features=FEATURES, current_scores=Scores(prediction=np.zeros(RECENT * 4)))
+def test_a_sector_that_never_was_is_a_new_value(check, rows):
+    rng = np.random.default_rng(3)
+    reference = rows({"sector": rng.integers(0, 5, (SESSIONS, 4)).astype(float)}, symbols=4)
+    drawn = rng.integers(0, 5, (RECENT, 4)).astype(float)
+    known = check(reference, rows({"sector": drawn}, start="2003-01-02", symbols=4), features=("sector",))
+    drawn[:, 0] = 2.5
+    new = check(reference, rows({"sector": drawn}, start="2003-01-02", symbols=4), features=("sector",))
+    assert severities(known)["sector", "new_values"] == "none"
+    assert severities(new)["sector", "new_values"] == "critical"
 
 
 def test_an_empty_window_is_an_error_with_what_to_type(check, quiet, recent):
@@ -168,11 +246,12 @@ def test_the_order_of_rows_does_not_matter(check, quiet, recent):
     )
 
 
-def test_pictures_are_drawn_even_where_a_feature_vanished(check, quiet, recent):
+def test_pictures_are_drawn_even_where_a_feature_vanished(check, quiet, recent, manifest_of):
     from ordinis_learn.drift import plot_drift
 
     current = recent().drop_columns(["f_vol_20"])
     report = check(quiet, current, features=FEATURES)
-    pictures = plot_drift(report, reference=quiet, current=current)
+    reference = build_reference(quiet, manifest=manifest_of(quiet, FEATURES))
+    pictures = plot_drift(report, reference=reference, current=current)
     assert sorted(pictures) == ["densities.png", "psi.png"]
     assert all(picture.startswith(b"\x89PNG") for picture in pictures.values())

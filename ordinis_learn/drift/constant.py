@@ -20,7 +20,7 @@ class Constant:
 
     def applies(self, reference: ReferenceCounts) -> bool:
         """Where the reference fills several bins."""
-        return np.count_nonzero(reference.counts[:-1]) > 1
+        return bool(np.count_nonzero(reference.counts[:-1]) > 1)
 
     def distance(self, reference: ReferenceCounts, current: Float2D) -> Float1D:
         """Return 1 or 0 for each sample."""

@@ -61,7 +61,8 @@ class _Whitening:
         mean = features.mean(axis=0)
         covariance = np.atleast_2d(np.cov(features, rowvar=False))
         ridge = _RIDGE * max(float(np.trace(covariance)) / len(covariance), 1e-12)
-        return cls(mean=mean, root=np.linalg.cholesky(covariance + ridge * np.eye(len(covariance))))
+        root = np.linalg.cholesky(covariance + ridge * np.eye(len(covariance))).astype(np.float64)
+        return cls(mean=mean, root=root)
 
     def __call__(self, features: Float2D) -> Float2D:
         whitened: Float2D = solve_triangular(self.root, (features - self.mean).T, lower=True).T

@@ -122,9 +122,7 @@ def _artifact(bench: Workbench, name: str, version: str | None) -> ModelArtifact
     return find_artifact(bench, name, chosen)
 
 
-def _rows(
-    bench: Workbench, manifest: DatasetManifest, *, start: date, end: date, horizon: int
-) -> pa.Table:
+def _rows(bench: Workbench, manifest: DatasetManifest, *, start: date, end: date, horizon: int) -> pa.Table:
     """Return the captured signals of a span with their outcomes so far, as the reference's dataset was built."""
     window = manifest.window.model_copy(
         update={"start": start, "end": end, "horizons": (horizon,), "as_of": None}

@@ -36,9 +36,7 @@ def reference_manifest(bench: Workbench, artifact: ModelArtifact, dataset: str |
     return bench.catalogue.dataset(ref)
 
 
-def drift_reference(
-    bench: Workbench, artifact: ModelArtifact, manifest: DatasetManifest
-) -> DriftReference:
+def drift_reference(bench: Workbench, artifact: ModelArtifact, manifest: DatasetManifest) -> DriftReference:
     """Return the reference of a version against a dataset; made from its rows the first time, kept afterwards.
 
     It is kept by what it was made from (artifact and rows), so another version never meets a stale one, and it outlives

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -17,7 +17,7 @@ from ordinis_learn.drift.jensen_shannon import JensenShannon
 from ordinis_learn.drift.kolmogorov_smirnov import KolmogorovSmirnov
 from ordinis_learn.drift.missing_rate import MissingRate, missing_effect
 from ordinis_learn.drift.new_values import NewValues, new_value_effect
-from ordinis_learn.drift.null import Null
+from ordinis_learn.drift.null import Null, WindowLaw
 from ordinis_learn.drift.psi import PopulationStability
 from ordinis_learn.drift.wasserstein import Wasserstein
 
@@ -26,6 +26,8 @@ __all__ = ["DETECTORS", "Judgement", "Measured", "calibrate_column", "measure_co
 _PSI: Final = PopulationStability()
 _MISSING: Final = MissingRate()
 _NEW: Final = NewValues()
+_MOST_WINDOWS: Final = 60
+_FEWEST_WINDOWS: Final = 4
 DETECTORS: Final[tuple[Detector, ...]] = (
     _PSI,
     JensenShannon(),
@@ -82,11 +84,39 @@ def calibrate_column(
     plan = plan_blocks(*influence_series(by_session), current_sessions=window_sessions)
     drawn = draw_blocks(by_session, plan, draws=judgement.draws, seed=judgement.seed)
     reference = column.as_counts
+    applicable = [detector for detector in DETECTORS if detector.applies(reference)]
+    apart = _windows_apart(reference, by_session, window_sessions=window_sessions)
     return {
-        detector.metric: Null.of(detector.distance(reference, drawn))
-        for detector in DETECTORS
-        if detector.applies(reference)
+        detector.metric: Null.of(
+            detector.distance(reference, drawn),
+            windows=_window_law(detector, apart, windows=len(by_session) / window_sessions),
+        )
+        for detector in applicable
     }
+
+
+def _windows_apart(
+    reference: ReferenceCounts, by_session: Float2D, *, window_sessions: int
+) -> list[tuple[ReferenceCounts, Float2D]]:
+    """Return windows of the reference, each with the rest of it; none where they do not fit in at least four times."""
+    last = len(by_session) - window_sessions
+    if len(by_session) < _FEWEST_WINDOWS * window_sessions:
+        return []
+    cumulative = np.concatenate([np.zeros_like(by_session[:1]), np.cumsum(by_session, axis=0)])
+    starts = np.unique(np.linspace(0, last, min(_MOST_WINDOWS, last + 1)).astype(np.int64))
+    windows = cumulative[starts + window_sessions] - cumulative[starts]
+    return [
+        (replace(reference, counts=cumulative[-1] - window), window[None, :])
+        for window in windows
+        if window[:-1].sum() and (cumulative[-1] - window)[:-1].sum()
+    ]
+
+
+def _window_law(
+    detector: Detector, apart: Sequence[tuple[ReferenceCounts, Float2D]], *, windows: float
+) -> WindowLaw | None:
+    distances = [detector.distance(rest, window)[0] for rest, window in apart]
+    return WindowLaw.of(np.array(distances), windows=windows)
 
 
 def measure_column(

@@ -27,7 +27,7 @@ _PSI: Final = PopulationStability()
 _MISSING: Final = MissingRate()
 _NEW: Final = NewValues()
 _MOST_WINDOWS: Final = 60
-_FEWEST_WINDOWS: Final = 4
+_FEWEST_WINDOWS: Final = 8
 DETECTORS: Final[tuple[Detector, ...]] = (
     _PSI,
     JensenShannon(),
@@ -98,7 +98,7 @@ def calibrate_column(
 def _windows_apart(
     reference: ReferenceCounts, by_session: Float2D, *, window_sessions: int
 ) -> list[tuple[ReferenceCounts, Float2D]]:
-    """Return windows of the reference, each with the rest of it; none where they do not fit in at least four times."""
+    """Return windows of the reference, each with the rest of it; none where fewer than eight fit in."""
     last = len(by_session) - window_sessions
     if len(by_session) < _FEWEST_WINDOWS * window_sessions:
         return []

@@ -1,0 +1,82 @@
+"""False alarms and power on real features; the figures in docs/drift.md come from here (``-s`` prints them)."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from scipy.stats import binom
+
+from ordinis_learn.drift import build_reference, check_drift
+from ordinis_learn.market import compute_features, load_sp500
+from ordinis_learn.records import ModelRef
+
+pytestmark = pytest.mark.slow
+
+SPAN, GUARD = 1260, 20
+MODEL = ModelRef(name="m", version="1", artifact_sha256="0" * 64)
+
+
+@pytest.fixture(scope="module")
+def market():
+    history = load_sp500()
+    cube = compute_features(history)
+    return cube.names, cube.values[260:], history.sessions[260:].astype("datetime64[D]")
+
+
+def table(market, sessions, *, stretch=1.0):
+    names, values, days = market
+    symbols = values.shape[1]
+    scale = {"vol_20": stretch}
+    return pa.table(
+        {"session": pa.array(np.repeat(days[sessions], symbols))}
+        | {f"f_{name}": values[sessions, :, k].ravel() * scale.get(name, 1.0) for k, name in enumerate(names)}
+    )
+
+
+def windows_inside(market, *, window, checks, seed):
+    """Windows from inside five years of sessions, and the rest of them: drawn alike, so nothing has changed."""
+    rng = np.random.default_rng(seed)
+    last = len(market[2]) - SPAN
+    for _ in range(checks):
+        first = int(rng.integers(last))
+        start = first + int(rng.integers(SPAN - window))
+        span = np.arange(first, first + SPAN)
+        yield (
+            span[(span < start - GUARD) | (span >= start + window + GUARD)],
+            np.arange(start, start + window),
+        )
+
+
+def checked(market, manifest_of, reference, current):
+    before = table(market, reference)
+    return check_drift(
+        reference=build_reference(before, manifest=manifest_of(before, market[0])),
+        current=current,
+        model=MODEL,
+        psi_floor=0.2,
+        alpha=0.05,
+        seed=int(reference[0]),
+        clock=lambda: datetime(2024, 1, 2, tzinfo=UTC),
+        draws=999,
+    )
+
+
+def test_checks_of_unchanged_real_windows_cry_wolf_at_most_at_the_stated_level(market, manifest_of):
+    checks = 40
+    reports = [
+        checked(market, manifest_of, reference, table(market, current))
+        for reference, current in windows_inside(market, window=21, checks=checks, seed=5)
+    ]
+    alarms = sum(any(finding.q_value <= 0.05 for finding in report.findings) for report in reports)
+    print(f"{alarms} of {checks} checks with a finding")
+    assert alarms <= binom.ppf(0.99, checks, 0.05)
+
+
+def test_a_feature_that_was_doubled_is_found_in_a_month(market, manifest_of):
+    found = 0
+    for reference, current in windows_inside(market, window=21, checks=10, seed=6):
+        report = checked(market, manifest_of, reference, table(market, current, stretch=3.0))
+        found += any(f.feature == "vol_20" and f.severity == "critical" for f in report.findings)
+    print(f"{found} of 10 tripled volatilities found")
+    assert found >= 7

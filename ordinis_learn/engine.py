@@ -61,15 +61,18 @@ class LearningEngine:
         """
         return build_dataset(self._workbench, dataset_id, window).ref
 
-    def train(self, train_config: dict[str, Any]) -> ModelArtifact:
+    def train(self, train_config: dict[str, Any], *, resume: bool = False) -> ModelArtifact:
         """Train a model in a tracked run and register it as a CANDIDATE.
+
+        A search (``trials`` in the configuration) that was cut off is gone on with; ``resume`` says that there must
+        be one, and takes up a finished one too.
 
         Raises
         ------
         DataMissing, TrainFailed
             Nothing was registered; what is active stays active.
         """
-        return train(self._workbench, parse_config(train_config))
+        return train(self._workbench, parse_config(train_config), resume=resume)
 
     def evaluate(self, artifact_id: str, eval_pack_id: str) -> dict[str, Any]:
         """Judge an artifact on a pack against the active model; return the scorecard as JSON values.

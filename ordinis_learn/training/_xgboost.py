@@ -99,8 +99,8 @@ class WalkForward:
         rows = data.test_rows
         position = worthwhile_direction(forecast, min_edge_bps=config.min_edge_bps).astype(np.float64)
         return FoldFit(
-            train_rmse=tuple(curves["train"]["rmse"]),
-            valid_rmse=tuple(curves["valid"]["rmse"]),
+            train_error=tuple(curves["train"]["rmse"]),
+            valid_error=tuple(curves["valid"]["rmse"]),
             rounds=rounds,
             test=rows,
             forecast=forecast,

@@ -41,7 +41,9 @@ def main(folder, asked):
         place=place,
     )
     ran = sum("ordinis.trial" in run.tags for run in tracker.runs)
-    print(json.dumps({"sha256": tree_sha256(trained.bundle), "trials": trained.artifact.trials, "ran": ran}))
+    sys.stdout.write(
+        json.dumps({"sha256": tree_sha256(trained.bundle), "trials": trained.artifact.trials, "ran": ran})
+    )
 
 
 if __name__ == "__main__":

@@ -103,7 +103,15 @@ def provenance():
 @pytest.fixture
 def train(tracker, provenance, manifest_of, tmp_path):
     def call(
-        config, table=None, *, min_samples=100, manifest=None, name="scratch", place=None, tracker=tracker
+        config,
+        table=None,
+        *,
+        min_samples=100,
+        manifest=None,
+        name="scratch",
+        place=None,
+        spread=None,
+        tracker=tracker,
     ):
         scratch = tmp_path / name
         scratch.mkdir()
@@ -119,6 +127,7 @@ def train(tracker, provenance, manifest_of, tmp_path):
             trainer="ada",
             clock=lambda: NOW,
             place=place,
+            spread=spread,
         )
 
     return call

@@ -56,6 +56,30 @@ def test_a_planted_edge_is_found_and_its_feature_ranked_first(train, tracker, pl
     assert model.horizon_sessions == 5
 
 
+def test_a_monotone_feature_never_turns_the_forecast_back(train, planted):
+    """The planted edge rises with ret_5: forced to fall, the trees cannot use it."""
+    steps = np.column_stack([np.linspace(-3.0, 3.0, 200), np.zeros((200, 2))])
+    slopes = {
+        sign: np.diff(
+            load_bundle(train(TrainConfig(**QUICK, monotone={"ret_5": sign}), planted, name=f"{sign}").bundle)
+            .predict(steps)
+            .expected_return
+        )
+        for sign in (1, -1)
+    }
+    assert (slopes[1] >= 0.0).all()
+    assert slopes[1].sum() > 0.0
+    assert (slopes[-1] <= 0.0).all()
+
+
+def test_a_monotone_feature_that_is_not_there_is_named(train, planted):
+    with pytest.raises(ConfigInvalid, match="ret_55") as caught:
+        train(TrainConfig(**QUICK, monotone={"ret_55": 1}), planted)
+    assert "ret_5" in caught.value.next_step
+    with pytest.raises(ValueError, match="monotone is for"):
+        TrainConfig(**QUICK, model="torch", monotone={"ret_5": 1})
+
+
 @pytest.mark.parametrize("other", [{"threads": 1}, {"threads": 2}])
 def test_one_seed_gives_the_same_bytes_whatever_the_threads(train, planted, other):
     first = train(TrainConfig(**QUICK, threads=2), planted, name="a")

@@ -8,6 +8,7 @@ from typing import Any, Self
 from ordinis_learn.records import ModelArtifact
 from ordinis_learn.use_cases.build_dataset import build_dataset
 from ordinis_learn.use_cases.evaluate import evaluate
+from ordinis_learn.use_cases.pipeline import parse_pipeline, run_pipeline
 from ordinis_learn.use_cases.roll_out import roll_out
 from ordinis_learn.use_cases.train import parse_config, train
 from ordinis_learn.workbench import Workbench
@@ -61,15 +62,18 @@ class LearningEngine:
         """
         return build_dataset(self._workbench, dataset_id, window).ref
 
-    def train(self, train_config: dict[str, Any]) -> ModelArtifact:
+    def train(self, train_config: dict[str, Any], *, resume: bool = False) -> ModelArtifact:
         """Train a model in a tracked run and register it as a CANDIDATE.
+
+        A search (``trials`` in the configuration) that was cut off is gone on with; ``resume`` says that there must
+        be one, and takes up a finished one too.
 
         Raises
         ------
         DataMissing, TrainFailed
             Nothing was registered; what is active stays active.
         """
-        return train(self._workbench, parse_config(train_config))
+        return train(self._workbench, parse_config(train_config), resume=resume)
 
     def evaluate(self, artifact_id: str, eval_pack_id: str) -> dict[str, Any]:
         """Judge an artifact on a pack against the active model; return the scorecard as JSON values.
@@ -79,6 +83,15 @@ class LearningEngine:
         ArtifactMissing, BenchDataMissing, EvalFailed
         """
         return evaluate(self._workbench, artifact_id, eval_pack_id).to_json()
+
+    def pipeline(self, config: dict[str, Any]) -> dict[str, Any]:
+        """Build a dataset, train, judge on packs and, where ``request`` says so, ask the gate: one run with children.
+
+        ``config`` has ``dataset_id``, ``window`` and ``train`` as the calls above take them, and optionally ``packs``
+        and ``request`` (``shadow`` or ``active``). Stages whose result is there with the same hashes are left out. A
+        refusal of the gate is a stage's outcome, no error.
+        """
+        return run_pipeline(self._workbench, parse_pipeline(config)).to_json()
 
     def rollout(self, artifact_id: str, target: dict[str, Any]) -> dict[str, Any]:
         """Ask for ``{"stage": "shadow"}`` or ``{"stage": "active"}``, or ``{"rollback": "why"}``.

@@ -75,6 +75,11 @@ class Settings(BaseSettings):
     learn_datasets_url: str | None = _key(None, "LEARN_DATASETS_URL", pattern=r"^[a-z0-9+]+://")
     learn_dataset_workers: int | None = _key(None, "LEARN_DATASET_WORKERS", ge=1)
     learn_dask_scheduler: str | None = _key(None, "LEARN_DASK_SCHEDULER")
+    learn_study_url: str | None = _key(None, "LEARN_STUDY_URL", pattern=r"^postgresql(\+[a-z0-9]+)?://")
+    learn_train_scheduler: str | None = _key(None, "LEARN_TRAIN_SCHEDULER")
+    learn_train_workers: int | None = _key(None, "LEARN_TRAIN_WORKERS", ge=1)
+    learn_train_retries: int = _key(1, "LEARN_TRAIN_RETRIES", ge=0, le=10)
+    learn_train_retry_wait_s: float = _key(1.0, "LEARN_TRAIN_RETRY_WAIT_S", ge=0, le=3600)
     learn_retired_models_kept: int = _key(10, "LEARN_RETIRED_MODELS_KEPT", ge=1)
     learn_bus_url: str = _key("memory://", "LEARN_BUS_URL")
     learn_bus_topics: tuple[str, ...] = _key(_BUS_TOPICS, "LEARN_BUS_TOPICS", min_length=1)
@@ -129,6 +134,11 @@ class Settings(BaseSettings):
     def models_dir(self) -> Path:
         """The artifact root of MLflow runs that this package starts."""
         return self.home / "data" / "models"
+
+    @property
+    def studies_dir(self) -> Path:
+        """Journals of searches, one file per model."""
+        return self.home / "data" / "studies"
 
     @property
     def bench_dir(self) -> Path:

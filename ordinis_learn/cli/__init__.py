@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "loop": "Run the governed loop on real prices, end to end.",
     "models": "List versions, their states and who is active.",
     "packs": "Generate benchmark packs from captured bars.",
+    "pipeline": "Build, train, judge and ask, in one run.",
     "policy": "Show the policy, check another one, try it on past decisions.",
     "promote": "Ask for a stage: shadow, active, retired.",
     "reproduce": "Train a version again and compare the bytes.",

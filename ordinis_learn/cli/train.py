@@ -28,6 +28,10 @@ from ordinis_learn.cli.command import learn_command, opened
     type=click.IntRange(1),
     help="At most this many boosting rounds.",
 )
+@click.option(
+    "--rising", multiple=True, help="A feature in which the forecast may only rise (xgboost); again for more."
+)
+@click.option("--falling", multiple=True, help="A feature in which it may only fall.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -39,6 +43,8 @@ def command(
     until: str | None,
     seed: int,
     rounds: int,
+    rising: tuple[str, ...],
+    falling: tuple[str, ...],
 ) -> None:
     """Train a model and register it as a candidate."""
     config = {
@@ -49,6 +55,7 @@ def command(
         "train_until": until,
         "seed": seed,
         "rounds": rounds,
+        "monotone": dict.fromkeys(rising, 1) | dict.fromkeys(falling, -1),
     }
     with opened(ctx) as engine:
         artifact = engine.train({key: value for key, value in config.items() if value is not None})

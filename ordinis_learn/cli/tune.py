@@ -21,6 +21,24 @@ from ordinis_learn.cli.command import learn_command, opened
 )
 @click.option("--rounds", default=300, show_default=True, type=click.IntRange(1))
 @click.option("--seed", default=7, show_default=True, type=click.IntRange(0))
+@click.option(
+    "--folds", default=4, show_default=True, type=click.IntRange(1), help="Walk-forward folds of a trial."
+)
+@click.option(
+    "--pruner",
+    type=click.Choice(["median", "hyperband", "none"]),
+    default="median",
+    show_default=True,
+    help="What ends a trial early.",
+)
+@click.option(
+    "--at-once",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 256),
+    help="Trials that do not know of each other: so many workers can be busy.",
+)
+@click.option("--resume", is_flag=True, help="There must be a study to go on with.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -32,11 +50,17 @@ def command(
     trials: int,
     rounds: int,
     seed: int,
+    folds: int,
+    pruner: str,
+    at_once: int,
+    resume: bool,
 ) -> None:
     """Search training parameters, then train the best.
 
     Every trial is a nested run, so that the MLflow comparison page has something to compare. The number of trials
-    travels with the artifact: the gate deflates the Sharpe ratio by it.
+    travels with the artifact: the gate deflates the Sharpe ratio by it. A search that was cut off is gone on with when
+    the same command is given again; --resume refuses to begin a new one instead, and with more --trials goes on with one
+    that had been brought to its end.
     """
     config = {
         "name": name,
@@ -46,8 +70,13 @@ def command(
         "trials": trials,
         "rounds": rounds,
         "seed": seed,
+        "folds": folds,
+        "pruner": pruner,
+        "trials_at_once": at_once,
     }
     with opened(ctx) as engine:
-        artifact = engine.train({key: value for key, value in config.items() if value is not None})
+        artifact = engine.train(
+            {key: value for key, value in config.items() if value is not None}, resume=resume
+        )
     click.echo(f"{artifact.name} v{artifact.version} is a CANDIDATE after {artifact.trials} trials")
     click.echo(f"run {artifact.run_id}, sha256 {artifact.artifact_sha256}")

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Final, TypeVar
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
-import optuna  # noqa: TID253  the leaf that needs it
-from optuna.trial import TrialState  # noqa: TID253
+from optuna.distributions import BaseDistribution  # noqa: TID253  the leaf that needs it
+from optuna.trial import FrozenTrial, TrialState  # noqa: TID253
 
-from ordinis_learn.errors import StoreUnavailable, TrainFailed
+from ordinis_learn.errors import TrainFailed
 from ordinis_learn.ports import Run, Tracker
 from ordinis_learn.records import Record
+from ordinis_learn.training._rehearsal import OUTCOME, Rehearsal, search_space
+from ordinis_learn.training._studies import FINISHED, SharedStudy, open_study, translated
+from ordinis_learn.training.claims import ClaimRules
 from ordinis_learn.training.config import TrainConfig
-from ordinis_learn.training.folds import FoldFit, mean_metrics, mean_rounds, walk_forward_sharpe
-from ordinis_learn.training.search import SearchResult, sharpe_variance
+from ordinis_learn.training.search import SearchResult, StudyPlace, sharpe_variance
+from ordinis_learn.training.trial import TrialOutcome, TrialRunner, TrialTask
 from ordinis_learn.training.walk import Walk
 
 __all__ = ["search_parameters"]
 
 P = TypeVar("P", bound=Record)
-_Space = Callable[[optuna.Trial], Mapping[str, Any]]
-
-_RANDOM_TRIALS: Final = 4
-_SHARPE: Final = "sharpe_per_session"
 
 
 def search_parameters(
@@ -34,13 +34,18 @@ def search_parameters(
     config: TrainConfig,
     tracker: Tracker,
     parent: Run,
-    journal: Path | None = None,
+    runner: TrialRunner,
+    key: str,
+    place: StudyPlace | None = None,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> SearchResult[P]:
     """Try ``config.trials`` parameter sets, the configured one first, and return the best.
 
-    Sampled by a seeded tree-structured Parzen estimator; a trial whose running mean error is above the median
-    of the earlier ones at the same fold is pruned. The objective is the mean validation error over the folds,
-    never a backtest: the search must not see what the gate measures.
+    Trials come in batches of ``config.trials_at_once``. One is sampled by a tree-structured Parzen estimator and
+    pruned from the batches before its own alone, so that the best trial follows from configuration and rows: not from
+    how many workers there are, which of them is faster, or how often the search was killed and gone on with. The
+    objective is the mean validation error over the folds, never a backtest: the search must not see what the gate
+    measures.
 
     Parameters
     ----------
@@ -49,181 +54,157 @@ def search_parameters(
         What is tried first; what the space of its kind does not name stays as it is here.
     config : TrainConfig
     tracker, parent
-        Where each trial is recorded as a child run.
-    journal : Path, optional
-        A file that keeps the study; a study found there (by the config's hash) is continued. Memory otherwise.
+        Where each trial is recorded as a child run, once it is done.
+    runner : TrialRunner
+        Runs the trials of a batch.
+    key : str
+        What the search is about (:func:`ordinis_learn.training.search.study_key`).
+    place : StudyPlace, optional
+        Keeps the study across processes; memory otherwise.
+    sleep : callable
+        Waits for trials of others, in seconds.
 
     Raises
     ------
     TrainFailed
         No trial finished.
+    ConfigInvalid
+        There is no study to go on with.
     StoreUnavailable
-        The journal cannot be read or written.
+        The study cannot be read or written, or workers died again and again.
     """
-    with _quiet(), _journal_errors(journal):
-        study = _open_study(config, first=first, journal=journal)
-        kept: dict[int, tuple[FoldFit, ...]] = {}
-        while len(study.get_trials(deepcopy=False, states=_TRIED)) < config.trials:
-            trial = study.ask()
-            try:
-                kept[trial.number] = _run_trial(
-                    study, trial, first=first, config=config, walk=walk, tracker=tracker, parent=parent
+    study = open_study(place, model=config.name, key=key)
+    with translated(place):
+        search = _Search(study, first=first, config=config, tracker=tracker, parent=parent, runner=runner)
+        while (left := search.left()) is not None:
+            if not search.work(left):
+                sleep((place.rules if place else ClaimRules()).poll_s)
+        study.conclude(parent.run_id)
+        return search.result(walk)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Left:
+    """The batch to work on: the numbers that are not finished, and the trials before the batch."""
+
+    numbers: list[int]
+    past: list[FrozenTrial]
+
+
+class _Search(Generic[P]):
+    def __init__(
+        self,
+        study: SharedStudy,
+        *,
+        first: P,
+        config: TrainConfig,
+        tracker: Tracker,
+        parent: Run,
+        runner: TrialRunner,
+    ) -> None:
+        self._study = study
+        self._first = first
+        self._config = config
+        self._tracker = tracker
+        self._parent = parent
+        self._runner = runner
+        self._space: Mapping[str, BaseDistribution] = search_space(config, first=first)
+        self._ran = 0
+        self._best: TrialOutcome | None = None
+
+    def left(self) -> _Left | None:
+        """Return the first batch with trials that are not finished; None when all are."""
+        trials = self._study.trials()
+        total, size = self._config.trials, self._config.trials_at_once
+        finished = {trial.number for trial in trials if trial.state in FINISHED}
+        for start in range(0, total, size):
+            numbers = [n for n in range(start, min(start + size, total)) if n not in finished]
+            if numbers:
+                return _Left(numbers=numbers, past=trials[:start])
+        return None
+
+    def work(self, left: _Left) -> bool:
+        """Run trials of the batch that nobody works on; False where others have them all."""
+        numbers = self._study.claim(left.numbers, at_most=self._runner.at_once)
+        tasks = [self._task(number, past=left.past) for number in numbers]
+        with self._study.beating(numbers):
+            outcomes = self._runner.run(tasks) if tasks else []
+            for task, outcome in zip(tasks, outcomes, strict=True):
+                self._record(task, outcome)
+        return bool(numbers)
+
+    def _task(self, number: int, *, past: list[FrozenTrial]) -> TrialTask[P]:
+        rehearsal = Rehearsal(config=self._config, space=self._space, past=past, number=number)
+        given = {name: getattr(self._first, name) for name in self._space}
+        changes = rehearsal.sample() if number else given
+        self._study.write_parameters(number, parameters=changes, space=self._space)
+        return TrialTask(number=number, parameters=_with(self._first, changes), prune=rehearsal)
+
+    def _record(self, task: TrialTask[P], outcome: TrialOutcome) -> None:
+        """Log the trial as a child run, then tell the study; the best one's fits are kept."""
+        with suppress(_TrialFailed):
+            self._log(task, outcome)
+        self._ran += self._study.tell(outcome)
+        if outcome.state == "complete" and (self._best is None or _rank(outcome) < _rank(self._best)):
+            self._best = outcome
+
+    def _log(self, task: TrialTask[P], outcome: TrialOutcome) -> None:
+        tags = {
+            "ordinis.trial": str(outcome.number),
+            "ordinis.trial_state": outcome.state,
+            "ordinis.study": self._study.name,
+        }
+        with self._tracker.start_run(f"trial {outcome.number}", parent=self._parent, tags=tags) as run:
+            parameters = task.parameters.to_json()
+            run.log_params({f"{self._config.inner}.{name}": value for name, value in parameters.items()})
+            if outcome.state == "fail":
+                raise _TrialFailed(
+                    f"run trial {outcome.number}",
+                    found=outcome.error,
+                    next_step="narrow what is searched, or leave it: the search goes on without it",
                 )
-            except TrainFailed:
-                study.tell(trial, state=TrialState.FAIL)
-        return _result(study, first=first, walk=walk, kept=kept, config=config)
+            run.log_metrics(outcome.metrics)
+
+    def result(self, walk: Walk[P]) -> SearchResult[P]:
+        """Return the best of all trials, whoever ran them."""
+        trials = self._study.finished()
+        states = [trial.state for trial in trials]
+        complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+        if not complete:
+            raise TrainFailed(
+                f"search parameters for {self._config.name}",
+                found=f"none of {len(trials)} trials finished",
+                next_step="open the nested runs for their errors, correct the configuration and train again",
+            )
+        best = min(complete, key=lambda trial: (trial.value, trial.number))
+        parameters = _with(self._first, best.params)
+        kept = self._best.folds if self._best is not None and self._best.number == best.number else ()
+        return SearchResult(
+            parameters=parameters,
+            folds=kept or walk.fit_every_fold(parameters=parameters),
+            trials=len(trials),
+            pruned=states.count(TrialState.PRUNED),
+            failed=states.count(TrialState.FAIL),
+            earlier=len(trials) - self._ran,
+            study=self._study.name,
+            trial_sharpe_variance=sharpe_variance(_sharpes(trials)),
+        )
 
 
-_TRIED: Final = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+class _TrialFailed(TrainFailed):
+    """Marks a trial's run FAILED; the search goes on."""
 
 
-def _open_study(config: TrainConfig, *, first: Record, journal: Path | None) -> optuna.Study:
-    storage = None
-    if journal is not None:
-        backend = optuna.storages.journal.JournalFileBackend(str(journal))
-        storage = optuna.storages.JournalStorage(backend)
-    study = optuna.create_study(
-        storage=storage,
-        study_name=config.content_hash(),
-        load_if_exists=True,
-        direction="minimize",
-        sampler=optuna.samplers.TPESampler(seed=config.seed, n_startup_trials=_RANDOM_TRIALS),
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=_RANDOM_TRIALS, n_warmup_steps=1),
-    )
-    study.enqueue_trial(
-        {name: value for name, value in first.to_json().items() if name in _SEARCHED[config.model]},
-        skip_if_exists=True,
-    )
-    return study
-
-
-def _suggest_booster(trial: optuna.Trial) -> Mapping[str, Any]:
-    return {
-        "max_depth": trial.suggest_int("max_depth", 1, 6),
-        "eta": trial.suggest_float("eta", 0.01, 0.3, log=True),
-        "subsample": trial.suggest_float("subsample", 0.5, 1.0),
-        "colsample_bytree": trial.suggest_float("colsample_bytree", 0.3, 1.0),
-        "min_child_weight": trial.suggest_float("min_child_weight", 1.0, 500.0, log=True),
-        "reg_lambda": trial.suggest_float("reg_lambda", 0.1, 100.0, log=True),
-    }
-
-
-def _suggest_network(trial: optuna.Trial) -> Mapping[str, Any]:
-    return {
-        "learning_rate": trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True),
-        "weight_decay": trial.suggest_float("weight_decay", 1e-4, 1.0, log=True),
-        "dropout": trial.suggest_float("dropout", 0.0, 0.5),
-    }
-
-
-_SPACES: Final[Mapping[str, _Space]] = {"xgboost": _suggest_booster, "torch": _suggest_network}
-_SEARCHED: Final = {
-    "xgboost": ("max_depth", "eta", "subsample", "colsample_bytree", "min_child_weight", "reg_lambda"),
-    "torch": ("learning_rate", "weight_decay", "dropout"),
-}
+def _rank(outcome: TrialOutcome) -> tuple[float, int]:
+    return outcome.running[-1], outcome.number
 
 
 def _with(first: P, changes: Mapping[str, Any]) -> P:
     return type(first).model_validate(first.to_json() | dict(changes))
 
 
-def _run_trial(
-    study: optuna.Study,
-    trial: optuna.Trial,
-    *,
-    first: P,
-    config: TrainConfig,
-    walk: Walk[P],
-    tracker: Tracker,
-    parent: Run,
-) -> tuple[FoldFit, ...]:
-    """Fit the folds of one parameter set until it is done or pruned; tell the study which."""
-    parameters = _with(first, _SPACES[config.model](trial))
-    folds: list[FoldFit] = []
-    with tracker.start_run(f"trial {trial.number}", parent=parent) as run:
-        run.log_params({f"{config.inner}.{name}": value for name, value in parameters.to_json().items()})
-        state = TrialState.COMPLETE
-        for number in range(len(walk)):
-            folds.append(walk.fit(number, parameters=parameters))
-            run.log_metrics(folds[-1].metrics | {"valid_rmse": folds[-1].best_valid_rmse}, step=number)
-            trial.report(_mean_error(folds), step=number)
-            if number + 1 < len(walk) and trial.should_prune():
-                state = TrialState.PRUNED
-                break
-        _conclude(run, trial, folds=folds, walk=walk, state=state)
-    study.tell(trial, _mean_error(folds) if state is TrialState.COMPLETE else None, state=state)
-    return tuple(folds)
-
-
-def _conclude(
-    run: Run, trial: optuna.Trial, *, folds: list[FoldFit], walk: Walk[P], state: TrialState
-) -> None:
-    sharpe = walk_forward_sharpe(folds, matrix=walk.matrix)
-    trial.set_user_attr(_SHARPE, sharpe)
-    means = {f"mean_{name}": value for name, value in mean_metrics(folds).items()}
-    run.log_metrics(
-        means
-        | {
-            "mean_valid_rmse": _mean_error(folds),
-            f"walk_forward_{_SHARPE}": sharpe,
-            "mean_rounds": mean_rounds(folds),
-        }
-    )
-    run.set_tags({"ordinis.trial": str(trial.number), "ordinis.trial_state": state.name.lower()})
-
-
-def _mean_error(folds: list[FoldFit]) -> float:
-    return sum(fold.best_valid_rmse for fold in folds) / len(folds)
-
-
-def _result(
-    study: optuna.Study,
-    *,
-    first: P,
-    walk: Walk[P],
-    kept: dict[int, tuple[FoldFit, ...]],
-    config: TrainConfig,
-) -> SearchResult[P]:
-    trials = study.get_trials(deepcopy=False)
-    states = [trial.state for trial in trials]
-    if TrialState.COMPLETE not in states:
-        raise TrainFailed(
-            f"search parameters for {config.name}",
-            found=f"none of {len(trials)} trials finished",
-            next_step="open the nested runs for their errors, correct the configuration and train again",
-        )
-    best = study.best_trial
-    parameters = _with(first, best.params)
-    return SearchResult(
-        parameters=parameters,
-        folds=kept.get(best.number) or walk.fit_every_fold(parameters=parameters),
-        trials=sum(state in _TRIED for state in states),
-        pruned=states.count(TrialState.PRUNED),
-        failed=states.count(TrialState.FAIL),
-        trial_sharpe_variance=sharpe_variance(
-            float(trial.user_attrs[_SHARPE]) for trial in trials if _SHARPE in trial.user_attrs
-        ),
-    )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Optuna from narrating every trial; the nested runs do."""
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(before)
-
-
-@contextmanager
-def _journal_errors(journal: Path | None) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StoreUnavailable(
-            f"keep the study in {journal}" if journal else "run the study",
-            found=f"{type(error).__name__}: {error.strerror}",
-            next_step="give a journal path in a folder that exists and can be written",
-        ) from error
+def _sharpes(trials: list[FrozenTrial]) -> Iterator[float]:
+    for trial in trials:
+        sharpe = trial.user_attrs.get(OUTCOME, {}).get("sharpe")
+        if sharpe is not None:
+            yield float(sharpe)

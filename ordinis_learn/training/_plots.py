@@ -53,13 +53,13 @@ def _learning_curves(pictures: TrainingPictures) -> Figure:
     figure, axes = _figure(f"{pictures.name}: weighted RMSE per {pictures.unit}")
     for number, fold in enumerate(pictures.folds):
         first = number == 0
-        steps = np.arange(1, len(fold.train_rmse) + 1)
+        steps = np.arange(1, len(fold.train_error) + 1)
         axes.plot(
-            steps, fold.train_rmse, color=_GREY, alpha=0.6, linewidth=1, label="train" if first else None
+            steps, fold.train_error, color=_GREY, alpha=0.6, linewidth=1, label="train" if first else None
         )
-        axes.plot(steps, fold.valid_rmse, color=_BLUE, linewidth=1.3, label="validation" if first else None)
+        axes.plot(steps, fold.valid_error, color=_BLUE, linewidth=1.3, label="validation" if first else None)
         best = "best" if first else None
-        axes.plot(fold.rounds, fold.best_valid_rmse, "o", color=_VERMILION, markersize=5, label=best)
+        axes.plot(fold.rounds, fold.best_valid_error, "o", color=_VERMILION, markersize=5, label=best)
     axes.set_xlabel(pictures.unit)
     axes.set_ylabel("RMSE of the forward return")
     axes.legend(frameon=False)

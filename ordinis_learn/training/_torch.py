@@ -128,7 +128,7 @@ class NetworkWalkForward:
                 elif epoch + 1 - rounds >= parameters.patience:
                     break
         return self._fold(
-            forecast, rows=split.test, train_rmse=fit.errors, valid_rmse=tuple(valid), rounds=rounds
+            forecast, rows=split.test, train_error=fit.errors, valid_error=tuple(valid), rounds=rounds
         )
 
     def fit_every_fold(self, *, parameters: NetworkParameters) -> tuple[FoldFit, ...]:

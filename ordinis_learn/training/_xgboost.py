@@ -86,7 +86,7 @@ class WalkForward:
         curves: dict[str, dict[str, list[float]]] = {}
         with _translated(config):
             fitted = xgb.train(
-                _parameters(parameters, config=config),
+                _parameters(parameters, config=config, names=self.matrix.feature_names),
                 data.train,
                 num_boost_round=config.rounds,
                 evals=[(data.train, "train"), (data.test, "valid")],
@@ -99,8 +99,8 @@ class WalkForward:
         rows = data.test_rows
         position = worthwhile_direction(forecast, min_edge_bps=config.min_edge_bps).astype(np.float64)
         return FoldFit(
-            train_rmse=tuple(curves["train"]["rmse"]),
-            valid_rmse=tuple(curves["valid"]["rmse"]),
+            train_error=tuple(curves["train"]["rmse"]),
+            valid_error=tuple(curves["valid"]["rmse"]),
             rounds=rounds,
             test=rows,
             forecast=forecast,
@@ -127,7 +127,7 @@ def fit_all_rows(
     with _translated(config):
         data = _quantile_matrix(matrix, rows=slice(None), threads=config.threads)
         fitted = xgb.train(
-            _parameters(booster, config=config),
+            _parameters(booster, config=config, names=matrix.feature_names),
             data,
             num_boost_round=rounds,
             evals=[(data, "train")],
@@ -185,14 +185,20 @@ def _quantile_matrix(
     )
 
 
-def _parameters(booster: BoosterParameters, *, config: TrainConfig) -> dict[str, Any]:
-    return booster.to_json() | {
-        "objective": "reg:squarederror",
-        "eval_metric": "rmse",
-        "tree_method": "hist",
-        "seed": config.seed,
-        "nthread": config.threads,
-    }
+def _parameters(booster: BoosterParameters, *, config: TrainConfig, names: tuple[str, ...]) -> dict[str, Any]:
+    signs = tuple(config.monotone.get(name, 0) for name in names)
+    constrained = {"monotone_constraints": str(signs)} if any(signs) else {}
+    return (
+        booster.to_json()
+        | constrained
+        | {
+            "objective": "reg:squarederror",
+            "eval_metric": "rmse",
+            "tree_method": "hist",
+            "seed": config.seed,
+            "nthread": config.threads,
+        }
+    )
 
 
 @contextmanager

@@ -73,8 +73,17 @@ class TrainConfig(Record):
         At most so many boosting rounds; a fold stops when its test error has not improved for so long.
     min_edge_bps : float
         Forecasts below this size are flat. Declared at the round-trip cost; never searched.
+    monotone : dict of str to {-1, 1}
+        Features in which the forecast of the trees may only rise (1) or only fall (-1), whatever the others are: what is
+        known of a market beforehand need not be learned from noise.
     trials : int
         Parameter sets to search with Optuna; 0 fits ``booster`` as given. Each one counts at the gate.
+    trials_at_once : int
+        Trials of one batch do not know of each other: so many may run at the same time, and more of them search less
+        well. It is part of what is asked, so that the same search gives the same model on any number of workers.
+    pruner : {"median", "hyperband", "none"}
+        Ends a trial early: above the median of the earlier ones at the same fold, or by Hyperband with folds for a
+        budget (Li et al. 2018).
     threads : int
         Of the fit; the fitted bytes do not depend on it. One is fastest up to about 10⁵ rows, and wherever
         other work shares the cores (40 rounds on 60,000 rows: 0.1 s with one thread, 2–4 s with two while
@@ -97,9 +106,12 @@ class TrainConfig(Record):
     early_stopping_rounds: int = Field(30, ge=1)
     booster: BoosterParameters = BoosterParameters()
     network: NetworkParameters = NetworkParameters()
+    monotone: dict[str, Literal[-1, 1]] = Field(default_factory=dict)
     rule: RuleParameters = RuleParameters()
     min_edge_bps: float = Field(ROUND_TRIP_COST_BPS, ge=0.0)
     trials: int = Field(0, ge=0)
+    trials_at_once: int = Field(1, ge=1, le=256)
+    pruner: Literal["median", "hyperband", "none"] = "median"
     seed: int = Field(7, ge=0, le=2**31 - 1)
     threads: int = Field(1, ge=1)
     device: Literal["cpu", "cuda"] = "cpu"
@@ -108,6 +120,8 @@ class TrainConfig(Record):
     def _fits_together(self) -> TrainConfig:
         if self.model != "rule" and self.dataset is None:
             raise ValueError(f"a model of kind {self.model} needs a dataset, e.g. dataset='sp500_core'")
+        if self.monotone and self.model != "xgboost":
+            raise ValueError(f"monotone is for model='xgboost'; {self.model} cannot promise it")
         if self.device != "cpu" and self.model != "torch":
             raise ValueError(f"device {self.device} is for model='torch'; {self.model} runs on the CPU")
         if self.model == "rule" and (self.dataset is not None or self.trials):

@@ -13,7 +13,7 @@ import numpy as np
 from ordinis_learn.errors import ConfigInvalid
 from ordinis_learn.market.features import FEATURE_NAMES
 from ordinis_learn.models import RuleModel, SignalModel
-from ordinis_learn.ports import Run, Tracker
+from ordinis_learn.ports import Run
 from ordinis_learn.records import Record
 from ordinis_learn.training.config import TrainConfig
 from ordinis_learn.training.folds import (
@@ -25,7 +25,11 @@ from ordinis_learn.training.folds import (
 )
 from ordinis_learn.training.matrix import TrainingMatrix
 from ordinis_learn.training.plots import Explanation, TrainingPictures, write_training_plots
+from ordinis_learn.training.spread import SpreadTrials, SpreadWalk
+from ordinis_learn.training.surroundings import Surroundings
+from ordinis_learn.training.trial import LocalTrials, mean_error
 from ordinis_learn.training.walk import Walk
+from ordinis_learn.training.walks import open_walk
 
 __all__ = ["Fitted", "declare_rule", "fit_network", "fit_trees"]
 
@@ -58,9 +62,7 @@ def declare_rule(config: TrainConfig) -> Fitted:
     return Fitted(model=model)
 
 
-def fit_trees(
-    config: TrainConfig, *, matrix: TrainingMatrix, tracker: Tracker, run: Run, journal: Path | None = None
-) -> Fitted:
+def fit_trees(config: TrainConfig, *, matrix: TrainingMatrix, around: Surroundings) -> Fitted:
     """Search where asked, walk forward, then fit every row with the mean of the folds' best rounds.
 
     Raises
@@ -72,19 +74,18 @@ def fit_trees(
     """
     from ordinis_learn.models._xgboost import XGBoostParameters, XGBoostSignalModel  # noqa: PLC0415  heavy
     from ordinis_learn.training._xgboost import (  # noqa: PLC0415  heavy
-        WalkForward,
         explain,
         fit_all_rows,
         forecast_sample,
     )
 
-    walk = WalkForward(matrix, config=config) if config.folds else None
-    chosen = _choose(config, given=config.booster, walk=walk, tracker=tracker, run=run, journal=journal)
+    run = around.run
+    chosen = _choose(config, given=config.booster, matrix=matrix, around=around)
     rounds = mean_rounds(chosen.folds) if chosen.folds else config.rounds
     final = fit_all_rows(matrix, config=config, booster=chosen.parameters, rounds=rounds)
     seen = [fold.forecast for fold in chosen.folds] or [forecast_sample(final, matrix=matrix)]
     metrics = _summary(chosen.folds, matrix=matrix) | {"rounds": float(rounds)}
-    _log(run, chosen=chosen, train_rmse=final.train_rmse, metrics=metrics)
+    _log(around, chosen=chosen, train_error=final.train_rmse, matrix=matrix, metrics=metrics)
     explanation = explain(final, matrix=matrix)
     shap = dict(zip(matrix.feature_names, explanation.mean_size.tolist(), strict=True))
     _log_importance(run, {"gain": final.gain, "mean_abs_shap": shap})
@@ -102,9 +103,7 @@ def fit_trees(
     return _fitted(model, chosen=chosen, metrics=metrics)
 
 
-def fit_network(
-    config: TrainConfig, *, matrix: TrainingMatrix, tracker: Tracker, run: Run, journal: Path | None = None
-) -> Fitted:
+def fit_network(config: TrainConfig, *, matrix: TrainingMatrix, around: Surroundings) -> Fitted:
     """As :func:`fit_trees`, with epochs for rounds.
 
     Raises
@@ -117,10 +116,7 @@ def fit_network(
         Too few sessions for so many folds.
     """
     try:
-        from ordinis_learn.training._torch import (  # noqa: PLC0415  heavy
-            NetworkWalkForward,
-            fit_network_on_all_rows,
-        )
+        from ordinis_learn.training._torch import fit_network_on_all_rows  # noqa: PLC0415  heavy
     except ImportError as error:
         raise ConfigInvalid(
             f"train {config.name} with model=torch",
@@ -128,13 +124,13 @@ def fit_network(
             next_step="pip install 'ordinis-learn[torch]'",
         ) from error
 
-    walk = NetworkWalkForward(matrix, config=config) if config.folds else None
-    chosen = _choose(config, given=config.network, walk=walk, tracker=tracker, run=run, journal=journal)
+    run = around.run
+    chosen = _choose(config, given=config.network, matrix=matrix, around=around)
     epochs = mean_rounds(chosen.folds) if chosen.folds else config.network.epochs
     final = fit_network_on_all_rows(matrix, config=config, parameters=chosen.parameters, epochs=epochs)
     seen = [fold.forecast for fold in chosen.folds] or [final.forecast]
     metrics = _summary(chosen.folds, matrix=matrix) | {"epochs": float(epochs)}
-    _log(run, chosen=chosen, train_rmse=final.train_rmse, metrics=metrics)
+    _log(around, chosen=chosen, train_error=final.train_rmse, matrix=matrix, metrics=metrics)
     _log_importance(run, {"sensitivity": final.sensitivity})
     _log_plots(run, config=config, unit="epoch", chosen=chosen, matrix=matrix)
     model = final.model(
@@ -155,28 +151,35 @@ def _fitted(model: SignalModel, *, chosen: _Chosen[P], metrics: dict[str, float]
     )
 
 
-def _choose(
-    config: TrainConfig,
-    *,
-    given: P,
-    walk: Walk[P] | None,
-    tracker: Tracker,
-    run: Run,
-    journal: Path | None,
-) -> _Chosen[P]:
+def _choose(config: TrainConfig, *, given: P, matrix: TrainingMatrix, around: Surroundings) -> _Chosen[P]:
     """Return the parameters to use with their walk-forward fits; no folds when none are asked for."""
-    if walk is None:
+    if not config.folds:
         return _Chosen(parameters=given, folds=())
+    spread = around.spread
+    walk: Walk[P] = (
+        SpreadWalk(matrix, spread=spread, config=config) if spread else open_walk(matrix, config=config)
+    )
     if not config.trials:
         return _Chosen(parameters=given, folds=walk.fit_every_fold(parameters=given))
     from ordinis_learn.training._optuna import search_parameters  # noqa: PLC0415  heavy
 
-    found = search_parameters(walk, first=given, config=config, tracker=tracker, parent=run, journal=journal)
-    run.set_tags(
+    found = search_parameters(
+        walk,
+        first=given,
+        config=config,
+        tracker=around.tracker,
+        parent=around.run,
+        runner=SpreadTrials(spread, config=config) if spread else LocalTrials(walk),
+        key=around.study_key,
+        place=around.place,
+    )
+    around.run.set_tags(
         {
+            "ordinis.study": found.study,
             "ordinis.trials": str(found.trials),
             "ordinis.trials_pruned": str(found.pruned),
             "ordinis.trials_failed": str(found.failed),
+            "ordinis.trials_run_elsewhere": str(found.earlier),
         }
     )
     return _Chosen(
@@ -192,20 +195,47 @@ def _summary(folds: Sequence[FoldFit], *, matrix: TrainingMatrix) -> dict[str, f
         return {}
     means = {f"mean_{name}": value for name, value in mean_metrics(folds).items()}
     sharpe = walk_forward_sharpe(folds, matrix=matrix)
-    error = sum(fold.best_valid_rmse for fold in folds) / len(folds)
-    return means | {"mean_valid_rmse": error, "walk_forward_sharpe_per_session": sharpe}
+    error = {f"mean_valid_{folds[0].measure}": mean_error(folds)}
+    return means | error | {"walk_forward_sharpe_per_session": sharpe}
 
 
-def _log(run: Run, *, chosen: _Chosen[P], train_rmse: Sequence[float], metrics: dict[str, float]) -> None:
-    """Record curves per round, metrics per fold, and the summary."""
-    curves: dict[str, Sequence[float]] = {"train_rmse": train_rmse}
+def _log(
+    around: Surroundings,
+    *,
+    chosen: _Chosen[P],
+    train_error: Sequence[float],
+    matrix: TrainingMatrix,
+    metrics: dict[str, float],
+) -> None:
+    """Record curves per round, metrics per fold (one after the other, and in a child run each), and the summary."""
+    run = around.run
+    measure = chosen.folds[0].measure if chosen.folds else "rmse"
+    curves: dict[str, Sequence[float]] = {f"train_{measure}": train_error}
     for number, fold in enumerate(chosen.folds):
-        curves[f"fold_{number}/train_rmse"] = fold.train_rmse
-        curves[f"fold_{number}/valid_rmse"] = fold.valid_rmse
+        curves[f"fold_{number}/train_{measure}"] = fold.train_error
+        curves[f"fold_{number}/valid_{measure}"] = fold.valid_error
         run.log_metrics({f"fold/{name}": value for name, value in fold.metrics.items()}, step=number)
+        _log_fold(around, number, fold=fold, matrix=matrix)
     run.log_series(curves)
     run.log_metrics(metrics)
     run.log_params({f"fitted.{name}": value for name, value in chosen.parameters.to_json().items()})
+
+
+def _log_fold(around: Surroundings, number: int, *, fold: FoldFit, matrix: TrainingMatrix) -> None:
+    sessions = matrix.session[fold.test]
+    span = {"fold": number, "test_from": str(sessions.min()), "test_until": str(sessions.max())}
+    with around.tracker.start_run(
+        f"fold {number}", parent=around.run, tags={"ordinis.fold": str(number)}
+    ) as run:
+        run.log_params(span)
+        run.log_metrics(
+            fold.metrics
+            | {
+                f"valid_{fold.measure}": fold.best_valid_error,
+                "rounds": float(fold.rounds),
+                "test_rows": float(len(fold.test)),
+            }
+        )
 
 
 def _log_importance(run: Run, measures: dict[str, dict[str, float]]) -> None:

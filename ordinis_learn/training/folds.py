@@ -24,8 +24,10 @@ class FoldFit:
 
     Attributes
     ----------
-    train_rmse, valid_rmse : tuple of float
-        Weighted error after each boosting round.
+    train_error, valid_error : tuple of float
+        Weighted error after each boosting round or epoch.
+    measure : str
+        What kind of error: ``rmse``, or ``logloss`` and ``mlogloss`` where classes are fitted.
     rounds : int
         Rounds at the lowest validation error; the forecast uses these. They were chosen on the rows that the
         metrics are computed on, so the metrics lean to the bright side: use the scorecard to judge.
@@ -35,20 +37,24 @@ class FoldFit:
         The position is the forecast's sign where it is worth its costs, else 0.
     metrics : dict
         From :func:`ordinis_learn.training.fold_metrics.fold_metrics`; NaN where undefined.
+    margins : float64 array, shape (m, K), optional
+        What a classifier says of each of K classes before it is calibrated; None for a regression.
     """
 
-    train_rmse: tuple[float, ...]
-    valid_rmse: tuple[float, ...]
+    train_error: tuple[float, ...]
+    valid_error: tuple[float, ...]
     rounds: int
     test: npt.NDArray[Any]
     forecast: npt.NDArray[np.float64]
     position: npt.NDArray[np.float64]
     metrics: dict[str, float]
+    measure: str = "rmse"
+    margins: npt.NDArray[np.float64] | None = None
 
     @property
-    def best_valid_rmse(self) -> float:
+    def best_valid_error(self) -> float:
         """The lowest validation error of the fold."""
-        return self.valid_rmse[self.rounds - 1]
+        return self.valid_error[self.rounds - 1]
 
 
 def mean_rounds(folds: Sequence[FoldFit]) -> int:

@@ -66,7 +66,7 @@ def training_matrix(
     Raises
     ------
     ConfigInvalid
-        The dataset has no label at the horizon.
+        The dataset has no label at the horizon, or no feature of a name in ``monotone``.
     DataMissing
         Fewer effective samples than ``min_samples``.
     """
@@ -77,6 +77,12 @@ def training_matrix(
             asked,
             found=f"labels at {', '.join(f'{h}' for h in manifest.window.horizons)} sessions only",
             next_step=f"build the dataset with {horizon} among its horizons",
+        )
+    if unknown := sorted(set(config.monotone) - set(manifest.feature_names)):
+        raise ConfigInvalid(
+            asked,
+            found=f"monotone names {', '.join(unknown)}, which the dataset has not",
+            next_step=f"name some of {', '.join(manifest.feature_names)}",
         )
     rows = _usable(table, config=config, manifest=manifest)
     weight = _float64(rows, f"uniqueness_{horizon}d")

@@ -1,20 +1,46 @@
-"""What a search over training parameters found, and what it cost in trials."""
+"""What a search over training parameters found, what it cost in trials, and where its study is kept."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Generic, TypeVar
 
 import numpy as np
 
-from ordinis_learn.records import Record
+from ordinis_learn.records import Record, hash_of
+from ordinis_learn.training.claims import ClaimRules
+from ordinis_learn.training.config import TrainConfig
 from ordinis_learn.training.folds import FoldFit
 
-__all__ = ["SearchResult", "sharpe_variance"]
+__all__ = ["SearchResult", "StudyPlace", "sharpe_variance", "study_key"]
 
 
 P = TypeVar("P", bound=Record)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyPlace:
+    """Where studies are kept, so that a search outlives its process.
+
+    Attributes
+    ----------
+    url : str or None
+        A PostgreSQL database that several hosts share; else the journal file is used.
+    journal : Path
+        A file on this host, for one model's studies.
+    resume : bool
+        There must be a study to go on with, a finished one too. Without it an unfinished study is gone on with all
+        the same, for its trials have been run and count; where the last one was finished, a new one begins.
+    rules : ClaimRules
+        How several processes share one study.
+    """
+
+    journal: Path
+    url: str | None = None
+    resume: bool = False
+    rules: ClaimRules = field(default_factory=ClaimRules)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,9 +54,14 @@ class SearchResult(Generic[P]):
     folds : tuple of FoldFit
         The walk-forward fits of those parameters.
     trials : int
-        Parameter sets really run, pruned and failed ones too. The deflated Sharpe ratio needs this number.
+        Parameter sets really run, pruned and failed ones too, over every time that the study was gone on with. The
+        deflated Sharpe ratio needs this number.
     pruned, failed : int
         Of them.
+    earlier : int
+        Of them, those that other processes ran or ran before.
+    study : str
+        The study's name.
     trial_sharpe_variance : float or None
         Variance over trials of the walk-forward Sharpe ratio per session, ddof 1; None for fewer than two
         trials with a defined ratio. A pruned trial counts with the folds that it finished.
@@ -41,7 +72,15 @@ class SearchResult(Generic[P]):
     trials: int
     pruned: int
     failed: int
+    earlier: int
+    study: str
     trial_sharpe_variance: float | None
+
+
+def study_key(config: TrainConfig, *, data_sha256: str) -> str:
+    """Return what a search is about: its configuration but for the number of trials, and the dataset's content."""
+    asked = {name: value for name, value in config.to_json().items() if name not in {"trials", "dataset"}}
+    return hash_of({"config": asked, "data": data_sha256}, domain="ordinis.study")
 
 
 def sharpe_variance(sharpes: Iterable[float]) -> float | None:

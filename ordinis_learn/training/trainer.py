@@ -23,6 +23,9 @@ from ordinis_learn.training.config import TrainConfig
 from ordinis_learn.training.fit import Fitted, declare_rule, fit_network, fit_trees
 from ordinis_learn.training.matrix import TrainingMatrix, training_matrix
 from ordinis_learn.training.provenance import Provenance
+from ordinis_learn.training.search import StudyPlace, study_key
+from ordinis_learn.training.spread import Spread
+from ordinis_learn.training.surroundings import Surroundings
 
 __all__ = ["TrainedModel", "train_model"]
 
@@ -48,7 +51,8 @@ def train_model(
     min_samples: int,
     trainer: str,
     clock: Clock,
-    journal: Path | None = None,
+    place: StudyPlace | None = None,
+    spread: Spread | None = None,
 ) -> TrainedModel:
     """Fit (or declare) a model inside one run of the tracker.
 
@@ -67,8 +71,10 @@ def train_model(
         A writable folder for the bundle and the patch; the caller removes it.
     min_samples : int
         The least effective sample size at the model's own horizon (``LEARN_MIN_SAMPLES``).
-    journal : Path, optional
-        Keeps the search's study across processes.
+    place : StudyPlace, optional
+        Keeps the search's study across processes; memory otherwise.
+    spread : Spread, optional
+        Fits folds and trials on other processes or hosts.
 
     Raises
     ------
@@ -86,7 +92,14 @@ def train_model(
         _log_patch(run, provenance, scratch=scratch)
         if manifest is not None:
             _log_dataset(run, manifest, folder=datasets_root / manifest.dataset_id / manifest.version)
-        fitted = _fit(config, matrix=matrix, tracker=tracker, run=run, journal=journal)
+        around = Surroundings(
+            tracker=tracker,
+            run=run,
+            study_key=study_key(config, data_sha256=manifest.content_sha256 if manifest else ""),
+            place=place,
+            spread=spread,
+        )
+        fitted = _fit(config, matrix=matrix, around=around)
         bundle = scratch / "bundle"
         fitted.model.save(bundle)
         model_uri = run.log_model(bundle, name=config.name, feature_names=fitted.model.feature_names)
@@ -119,14 +132,12 @@ def train_model(
     return TrainedModel(artifact=artifact, model_uri=model_uri, bundle=bundle)
 
 
-def _fit(
-    config: TrainConfig, *, matrix: TrainingMatrix | None, tracker: Tracker, run: Run, journal: Path | None
-) -> Fitted:
+def _fit(config: TrainConfig, *, matrix: TrainingMatrix | None, around: Surroundings) -> Fitted:
     if matrix is None:
         return declare_rule(config)
-    run.log_metrics({"rows": float(len(matrix)), "effective_samples": matrix.effective_samples})
+    around.run.log_metrics({"rows": float(len(matrix)), "effective_samples": matrix.effective_samples})
     fit = fit_network if config.model == "torch" else fit_trees
-    return fit(config, matrix=matrix, tracker=tracker, run=run, journal=journal)
+    return fit(config, matrix=matrix, around=around)
 
 
 def _matrix(

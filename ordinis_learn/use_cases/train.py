@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from ordinis_learn.datasets import open_dataset
+from ordinis_learn.datasets.execution import open_executor
+from ordinis_learn.errors import LearnError
 from ordinis_learn.records import DatasetManifest, ModelArtifact
 from ordinis_learn.rollout.tags import TRAINING_TAG
 from ordinis_learn.training import TrainConfig, train_model
+from ordinis_learn.training.search import StudyPlace
+from ordinis_learn.training.spread import RowSource, Spread
 from ordinis_learn.use_cases.parsing import parse_record
 from ordinis_learn.use_cases.sign import reference, submit
 from ordinis_learn.workbench import Workbench
@@ -20,8 +26,26 @@ from ordinis_learn.workbench import Workbench
 __all__ = ["parse_config", "train"]
 
 
-def train(bench: Workbench, config: TrainConfig) -> ModelArtifact:
+def train(
+    bench: Workbench,
+    config: TrainConfig,
+    *,
+    resume: bool = False,
+    sleep: Callable[[float], None] = time.sleep,
+) -> ModelArtifact:
     """Fit, log, register (state CANDIDATE) and attest one model.
+
+    What fails with a ``retryable`` error is tried again, ``LEARN_TRAIN_RETRIES`` times; each attempt has a run of its
+    own. A search goes on where the attempt before left it. Until the new version is registered nothing else changes:
+    what was active stays active.
+
+    Parameters
+    ----------
+    bench, config
+    resume : bool
+        There must be a study to go on with.
+    sleep : callable
+        Waits before an attempt, in seconds.
 
     Raises
     ------
@@ -31,7 +55,29 @@ def train(bench: Workbench, config: TrainConfig) -> ModelArtifact:
         The fit failed; the run is marked FAILED and nothing was registered.
     """
     manifest, table = _dataset(bench, config)
-    with tempfile.TemporaryDirectory(prefix="ordinis-train-") as scratch:
+    retries, wait_s = bench.settings.learn_train_retries, bench.settings.learn_train_retry_wait_s
+    for attempt in range(retries):
+        try:
+            return _attempt(bench, config, manifest=manifest, table=table, resume=resume)
+        except LearnError as error:
+            if not error.retryable:
+                raise
+        sleep(wait_s * 2**attempt)
+    return _attempt(bench, config, manifest=manifest, table=table, resume=resume)
+
+
+def _attempt(
+    bench: Workbench,
+    config: TrainConfig,
+    *,
+    manifest: DatasetManifest | None,
+    table: pa.Table | None,
+    resume: bool,
+) -> ModelArtifact:
+    with (
+        tempfile.TemporaryDirectory(prefix="ordinis-train-") as scratch,
+        _spread(bench, config, manifest=manifest) as spread,
+    ):
         trained = train_model(
             config,
             manifest=manifest,
@@ -43,11 +89,33 @@ def train(bench: Workbench, config: TrainConfig) -> ModelArtifact:
             min_samples=bench.settings.learn_min_samples,
             trainer=bench.settings.actor,
             clock=bench.clock,
+            place=_place(bench, config, resume=resume),
+            spread=spread,
         )
     artifact = bench.registry.register(trained.artifact, model_uri=trained.model_uri)
     submit(bench, "training", key=TRAINING_TAG, subject=reference(artifact), predicate=artifact)
     bench.catalogue.add_artifact(artifact)
     return artifact
+
+
+def _place(bench: Workbench, config: TrainConfig, *, resume: bool) -> StudyPlace | None:
+    if not config.trials:
+        return None
+    journal = bench.settings.studies_dir / f"{config.name.replace('/', '--')}.log"
+    return StudyPlace(journal=journal, url=bench.settings.learn_study_url, resume=resume)
+
+
+@contextmanager
+def _spread(
+    bench: Workbench, config: TrainConfig, *, manifest: DatasetManifest | None
+) -> Iterator[Spread | None]:
+    """Open the workers that the settings name, where there is something to share out."""
+    scheduler = bench.settings.learn_train_scheduler
+    if scheduler is None or manifest is None or not config.folds:
+        yield None
+        return
+    with open_executor(scheduler, workers=bench.settings.learn_train_workers) as executor:
+        yield Spread(executor=executor, source=RowSource(manifest=manifest, root=bench.settings.datasets_dir))
 
 
 def parse_config(config: Mapping[str, Any]) -> TrainConfig:

@@ -102,7 +102,17 @@ def provenance():
 
 @pytest.fixture
 def train(tracker, provenance, manifest_of, tmp_path):
-    def call(config, table=None, *, min_samples=100, manifest=None, name="scratch", journal=None):
+    def call(
+        config,
+        table=None,
+        *,
+        min_samples=100,
+        manifest=None,
+        name="scratch",
+        place=None,
+        spread=None,
+        tracker=tracker,
+    ):
         scratch = tmp_path / name
         scratch.mkdir()
         return train_model(
@@ -116,7 +126,8 @@ def train(tracker, provenance, manifest_of, tmp_path):
             min_samples=min_samples,
             trainer="ada",
             clock=lambda: NOW,
-            journal=journal,
+            place=place,
+            spread=spread,
         )
 
     return call

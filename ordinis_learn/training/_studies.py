@@ -1,0 +1,292 @@
+"""Studies in a journal file, in PostgreSQL or in memory, and who works on which of their trials. Loaded by name."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from json import JSONDecodeError
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import optuna  # noqa: TID253  the leaf that needs it
+from optuna.distributions import BaseDistribution  # noqa: TID253
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError  # noqa: TID253
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage  # noqa: TID253
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock  # noqa: TID253
+from optuna.trial import FrozenTrial, TrialState  # noqa: TID253
+
+from ordinis_learn.errors import ConfigInvalid, StoreUnavailable
+from ordinis_learn.training._rehearsal import OUTCOME
+from ordinis_learn.training.claims import ClaimRules, Owner, Watch
+from ordinis_learn.training.search import StudyPlace
+from ordinis_learn.training.trial import TrialOutcome
+
+__all__ = ["FINISHED", "SharedStudy", "open_study", "translated"]
+
+FINISHED: Final = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+_STATES: Final = {
+    "complete": TrialState.COMPLETE,
+    "pruned": TrialState.PRUNED,
+    "fail": TrialState.FAIL,
+}
+_CLAIM: Final = "claim"
+_OPENING: Final = 0x5715D1E5
+"""The advisory lock under which tables are made."""
+_CONCLUDED: Final = "concluded"
+
+
+class SharedStudy:
+    """One study that several processes may work on at once.
+
+    A trial is claimed, run, and told; whoever finds a claim stale takes it over under the same number. Two that run one
+    trial come to the same outcome, and the first to tell is believed, so nothing is locked.
+
+    Parameters
+    ----------
+    study : optuna.Study
+        Sampled and pruned elsewhere (:mod:`ordinis_learn.training._rehearsal`).
+    me : Owner
+    watch : Watch
+    rules : ClaimRules
+    """
+
+    def __init__(self, study: optuna.Study, *, me: Owner, watch: Watch, rules: ClaimRules) -> None:
+        self._study = study
+        self._me = me
+        self._watch = watch
+        self._rules = rules
+
+    @property
+    def name(self) -> str:
+        """The study's name in its storage."""
+        return str(self._study.study_name)
+
+    def trials(self) -> list[FrozenTrial]:
+        """Return every trial that was begun, by number."""
+        return sorted(self._study.get_trials(deepcopy=False), key=lambda trial: trial.number)
+
+    def finished(self) -> list[FrozenTrial]:
+        """Return the trials that were really run to an end, good or bad."""
+        return [trial for trial in self.trials() if trial.state in FINISHED]
+
+    def claim(self, numbers: Sequence[int], *, at_most: int) -> list[int]:
+        """Take trials that nobody works on, begun or not; return their numbers."""
+        known = {trial.number: trial for trial in self.trials()}
+        mine: list[int] = []
+        for number in numbers:
+            if len(mine) == at_most:
+                break
+            trial = known.get(number)
+            if trial is None:
+                # Another process may be faster: the number that is given is the one that counts.
+                given = self._study.ask().number
+                self._mark(given, beat=0)
+                if given in numbers:
+                    mine.append(given)
+            elif trial.state == TrialState.RUNNING and self._watch.stale(
+                number, trial.user_attrs.get(_CLAIM)
+            ):
+                self._mark(number, beat=0)
+                mine.append(number)
+        return mine
+
+    def write_parameters(
+        self, number: int, *, parameters: Mapping[str, Any], space: Mapping[str, BaseDistribution]
+    ) -> None:
+        """Record what a claimed trial tries."""
+        self._study.sampler = _Given(parameters)
+        trial = self._trial(number)
+        for name, distribution in space.items():
+            trial._suggest(name, distribution)  # noqa: SLF001  what suggest_float and suggest_int call
+
+    def tell(self, outcome: TrialOutcome) -> bool:
+        """Record what came of a trial; False where another process had told it already."""
+        trial = self._trial(outcome.number)
+        kept = {
+            "running": list(outcome.running),
+            "rungs": outcome.rungs,
+            "sharpe": outcome.sharpe if math.isfinite(outcome.sharpe) else None,
+            "error": outcome.error,
+        }
+        value = outcome.running[-1] if outcome.state == "complete" else None
+        try:
+            trial.set_user_attr(OUTCOME, kept)
+            self._study.tell(trial, value, state=_STATES[outcome.state])
+        except UpdateFinishedTrialError:
+            return False
+        return True
+
+    def conclude(self, run_id: str) -> None:
+        """Say that a run trained a model from this study: a new search begins a new one."""
+        self._study.set_user_attr(_CONCLUDED, run_id)
+
+    @contextmanager
+    def beating(self, numbers: Sequence[int]) -> Iterator[None]:
+        """Show that these trials are worked on, until the block is left."""
+        done = threading.Event()
+
+        def beat() -> None:
+            count = 0
+            while not done.wait(self._rules.beat_s):
+                count += 1
+                # One that is told meanwhile needs no beat; a storage that is away for one may be back for the next.
+                for number in numbers:
+                    with suppress(UpdateFinishedTrialError, StorageInternalError, OSError):
+                        self._mark(number, beat=count)
+
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def _mark(self, number: int, *, beat: int) -> None:
+        self._trial(number).set_user_attr(_CLAIM, self._me.to_json() | {"beat": beat})
+
+    def _trial(self, number: int) -> optuna.Trial:
+        return optuna.Trial(self._study, self.trials()[number]._trial_id)  # noqa: SLF001  its only door by number
+
+
+def open_study(place: StudyPlace | None, *, model: str, key: str) -> SharedStudy:
+    """Open the study to work on: an unfinished one where there is one, else a new one; in memory without a place.
+
+    Raises
+    ------
+    ConfigInvalid
+        There is to be a study to go on with, and there is none.
+    StoreUnavailable
+        The storage cannot be opened.
+    """
+    rules = place.rules if place else ClaimRules()
+    with translated(place):
+        storage = None if place is None else _storage(place)
+        generation = 1 if storage is None else _generation(storage, place=place, model=model, key=key)
+        study = optuna.create_study(
+            storage=storage,
+            study_name=_name(model, key=key, generation=generation),
+            load_if_exists=True,
+            direction="minimize",
+            sampler=optuna.samplers.RandomSampler(seed=0),
+            pruner=optuna.pruners.NopPruner(),
+        )
+    me = Owner.here()
+    return SharedStudy(study, me=me, watch=Watch(me, rules=rules, seconds=time.monotonic), rules=rules)
+
+
+def _name(model: str, *, key: str, generation: int) -> str:
+    return f"{model}/{key[:16]}/{generation}"
+
+
+def _generation(storage: BaseStorage, *, place: StudyPlace | None, model: str, key: str) -> int:
+    """Return the newest generation, or the one after it where that was brought to its end."""
+    named = {study.study_name: study for study in optuna.get_all_study_summaries(storage)}
+    newest = 0
+    while _name(model, key=key, generation=newest + 1) in named:
+        newest += 1
+    if place is not None and place.resume:
+        if not newest:
+            raise ConfigInvalid(
+                f"go on with the search for {model}",
+                found=f"no study of this configuration and dataset in {_where(place)}",
+                next_step="give the same options as the first time, or leave out --resume to begin a study",
+            )
+        return newest
+    concluded = newest and _CONCLUDED in named[_name(model, key=key, generation=newest)].user_attrs
+    return max(1, newest + 1 if concluded else newest)
+
+
+def _storage(place: StudyPlace) -> BaseStorage:
+    if place.url is not None:
+        return _on_postgres(place.url)
+    place.journal.parent.mkdir(parents=True, exist_ok=True)
+    path = str(place.journal)
+    lock = JournalFileSymlinkLock(path)
+    _mend(place, lock=lock)
+    return JournalStorage(JournalFileBackend(path, lock_obj=lock))
+
+
+def _mend(place: StudyPlace, *, lock: JournalFileSymlinkLock) -> None:
+    """Cut off a last line that a power cut tore: whatever is appended to it could not be read any more."""
+    if not place.journal.is_file():
+        return
+    lock.acquire()
+    try:
+        with place.journal.open("r+b") as file:
+            content = file.read()
+            whole = content.rfind(b"\n") + 1
+            if whole < len(content):
+                file.truncate(whole)
+    finally:
+        lock.release()
+
+
+def _on_postgres(url: str) -> RDBStorage:
+    """Open the storage under a lock: of two hosts that made its tables at once, one would fail.
+
+    The driver is asked first also because what Optuna raises while it opens a storage is SQLAlchemy's own.
+    """
+    import psycopg  # noqa: PLC0415  an extra
+
+    try:
+        with psycopg.connect(url.replace("+psycopg", "", 1), connect_timeout=10) as connection:
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_OPENING,))
+            return RDBStorage(url)
+    except psycopg.Error as error:
+        raise ConnectionError(str(error)) from error
+
+
+def _where(place: StudyPlace) -> str:
+    if place.url is None:
+        return str(place.journal)
+    parts = urlsplit(place.url)
+    return f"{parts.scheme}://{parts.hostname}{parts.path}"
+
+
+@contextmanager
+def translated(place: StudyPlace | None) -> Iterator[None]:
+    """Turn what storages raise into StoreUnavailable, and keep Optuna from narrating every trial."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        yield
+    except (OSError, StorageInternalError, ImportError, JSONDecodeError) as error:
+        if place is None:
+            raise
+        raise StoreUnavailable(
+            f"keep the study in {_where(place)}",
+            found=f"{type(error).__name__}: {str(error).splitlines()[0]}",
+            next_step="give LEARN_STUDY_URL as postgresql://… of a database that answers (extra [postgres]), "
+            "or unset it and make data/studies writable",
+        ) from error
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+class _Given(optuna.samplers.BaseSampler):  # type: ignore[misc]
+    """Answers with parameters that were chosen before."""
+
+    def __init__(self, parameters: Mapping[str, Any]) -> None:
+        self._parameters = parameters
+
+    def infer_relative_search_space(
+        self, study: optuna.Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        del study, trial
+        return {}
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        del study, trial, search_space
+        return {}
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        del study, trial, param_distribution
+        return self._parameters[param_name]

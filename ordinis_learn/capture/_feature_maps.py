@@ -48,7 +48,9 @@ def struct_shape(names: Sequence[str]) -> str:
     return "{" + ", ".join(f'"{name}": "DOUBLE"' for name in names) + "}"
 
 
-def to_maps(values: pa.StructArray, sets: Sequence[Sequence[str] | None], which: np.ndarray) -> pa.Array | None:
+def to_maps(
+    values: pa.StructArray, sets: Sequence[Sequence[str] | None], which: np.ndarray
+) -> pa.Array | None:
     """Return one map a row, in the order of the row's names.
 
     Parameters

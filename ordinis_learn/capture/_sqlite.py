@@ -18,8 +18,9 @@ import pyarrow as pa
 from ordinis_learn.capture._database_log import DatabaseLog
 from ordinis_learn.capture._group_commit import GroupCommit, Work
 from ordinis_learn.capture._sqlite_file import connect, is_busy, prepare, translated
+from ordinis_learn.capture._sqlite_hot import UNPURGED, hot_batches, row_batches
 from ordinis_learn.capture.columns import DAY_US, SCAN_SCHEMA, from_microseconds, midnight, to_microseconds
-from ordinis_learn.capture.sealed import SEALED_ENVELOPE, Bounds
+from ordinis_learn.capture.sealed import Bounds
 from ordinis_learn.errors import DataCorrupt, StoreUnavailable
 from ordinis_learn.ports import Clock, EventRow, HotDay
 from ordinis_learn.records import Segment, Topic
@@ -48,24 +49,15 @@ _QUARANTINE: Final = """INSERT INTO quarantine (digest, code, reason, count, fir
     VALUES (?, ?, ?, 1, ?, ?, ?)
     ON CONFLICT (digest) DO UPDATE SET count = count + 1, last_seen = excluded.last_seen"""
 
-_UNPURGED: Final = f"""NOT EXISTS (
-    SELECT 1 FROM purges WHERE purges.event_type = events.event_type AND events.position <= until_position
-    AND events.ts_event >= purges.start AND events.ts_event < purges.start + {DAY_US})"""  # noqa: S608  all constants
 _SCAN: Final = f"""SELECT position, event_id, ts_event, ts_ingest, partition_key, correlation_id, payload
     FROM events
     WHERE event_type = :event_type AND ts_event >= :start AND ts_event < :end AND position <= :position
-    AND {_UNPURGED}
-    ORDER BY ts_event, event_id"""  # noqa: S608
-_HOT_ROWS: Final = f"""SELECT position, event_id, ts_event, ts_ingest, partition_key, correlation_id,
-    envelope, payload
-    FROM events
-    WHERE event_type = :event_type AND ts_event >= :start AND ts_event < :end AND position <= :position
-    AND {_UNPURGED}
+    AND {UNPURGED}
     ORDER BY ts_event, event_id"""  # noqa: S608
 # Whole days since 1970, rounded down also before it.
 _HOT_DAYS: Final = f"""SELECT event_type, (ts_event - ((ts_event % {DAY_US}) + {DAY_US}) % {DAY_US}) AS start,
     count(*), max(position)
-    FROM events WHERE ts_event < ? AND {_UNPURGED} GROUP BY 1, 2 ORDER BY 2, 1"""  # noqa: S608
+    FROM events WHERE ts_event < ? AND {UNPURGED} GROUP BY 1, 2 ORDER BY 2, 1"""  # noqa: S608
 _SEGMENTS: Final = "SELECT record FROM segments WHERE event_type = ? AND first < ? AND last >= ?"
 _PURGE: Final = f"""DELETE FROM events WHERE position IN (
     SELECT position FROM events WHERE event_type = :event_type AND position <= :until
@@ -141,7 +133,7 @@ class SqliteEventLog(DatabaseLog):
 
     def counts(self) -> Mapping[str, int]:
         """Return stored events by type, sealed and hot."""
-        hot = f"SELECT event_type, count(*) AS n FROM events WHERE {_UNPURGED} GROUP BY event_type"  # noqa: S608
+        hot = f"SELECT event_type, count(*) AS n FROM events WHERE {UNPURGED} GROUP BY event_type"  # noqa: S608
         sealed = (
             "SELECT event_type, sum(json_extract(record, '$.rows')) AS n FROM segments GROUP BY event_type"
         )
@@ -193,7 +185,7 @@ class SqliteEventLog(DatabaseLog):
         start = midnight(day.day)
         bounds = Bounds(start=start, end=start + DAY_US, position=day.until_position)
         with translated("read events", self._path), closing(connect(self._path, mode="rw")) as reader:
-            yield from _batches(reader.execute(_HOT_ROWS, _named(day.topic, bounds)), SEALED_ENVELOPE)
+            yield from hot_batches(reader, day.topic, bounds)
 
     def segments(self) -> Sequence[Segment]:
         """Return the sealed files that readers see, by type, day, generation and bucket."""
@@ -235,7 +227,9 @@ class SqliteEventLog(DatabaseLog):
             reader.execute("BEGIN")
             found = reader.execute(_SEGMENTS, (topic.value, bounds.end, bounds.start)).fetchall()
             cursor = reader.execute(_SCAN, _named(topic, bounds))
-            hot = pa.Table.from_batches(_batches(cursor, SCAN_SCHEMA), schema=SCAN_SCHEMA)
+            hot = pa.Table.from_batches(
+                row_batches(cursor, SCAN_SCHEMA, size=_CHUNK_ROWS), schema=SCAN_SCHEMA
+            )
         return hot, [Segment.model_validate_json(text) for (text,) in found]
 
     def _write(self, work: Work[sqlite3.Connection]) -> Any:
@@ -285,10 +279,3 @@ def _named(topic: Topic, bounds: Bounds) -> dict[str, Any]:
         "end": bounds.end,
         "position": bounds.position,
     }
-
-
-def _batches(cursor: sqlite3.Cursor, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    while rows := cursor.fetchmany(_CHUNK_ROWS):
-        columns = zip(*rows, strict=True)
-        arrays = [pa.array(values, type=field.type) for values, field in zip(columns, schema, strict=True)]
-        yield pa.record_batch(arrays, schema=schema)

@@ -17,6 +17,7 @@ import pyarrow as pa
 from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
 
+from ordinis_learn.capture._feature_maps import MAP_SHAPE, plain_names, struct_shape, to_maps
 from ordinis_learn.capture.columns import PAYLOAD_COLUMNS, SCAN_SCHEMA
 from ordinis_learn.errors import DataCorrupt
 from ordinis_learn.records import PAYLOADS, Record, Topic
@@ -33,6 +34,8 @@ _DUCKDB: Final = {
     pa.timestamp("us", tz="UTC"): "TIMESTAMPTZ",
     pa.date32(): "DATE",
 }
+_PATHS: Final = {Topic.SIGNAL: "$.metadata.features", Topic.FEATURES: "$.features"}
+_FIRST_ROWS: Final = 100
 # DuckDB reports a time or a date that it cannot read as null, and so an integer that does not fit.
 _DOUBTED: Final = frozenset({"TIMESTAMPTZ", "DATE", "BIGINT"})
 
@@ -55,13 +58,16 @@ def typed_columns(topic: Topic, scanned: pa.Table) -> pa.Table:
     schema = PAYLOAD_COLUMNS[topic]
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        connection.register("scanned", scanned)
+        connection.register("scanned", scanned.select(["payload"]))
         try:
-            found = connection.sql(_query(topic)).to_arrow_table()
+            found = _by_name(connection, topic) if topic in _PATHS and scanned.num_rows else None
+            if found is None:
+                found = connection.sql(_query(topic, MAP_SHAPE)).to_arrow_table()
         except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
             raise _corrupt(topic, str(error).splitlines()[0]) from error
     doubtful = np.flatnonzero(found["doubtful"].to_numpy())
-    read = found.drop_columns("doubtful").cast(schema)
+    columns = [*scanned.select(_ENVELOPE).columns, *found.drop_columns("doubtful").columns]
+    read = pa.Table.from_arrays(columns, names=schema.names).cast(schema)
     if not doubtful.size:
         return read
     again = columns_by_record(topic, scanned.take(doubtful))
@@ -109,22 +115,50 @@ def _value(record: Record, name: str, fields: Mapping[str, Any]) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _query(topic: Topic) -> str:
+def _by_name(connection: duckdb.DuckDBPyConnection, topic: Topic) -> pa.Table | None:
+    """Read features as columns of the names that the first rows have, then of all names; None if that is not apt."""
+    said = f"CAST(to_json(json_keys(payload, '{_PATHS[topic]}')) AS VARCHAR)"
+    first = connection.sql(f"SELECT DISTINCT {said} FROM (SELECT payload FROM scanned LIMIT {_FIRST_ROWS})")  # noqa: S608
+    known, seen = set[str | None](), {text for (text,) in first.fetchall()}
+    while not seen <= known:
+        known |= seen
+        names = plain_names([_names(text) for text in known])
+        if names is None:
+            return None
+        found = connection.sql(_query(topic, struct_shape(names), more=f", {said} AS names")).to_arrow_table()
+        sets = found["names"].combine_chunks().dictionary_encode(null_encoding="encode")
+        seen = set(sets.dictionary.to_pylist())
+    features = to_maps(
+        found["features"].combine_chunks(),
+        [_names(text) for text in sets.dictionary.to_pylist()],
+        sets.indices.to_numpy(),
+    )
+    if features is None:
+        return None
+    place = found.schema.get_field_index("features")
+    return found.set_column(place, "features", features).drop_columns("names")
+
+
+def _names(text: str | None) -> list[str] | None:
+    return None if text is None else json.loads(text)
+
+
+def _query(topic: Topic, features: str, *, more: str = "") -> str:
     schema = PAYLOAD_COLUMNS[topic]
     fields = [field for field in schema if field.name not in _ENVELOPE]
-    shape = ", ".join(_shape(topic, field) for field in fields)
+    shape = ", ".join(_shape(topic, field, features) for field in fields)
     columns = ", ".join(_column(topic, field) for field in fields)
     doubts = [doubt for field in fields for doubt in _doubts(topic, field)]
     return f"""
-        SELECT {", ".join(_ENVELOPE)}, {columns}, {" OR ".join(doubts) or "false"} AS doubtful
-        FROM (SELECT * EXCLUDE (payload), payload AS body, from_json(payload, '{{{shape}}}') AS read FROM scanned)
+        SELECT {columns}, {" OR ".join(doubts) or "false"} AS doubtful{more}
+        FROM (SELECT payload, from_json(payload, '{{{shape}}}') AS read FROM scanned)
     """  # noqa: S608  names and types are ours
 
 
-def _shape(topic: Topic, field: pa.Field) -> str:
+def _shape(topic: Topic, field: pa.Field, features: str) -> str:
     if field.name == "features":
-        features = '"features": "MAP(VARCHAR, DOUBLE)"'
-        return f'"metadata": {{{features}}}' if topic == Topic.SIGNAL else features
+        said = f'"features": {features}'
+        return f'"metadata": {{{said}}}' if topic == Topic.SIGNAL else said
     return f'"{field.name}": {_json_type(field.type)}'
 
 
@@ -163,7 +197,7 @@ def _default(topic: Topic, name: str) -> str | None:
 
 def _doubts(topic: Topic, field: pa.Field) -> Iterator[str]:
     """Yield the conditions under which the text says something that its column does not."""
-    said = f"contains(body, '\"{field.name}\":')"
+    said = f"contains(payload, '\"{field.name}\":')"
     value = f'read."{field.name}"'
     if field.name == "fills":
         yield f"len(list_filter({value}, lambda f: try_cast(f.ts AS TIMESTAMPTZ) IS NULL)) > 0"

@@ -79,7 +79,7 @@ def signals(size, *, seed=0):
         labels = {
             "fwd_ret": pa.array(returns),
             "signed_ret": pa.array(direction * returns),
-            "risk_adj": pa.array(returns),
+            "risk_adj_ret": pa.array(returns),
             "net_ret": pa.array(returns),
             "label_start": pa.array(session + np.timedelta64(1, "D")),
             "label_end": pa.array(end),

@@ -131,4 +131,3 @@ def _of_chunk(values: pa.Array) -> Extremes:
             lows.append(known.min())
             highs.append(known.max())
     return Extremes(**counted, lowest=float(np.min(lows)), highest=float(np.max(highs)))
-

@@ -47,7 +47,9 @@ def measure(
     present = set(rows.schema.names) - faults
     asked = [entry for entry in suite.expectations if present.issuperset(entry.columns)]
     found: dict[str, float | None] = {f"wrong_schema({name})": float(name in faults) for name in suite.schema}
-    extremes = extremes_of(rows, [rule.column for entry in asked for rule in (entry.rule, entry.idle) if rule])
+    extremes = extremes_of(
+        rows, [rule.column for entry in asked for rule in (entry.rule, entry.idle) if rule]
+    )
     left: list[Expectation] = []
     for entry in asked:
         if entry.rule is not None:

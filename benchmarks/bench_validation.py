@@ -1,25 +1,37 @@
 """Judging a dataset, against Great Expectations alone on the pandas frame of its rows.
 
-Both sides check the same columns. The first row is what Great Expectations does in a build: it judges the totals, one row whatever
-the size. The second includes the computation of those totals: DuckDB over all rows, and the association of every
-feature with every label. The other side is the plain use of Great Expectations: a
-batch of the pandas frame with ``result_format="SUMMARY"`` and an expectation per column and rule; it has none for
-look-ahead, missed splits, one class and constant features, and the conversion to pandas is not counted.
+Both sides check the same columns. The first row is what Great Expectations does in a build: it judges the totals, the
+same few numbers whatever the size. The second includes the computation of those totals over all rows in memory, as a
+dataset of one bucket is judged, and with it the association of every feature with every label. The third reads the
+rows from the Parquet files of 20 buckets, as a large dataset is judged.
+
+The other side is the plain use of Great Expectations: a batch of the pandas frame with ``result_format="SUMMARY"`` and
+an expectation per column and rule. It has none for look-ahead, missed splits, one class, constant features and labels
+that contradict their returns, and reading and converting its rows to pandas is not counted.
 """
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
+from pyarrow.dataset import dataset
 
 from benchmarks._harness import compare
 from ordinis_learn.datasets.expectations import judge
 from ordinis_learn.datasets.signal_suite import signal_suite, signal_totals, validate_signals
+from ordinis_learn.datasets.storage import write_parquet
+from ordinis_learn.records import BarrierRule
 
 HORIZONS = (1, 5, 20)
 FEATURES = tuple(f"f_x{n}" for n in range(16))
+BARRIERS = BarrierRule()
 SYMBOLS = 2_000
+BUCKETS = 20
 START = np.datetime64("2010-01-04")
+STATUSES = ["labelled", "pending", "no_entry_bar", "no_exit_bar", "no_volatility"]
 
 
 def run(*, quick):
@@ -27,15 +39,24 @@ def run(*, quick):
     table = signals(size)
     frame = plain_frame(table)
 
-    suite = signal_suite(horizons=HORIZONS, features=FEATURES)
-    asked = {"horizons": HORIZONS, "features": FEATURES, "minimum_samples": 1000}
-    totals = signal_totals(table, suite=suite, **asked)
+    asked = {"horizons": HORIZONS, "features": FEATURES}
+    suite = signal_suite(**asked, barriers=BARRIERS)
+    totals = signal_totals(table, suite=suite, **asked, minimum_samples=1000)
 
     def judged(_):
         return lambda: _accepted(judge(totals, suite=suite).success)
 
     def whole(_):
-        return lambda: _accepted(validate_signals(table, **asked).success)
+        rows = table
+        return lambda: _accepted(
+            validate_signals(rows, **asked, barriers=BARRIERS, minimum_samples=1000).success
+        )
+
+    def from_files(_):
+        rows = dataset([str(path) for path in sorted(folder.iterdir())])
+        return lambda: _accepted(
+            validate_signals(rows, **asked, barriers=BARRIERS, minimum_samples=1000).success
+        )
 
     def alone(_):
         return lambda: _accepted(all(result.success for result in gx_alone(frame)))
@@ -44,6 +65,18 @@ def run(*, quick):
     reference = {"reference_name": "Great Expectations alone on the pandas frame", "reference": alone}
     yield compare(f"judge the totals of {what}", ours=judged, **reference, runs=3, units=size)
     yield compare(f"compute and judge the totals of {what}", ours=whole, **reference, runs=3, units=size)
+    with tempfile.TemporaryDirectory(prefix="ordinis-bench-") as name:
+        folder = Path(name)
+        _write(table, folder)
+        del table
+        yield compare(f"the same from {BUCKETS} files", ours=from_files, **reference, runs=2, units=size)
+
+
+def _write(table, folder):
+    """Write buckets of symbols, one after the other, as a build does."""
+    bucket = np.arange(table.num_rows) % SYMBOLS % BUCKETS
+    for number in range(BUCKETS):
+        write_parquet(table.filter(pa.array(bucket == number)), folder / f"data-{number:03d}.parquet")
 
 
 def signals(size, *, seed=0):
@@ -52,6 +85,8 @@ def signals(size, *, seed=0):
     number = np.arange(size) // SYMBOLS
     session = START + number.astype("timedelta64[D]")
     direction = rng.integers(-1, 2, size).astype(np.int8)
+    volatility = rng.uniform(0.01, 0.03, size)
+    earned = rng.normal(0.0, 0.02, size)
     columns = {
         "signal_id": pa.array([f"sig-{n:010d}" for n in range(size)]),
         "symbol": pa.array([f"S{n:04d}" for n in range(SYMBOLS)])
@@ -60,6 +95,7 @@ def signals(size, *, seed=0):
         "session": pa.array(session),
         "ts_signal": moments(session, hours=21),
         "direction": pa.array(direction),
+        "volatility": pa.array(volatility),
         "confidence": pa.array(rng.random(size)),
         "model_id": pa.repeat("momentum", size),
         "strategy_id": pa.repeat("long_short", size),
@@ -72,6 +108,11 @@ def signals(size, *, seed=0):
         "fees": pa.array(rng.random(size)),
         "slippage": pa.array(rng.random(size)),
         "join_quality": pa.repeat("carried", size),
+        "position_effect": pa.repeat("open", size),
+        "realised_pnl": pa.array(100 * earned),
+        "realised_ret": pa.array(earned),
+        "realised_available_at": moments(session + np.timedelta64(9, "D"), hours=21),
+        "realised_status": pa.repeat("realised", size),
     }
     for horizon in HORIZONS:
         returns = np.clip(rng.normal(0.0, 0.02 * np.sqrt(horizon), size), -0.3, 0.3)
@@ -79,15 +120,31 @@ def signals(size, *, seed=0):
         labels = {
             "fwd_ret": pa.array(returns),
             "signed_ret": pa.array(direction * returns),
-            "risk_adj": pa.array(returns),
+            "risk_adj_ret": pa.array(direction * returns / (volatility * np.sqrt(horizon))),
             "net_ret": pa.array(returns),
             "label_start": pa.array(session + np.timedelta64(1, "D")),
             "label_end": pa.array(end),
             "label_available_at": moments(end, hours=21),
+            "label_status": pa.repeat("labelled", size),
             "uniqueness": pa.array(np.full(size, 1 / horizon)),
         }
         columns |= {f"{name}_{horizon}d": values for name, values in labels.items()}
-    return pa.table(columns)
+    return pa.table(columns | touches(session, direction=direction, earned=earned))
+
+
+def touches(session, *, direction, earned):
+    """Return triple-barrier labels that were touched after five sessions."""
+    size, end = len(session), session + np.timedelta64(1 + BARRIERS.sessions, "D")
+    return {
+        "tb_label": pa.array(np.sign(earned).astype(np.int8)),
+        "meta_label": pa.array((earned > 0).astype(np.int8), mask=direction == 0),
+        "tb_ret": pa.array(earned),
+        "tb_sessions": pa.array(np.full(size, BARRIERS.sessions, dtype=np.int32)),
+        "tb_end": pa.array(end),
+        "tb_available_at": moments(end, hours=21),
+        "tb_status": pa.repeat("labelled", size),
+        "tb_uniqueness": pa.array(np.full(size, 1 / BARRIERS.sessions)),
+    }
 
 
 def moments(days, *, hours):
@@ -128,6 +185,19 @@ def gx_alone(frame):
         between("filled_qty", 0, None),
         between("avg_fill_price", 0, None),
         between("fees", 0, None),
+        between("volatility", 0, 2),
+        between("realised_ret", -20, 100),
+        between("tb_ret", -10, 10),
+        between("tb_sessions", 1, BARRIERS.sessions),
+        between("tb_uniqueness", 0, 1),
+        expect("values_to_be_in_set", column="tb_label", value_set=[-1, 0, 1]),
+        expect("values_to_be_in_set", column="meta_label", value_set=[0, 1]),
+        expect("values_to_be_in_set", column="tb_status", value_set=STATUSES),
+        expect("values_to_be_in_set", column="position_effect", value_set=["open", "add", "reverse"]),
+        expect("values_to_be_in_set", column="realised_status", value_set=["realised", "open", "none"]),
+        above("tb_end", "session"),
+        above("tb_available_at", "tb_end"),
+        above("realised_available_at", "ts_signal"),
         *(
             expect("values_to_not_be_null", column=name)
             for name in (*keys, "strategy_id", "feature_version", "join_quality", *FEATURES)
@@ -140,6 +210,7 @@ def gx_alone(frame):
             between(f"signed_ret_{horizon}", -10, 10),
             between(f"net_ret_{horizon}", -11, 11),
             between(f"uniqueness_{horizon}", 0, 1),
+            expect("values_to_be_in_set", column=f"label_status_{horizon}", value_set=STATUSES),
             above(f"label_start_{horizon}", "session"),
             above(f"label_end_{horizon}", f"label_start_{horizon}"),
             above(f"label_available_at_{horizon}", f"label_end_{horizon}"),

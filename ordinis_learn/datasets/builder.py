@@ -130,7 +130,9 @@ class DatasetBuilder:
         self, dataset_id: str, window: DatasetWindow, rows: Rows, stats: dict[str, LabelStats]
     ) -> DatasetManifest:
         content = rows.content_sha256
-        suite = signal_suite(horizons=window.horizons, features=rows.feature_columns)
+        suite = signal_suite(
+            horizons=window.horizons, features=rows.feature_columns, barriers=window.barriers
+        )
         known = published(self._root, dataset_id=dataset_id, version=content[:_VERSION_DIGITS])
         if known is not None:
             require_same_suite(known, suite_hash=suite.content_hash())
@@ -158,6 +160,7 @@ class DatasetBuilder:
                 rows.data,
                 horizons=window.horizons,
                 features=rows.feature_columns,
+                barriers=window.barriers,
                 minimum_samples=self._min_samples,
             ),
             created_at=self._clock(),

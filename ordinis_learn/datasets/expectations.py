@@ -1,7 +1,7 @@
 """Expectations as plain data, and the verdict on the totals of a dataset.
 
 Every check is a *total*: one number that DuckDB or NumPy computes over all rows, and bounds that Great
-Expectations holds it against. The rows themselves never reach Great Expectations, so the checks are the same for a
+Expectations holds it against, all totals in one frame. The rows themselves never reach Great Expectations, so the checks are the same for a
 thousand rows and for fifty million. Names say what is wrong when they are not met: ``duplicate(signal_id)``,
 ``look_ahead(f_x)``.
 
@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final, Literal
 
+from ordinis_learn.datasets.extremes import ExtremeRule
 from ordinis_learn.records import DatasetValidation, ExpectationResult, hash_of
 
 __all__ = ["EMPTY", "Expectation", "Outcome", "Suite", "judge"]
@@ -35,9 +36,13 @@ class Expectation:
     name : str
         What is wrong when it is not met.
     measure : str
-        A DuckDB aggregate over the table ``rows``; empty where the caller of :func:`judge` computes the total.
+        A DuckDB aggregate over the table ``rows``; empty where a rule or the caller of :func:`judge` gives the total.
+    rule : ExtremeRule, optional
+        In place of a measure: the total follows from the extremes of one column.
+    idle : ExtremeRule, optional
+        Where it is kept, the measure is zero and is not computed.
     columns : tuple of str
-        What the measure reads; without one of them it is not evaluated.
+        What measure and rules read; without one of them the expectation is not evaluated.
     low, high : float, optional
         Bounds; at least one.
     severity : str
@@ -46,6 +51,8 @@ class Expectation:
 
     name: str
     measure: str = ""
+    rule: ExtremeRule | None = None
+    idle: ExtremeRule | None = None
     columns: tuple[str, ...] = ()
     low: float | None = None
     high: float | None = None

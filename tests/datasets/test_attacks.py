@@ -14,10 +14,13 @@ import pytest
 from ordinis_learn.datasets.assembly import assemble
 from ordinis_learn.datasets.signal_suite import signal_suite, signal_totals, validate_signals
 from ordinis_learn.errors import DataMissing, DatasetRejected
-from ordinis_learn.records import DatasetWindow
+from ordinis_learn.records import BarrierRule, DatasetWindow
 
 HORIZONS = (1, 5)
 FEATURES = ("f_ret_1", "f_vol_20")
+BARRIERS = BarrierRule()
+TOUCHED = 135
+"""A row with a triple-barrier label, of the fifth session."""
 INF, NAN = float("inf"), float("nan")
 
 
@@ -28,12 +31,14 @@ def good(new_desk):
 
 
 def verdict(rows, *, features=FEATURES, minimum_samples=10):
-    return validate_signals(rows, horizons=HORIZONS, features=features, minimum_samples=minimum_samples)
+    return validate_signals(
+        rows, horizons=HORIZONS, features=features, barriers=BARRIERS, minimum_samples=minimum_samples
+    )
 
 
 def outside(rows):
     """The names of the errors whose total is not within its bounds, without asking Great Expectations."""
-    suite = signal_suite(horizons=HORIZONS, features=FEATURES)
+    suite = signal_suite(horizons=HORIZONS, features=FEATURES, barriers=BARRIERS)
     totals = signal_totals(rows, suite=suite, horizons=HORIZONS, features=FEATURES, minimum_samples=10)
     return [
         entry.name
@@ -72,6 +77,35 @@ def noisy(table, label, *, share):
     values = table[label].to_numpy()
     noise = np.random.default_rng(0).normal(0.0, values.std(), len(values))
     return np.sqrt(share) * values + np.sqrt(1 - share) * noise
+
+
+def first_known(table, name):
+    return table[name].is_valid().to_pylist().index(True)
+
+
+def row_where(table, name, value, *, known=None):
+    found = pc.equal(table[name], value)
+    if known is not None:
+        found = pc.and_(found, table[known].is_valid())
+    return found.to_pylist().index(True)
+
+
+def realised(table, **changed):
+    """Make row 50 a position that was opened and closed with a gain, but for what is changed."""
+    closed = {
+        "position_effect": "open",
+        "realised_pnl": 5.0,
+        "realised_ret": 0.1,
+        "realised_available_at": table["ts_signal"][50].as_py() + timedelta(days=2),
+        "realised_status": "realised",
+    }
+    for name, value in (closed | changed).items():
+        table = one(table, name, 50, value)
+    return table
+
+
+def test_a_realised_position_passes(good):
+    assert outside(realised(good)) == []
 
 
 def test_good_data_pass(good):
@@ -184,6 +218,134 @@ ATTACKS = {
     "a confidence of 1.5": (lambda t: one(t, "confidence", 9, 1.5), "absurd(confidence)"),
     "a price of 0": (lambda t: one(t, "avg_fill_price", 9, 0.0), "absurd(avg_fill_price)"),
     "an unknown join": (lambda t: one(t, "join_quality", 9, "guessed"), "unknown(join_quality)"),
+    "a volatility of 300 %": (lambda t: one(t, "volatility", 30, 3.0), "absurd(volatility)"),
+    "a volatility below 0": (lambda t: one(t, "volatility", 30, -0.01), "absurd(volatility)"),
+    "a volatility that is NaN": (lambda t: one(t, "volatility", 30, NAN), "not_finite(volatility)"),
+    "a volatility of other rows": (
+        lambda t: shuffled(t, "volatility"),
+        "inconsistent(risk_adj_ret_5d)",
+    ),
+    "a risk-adjusted return without a volatility": (
+        lambda t: one(t, "volatility", first_known(t, "risk_adj_ret_1d"), None),
+        "inconsistent(risk_adj_ret_1d)",
+    ),
+    "a status of no vocabulary": (
+        lambda t: one(t, "label_status_5d", 9, "done"),
+        "unknown(label_status_5d)",
+    ),
+    "a label without a status": (lambda t: one(t, "label_status_1d", 9, None), "missing(label_status_1d)"),
+    "a status of another kind of label": (
+        lambda t: one(t, "label_status_1d", 9, "no_volatility"),
+        "unknown(label_status_1d)",
+    ),
+    "labelled without a label": (
+        lambda t: one(t, "fwd_ret_5d", 9, None),
+        "inconsistent(label_status_5d)",
+    ),
+    "a label that is pending": (
+        lambda t: one(t, "label_status_1d", 9, "pending"),
+        "inconsistent(label_status_1d)",
+    ),
+    "a touch of 2": (lambda t: one(t, "tb_label", first_known(t, "tb_label"), 2), "unknown(tb_label)"),
+    "a meta-label of -1": (
+        lambda t: one(t, "meta_label", first_known(t, "meta_label"), -1),
+        "unknown(meta_label)",
+    ),
+    "a profit that lost": (
+        lambda t: one(t, "tb_ret", row_where(t, "tb_label", 1), -0.05),
+        "inconsistent(tb_label)",
+    ),
+    "meta-labels turned over": (
+        lambda t: put(t, "meta_label", pc.subtract(pa.scalar(1, pa.int8()), t["meta_label"])),
+        "inconsistent(meta_label)",
+    ),
+    "a meta-label of a flat signal": (
+        lambda t: one(t, "meta_label", row_where(t, "direction", 0, known="tb_label"), 1),
+        "inconsistent(meta_label)",
+    ),
+    "a touch after patience ended": (
+        lambda t: one(t, "tb_sessions", first_known(t, "tb_label"), BARRIERS.sessions + 1),
+        "absurd(tb_sessions)",
+    ),
+    "a touch at once": (
+        lambda t: one(t, "tb_sessions", first_known(t, "tb_label"), 0),
+        "absurd(tb_sessions)",
+    ),
+    "a touch of +1,100 %": (lambda t: one(t, "tb_ret", first_known(t, "tb_label"), 11.0), "absurd(tb_ret)"),
+    "an infinite touch": (lambda t: one(t, "tb_ret", first_known(t, "tb_label"), INF), "not_finite(tb_ret)"),
+    "a touch that weighs nothing": (
+        lambda t: one(t, "tb_uniqueness", first_known(t, "tb_label"), 0.0),
+        "absurd(tb_uniqueness)",
+    ),
+    "a touch at the signal": (
+        lambda t: one(t, "tb_end", first_known(t, "tb_end"), t["session"][first_known(t, "tb_end")].as_py()),
+        "look_ahead(tb_end)",
+    ),
+    "a touch where it was entered": (
+        lambda t: put(t, "tb_end", pc.if_else(pc.is_valid(t["tb_end"]), t["label_start_1d"], t["tb_end"])),
+        "inconsistent(tb_end)",
+    ),
+    "a touch of the fifth session, dated after it": (
+        lambda t: one(t, "tb_end", TOUCHED, t["label_end_5d"][TOUCHED].as_py() + timedelta(days=3)),
+        "inconsistent(tb_end)",
+    ),
+    "a touch known at the signal": (
+        lambda t: one(t, "tb_available_at", TOUCHED, t["ts_signal"][TOUCHED].as_py()),
+        "look_ahead(tb_available_at)",
+    ),
+    "a touch known before it happened": (
+        lambda t: one(t, "tb_end", TOUCHED, t["tb_available_at"][TOUCHED].as_py().date() + timedelta(days=1)),
+        "backwards(tb_available_at)",
+    ),
+    "a touch with no status": (lambda t: one(t, "tb_status", 9, None), "missing(tb_status)"),
+    "a touch of an unknown status": (lambda t: one(t, "tb_status", 9, "touched"), "unknown(tb_status)"),
+    "a touch that is pending": (
+        lambda t: one(t, "tb_status", first_known(t, "tb_label"), "pending"),
+        "inconsistent(tb_status)",
+    ),
+    "a touch without its date": (
+        lambda t: one(t, "tb_end", first_known(t, "tb_end"), None),
+        "inconsistent(tb_status)",
+    ),
+    "no touch anywhere": (lambda t: put(t, "tb_label", pa.nulls(len(t), pa.int8())), "no_labels(tb)"),
+    "99 % of touches lose": (
+        lambda t: put(t, "tb_ret", np.where(np.arange(len(t)) % 100 == 1, 0.01, -0.01)),
+        "one_class(tb)",
+    ),
+    "a profit before the signal": (
+        lambda t: realised(t, realised_available_at=t["ts_signal"][50].as_py() - timedelta(seconds=1)),
+        "look_ahead(realised_available_at)",
+    ),
+    "a profit of -2,100 %": (lambda t: realised(t, realised_ret=-21.0), "absurd(realised_ret)"),
+    "a profit that is NaN": (lambda t: realised(t, realised_pnl=NAN), "not_finite(realised_pnl)"),
+    "a gain that lost": (lambda t: realised(t, realised_pnl=-5.0), "inconsistent(realised_ret)"),
+    "a profit of an open position": (
+        lambda t: realised(t, realised_status="open"),
+        "inconsistent(realised_status)",
+    ),
+    "a profit without its time": (
+        lambda t: realised(t, realised_available_at=None),
+        "inconsistent(realised_status)",
+    ),
+    "a position of no status": (
+        lambda t: one(t, "realised_status", 9, None),
+        "missing(realised_status)",
+    ),
+    "a status of positions that is none": (
+        lambda t: one(t, "realised_status", 9, "closed"),
+        "unknown(realised_status)",
+    ),
+    "an effect that is none": (
+        lambda t: one(t, "position_effect", 9, "hold"),
+        "unknown(position_effect)",
+    ),
+    "an effect of nothing": (
+        lambda t: realised(
+            t, realised_status="none", realised_pnl=None, realised_ret=None, realised_available_at=None
+        ),
+        "inconsistent(position_effect)",
+    ),
+    "a profit of closing": (lambda t: realised(t, position_effect="close"), "inconsistent(position_effect)"),
 }
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from ordinis_learn.datasets.expectations import EMPTY, Expectation, Outcome, Suite, conclude, judge
 from ordinis_learn.datasets.signal_suite import signal_suite
+from ordinis_learn.records import BarrierRule
 
 ROWS = Expectation(name=EMPTY, measure="count(*)", low=1)
 SMALL = Expectation(name="small", high=10.0)
@@ -79,12 +80,15 @@ class TestGuards:
 
 
 def test_a_suite_has_one_hash_and_every_part_is_in_it():
-    whole = signal_suite(horizons=(1, 5), features=("f_a", "f_b"))
-    assert whole.content_hash() == signal_suite(horizons=(1, 5), features=("f_a", "f_b")).content_hash()
+    asked = {"horizons": (1, 5), "features": ("f_a", "f_b"), "barriers": BarrierRule()}
+    whole = signal_suite(**asked)
+    assert whole.content_hash() == signal_suite(**asked).content_hash()
     first, *rest = whole.expectations
     others = [
-        signal_suite(horizons=(1,), features=("f_a", "f_b")),
-        signal_suite(horizons=(1, 5), features=("f_a",)),
+        signal_suite(**asked | {"horizons": (1,)}),
+        signal_suite(**asked | {"features": ("f_a",)}),
+        signal_suite(**asked | {"barriers": None}),
+        signal_suite(**asked | {"barriers": BarrierRule(sessions=6)}),
         replace(whole, kind="other"),
         replace(whole, expectations=tuple(rest)),
         replace(whole, expectations=(replace(first, severity="warning"), *rest)),

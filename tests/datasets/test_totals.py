@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ordinis_learn.datasets.expectations import Expectation, Suite
 from ordinis_learn.datasets.look_ahead import COPY, LOOK_AHEAD, allowed, associations, correlations
+from ordinis_learn.datasets.repeats import repeats
 from ordinis_learn.datasets.signal_suite import signal_suite, signal_totals
 from ordinis_learn.datasets.totals import measure, out_of_order, schema_faults
 
@@ -25,8 +26,8 @@ columns = st.lists(st.tuples(cells, st.none() | st.sampled_from("abc")), max_siz
 def test_totals_of_a_column_are_those_of_plain_python(pairs):
     values, keys = [value for value, _ in pairs], [key for _, key in pairs]
     rows = pa.table({"f_x": pa.array(values, pa.float64()), "signal_id": pa.array(keys, pa.string())})
-    suite = signal_suite(horizons=(1,), features=("f_x",))
-    names = {"missing(f_x)", "not_finite(f_x)", "constant(f_x)", "duplicate(signal_id)", "empty"}
+    suite = signal_suite(horizons=(1,), features=("f_x",), barriers=None)
+    names = {"missing(f_x)", "not_finite(f_x)", "constant(f_x)", "empty"}
     chosen = tuple(entry for entry in suite.expectations if entry.name in names)
     found = measure(rows, suite=Suite(kind="t", schema={}, expectations=chosen), given={})
     known = [value for value in values if value is not None]
@@ -37,7 +38,7 @@ def test_totals_of_a_column_are_those_of_plain_python(pairs):
     if all(map(math.isfinite, known)):
         assert found["constant(f_x)"] == (len(ordered) < 2)
     there = [key for key in keys if key is not None]
-    assert found["duplicate(signal_id)"] == len(there) - len(set(there))
+    assert repeats(rows, column="signal_id") == len(there) - len(set(there))
 
 
 @settings(deadline=None)
@@ -169,7 +170,7 @@ def test_never_weaker_than_great_expectations_on_the_rows(new_desk, bad):
         for result in results
     }
     by_gx = {name for name, (kind, asked) in rules.items() if not columns[kind, asked["column"]].success}
-    suite = signal_suite(horizons=(1,), features=("f_ret_1", "f_vol_20"))
+    suite = signal_suite(horizons=(1,), features=("f_ret_1", "f_vol_20"), barriers=None)
     totals = signal_totals(
         table, suite=suite, horizons=(1,), features=("f_ret_1", "f_vol_20"), minimum_samples=10
     )

@@ -71,6 +71,7 @@ from ordinis_learn.records.scorecard import (
     Verdict,
 )
 from ordinis_learn.records.segments import Segment
+from ordinis_learn.records.statistics import OverfittingFigures, ScorecardStatistics
 
 __all__ = [
     "DECLARED",
@@ -116,6 +117,7 @@ __all__ = [
     "ModelType",
     "NullableFloat",
     "OrderIntent",
+    "OverfittingFigures",
     "PairedDifference",
     "PortfolioSnapshot",
     "PreflightAnswer",
@@ -127,6 +129,7 @@ __all__ = [
     "Role",
     "RuleVerdict",
     "Scorecard",
+    "ScorecardStatistics",
     "Segment",
     "Severity",
     "Sha256",

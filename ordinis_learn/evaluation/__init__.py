@@ -1,6 +1,7 @@
 """Metrics, their significance, and the scorecard."""
 
 from ordinis_learn.evaluation.block_length import BlockCalibration, calibrated_block_length, pseudo_sequences
+from ordinis_learn.evaluation.competition import compete
 from ordinis_learn.evaluation.confidence_sequence import (
     ConfidenceSequence,
     confidence_sequence,
@@ -90,6 +91,7 @@ __all__ = [
     "compare_sharpe",
     "compare_sharpe_hac",
     "compare_sharpe_jkm",
+    "compete",
     "compute_metrics",
     "confidence_sequence",
     "cvar",

@@ -18,7 +18,7 @@ from ordinis_learn.market import FeatureCube
 from ordinis_learn.models import SignalModel
 from ordinis_learn.records import ModelArtifact, OverfittingFigures
 
-__all__ = ["Rival", "common_sessions", "judge_choice"]
+__all__ = ["Rival", "common_sessions", "judge_choice", "judge_columns"]
 
 Float1D = npt.NDArray[np.float64]
 Bool1D = npt.NDArray[np.bool_]
@@ -77,14 +77,9 @@ def judge_choice(
             outside[rival.artifact.version] = error.found
             continue
         columns[rival.artifact.version] = track.returns
-    columns = {name: returns[keep] for name, returns in columns.items()}
-    for name in [name for name, returns in columns.items() if not _trades(returns)]:
-        outside[name] = "hardly trades: flat in half of the blocks or more"
-        del columns[name]
-    if version not in columns or len(columns) < 2:
-        others = "; ".join(f"version {name} {why}" for name, why in outside.items()) or "no other version"
-        return None, {"overfitting": f"undefined: {others}"}
-    return _figures(columns, outside=outside)
+    return judge_columns(
+        {name: returns[keep] for name, returns in columns.items()}, subject=version, outside=outside
+    )
 
 
 def common_sessions(
@@ -110,9 +105,16 @@ def common_sessions(
     return keep, admitted, outside
 
 
-def _figures(
-    columns: Mapping[str, Float1D], *, outside: Mapping[str, str]
+def judge_columns(
+    columns: Mapping[str, Float1D], *, outside: Mapping[str, str], subject: str | None = None
 ) -> tuple[OverfittingFigures | None, dict[str, str]]:
+    """Judge the choice among return series of the same sessions, by version; ``subject`` must be among them."""
+    flat = {name for name, returns in columns.items() if not _trades(returns)}
+    outside = dict(outside) | dict.fromkeys(sorted(flat), "hardly trades: flat in half of the blocks or more")
+    columns = {name: returns for name, returns in columns.items() if name not in flat}
+    if len(columns) < 2 or (subject is not None and subject not in columns):
+        others = "; ".join(f"version {name} {why}" for name, why in outside.items()) or "no other version"
+        return None, {"overfitting": f"undefined: {others}"}
     try:
         found = probability_of_overfitting(np.column_stack(list(columns.values())), blocks=_BLOCKS)
     except EvalFailed as error:

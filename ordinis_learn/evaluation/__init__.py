@@ -1,5 +1,7 @@
 """Metrics, their significance, and the scorecard."""
 
+from ordinis_learn.evaluation.block_length import BlockCalibration, calibrated_block_length, pseudo_sequences
+from ordinis_learn.evaluation.competition import compete
 from ordinis_learn.evaluation.confidence_sequence import (
     ConfidenceSequence,
     confidence_sequence,
@@ -13,6 +15,7 @@ from ordinis_learn.evaluation.deflated import (
     return_shape,
 )
 from ordinis_learn.evaluation.drawdown import compare_drawdown
+from ordinis_learn.evaluation.latency import session_latency_ms
 from ordinis_learn.evaluation.metrics import (
     SESSIONS_PER_YEAR,
     MetricSet,
@@ -47,38 +50,48 @@ from ordinis_learn.evaluation.revised_sharpe import (
     minimum_track_record_revised,
     probabilistic_sharpe_revised,
 )
-from ordinis_learn.evaluation.scorecard import DECISION_CADENCE_SESSIONS, Evaluation, evaluate_model
+from ordinis_learn.evaluation.rivals import Rival
+from ordinis_learn.evaluation.scorecard import Evaluation, Judgement, evaluate_model
+from ordinis_learn.evaluation.sharpe_confidence import Tried, sharpe_confidence
 from ordinis_learn.evaluation.sharpe_tests import (
     compare_sharpe,
     compare_sharpe_hac,
     compare_sharpe_jkm,
     default_block_length,
 )
+from ordinis_learn.evaluation.track import DECISION_CADENCE_SESSIONS, Track, run_track
 
 __all__ = [
     "DECISION_CADENCE_SESSIONS",
     "MIN_SESSIONS",
     "OFF_TOPIC_BELOW",
     "SESSIONS_PER_YEAR",
+    "BlockCalibration",
     "ConfidenceSequence",
     "Evaluation",
+    "Judgement",
     "MetricSet",
     "Overfitting",
     "PredictionGrid",
     "RateDifference",
     "Refusal",
     "RefusalDetector",
+    "Rival",
     "Similarity",
+    "Track",
+    "Tried",
     "annual_turnover",
     "annual_volatility",
     "autocorrelation",
     "cagr",
+    "calibrated_block_length",
     "calmar_ratio",
     "compare_drawdown",
     "compare_rates",
     "compare_sharpe",
     "compare_sharpe_hac",
     "compare_sharpe_jkm",
+    "compete",
     "compute_metrics",
     "confidence_sequence",
     "cvar",
@@ -99,8 +112,12 @@ __all__ = [
     "probabilistic_sharpe_revised",
     "probability_of_overfitting",
     "profit_factor",
+    "pseudo_sequences",
     "return_shape",
+    "run_track",
+    "session_latency_ms",
     "sessions_for_power",
+    "sharpe_confidence",
     "sharpe_ratio",
     "sortino_ratio",
     "split_windows",

@@ -12,14 +12,14 @@ from ordinis_learn.errors import EvalFailed, LearnError
 from ordinis_learn.market import FeatureCube
 from ordinis_learn.models import Predictions, SignalModel
 
-__all__ = ["PredictionGrid", "predict_grid"]
+__all__ = ["MODEL_FAILURES", "PredictionGrid", "complete_rows", "predict_grid"]
 
 Float2D = npt.NDArray[np.float64]
 Bool1D = npt.NDArray[np.bool_]
 
 # A foreign model may fail in many ways (xgboost raises a ValueError, torch a RuntimeError); each is a
 # counted error of the model and not of the evaluation. Anything else is a fault to be seen.
-_MODEL_FAILURES: Final = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError, LearnError)
+MODEL_FAILURES: Final = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError, LearnError)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,16 +34,37 @@ class PredictionGrid:
         How many cells were asked.
     errors : int
         How many of them raised, or came back with a value outside its range.
+    quarantined : int
+        Of the errors, those that came back: as signals, capture would put them into quarantine.
     """
 
     direction: npt.NDArray[np.int8]
     rows: int
     errors: int
+    quarantined: int = 0
 
     @property
     def error_rate(self) -> float:
         """Errors per row; NaN when nothing was asked."""
         return self.errors / self.rows if self.rows else np.nan
+
+    @property
+    def quarantine_rate(self) -> float:
+        """Predictions that capture would quarantine, per row; NaN when nothing was asked."""
+        return self.quarantined / self.rows if self.rows else np.nan
+
+
+def complete_rows(model: SignalModel, cube: FeatureCube) -> tuple[npt.NDArray[np.bool_], Float2D]:
+    """Return which cells, shape (T, N), have every feature of a model, and their rows in order of session.
+
+    Raises
+    ------
+    EvalFailed
+        The model wants a feature that there is not.
+    """
+    columns = _columns(model, cube)
+    asked: npt.NDArray[np.bool_] = np.asarray(np.isfinite(cube.values[:, :, columns]).all(axis=2))
+    return asked, cube.values[asked][:, columns]
 
 
 def predict_grid(model: SignalModel, cube: FeatureCube) -> PredictionGrid:
@@ -57,15 +78,15 @@ def predict_grid(model: SignalModel, cube: FeatureCube) -> PredictionGrid:
     EvalFailed
         The model wants a feature that there is not, or answers with the wrong number of rows.
     """
-    columns = _columns(model, cube)
-    asked = np.isfinite(cube.values[:, :, columns]).all(axis=2)
-    matrix = cube.values[asked][:, columns]
+    asked, matrix = complete_rows(model, cube)
+    raised = 0
     direction, failed = _ask(model, matrix)
     if direction is None:
-        direction, failed = _ask_by_session(model, matrix, rows_per_session=asked.sum(axis=1))
+        direction, failed, raised = _ask_by_session(model, matrix, rows_per_session=asked.sum(axis=1))
     grid = np.zeros(asked.shape, dtype=np.int8)
     grid[asked] = np.where(failed, 0, direction)
-    return PredictionGrid(direction=grid, rows=len(matrix), errors=int(failed.sum()))
+    errors = int(failed.sum())
+    return PredictionGrid(direction=grid, rows=len(matrix), errors=errors, quarantined=errors - raised)
 
 
 def _columns(model: SignalModel, cube: FeatureCube) -> list[int]:
@@ -85,20 +106,22 @@ def _ask(model: SignalModel, matrix: Float2D) -> tuple[npt.NDArray[np.int8] | No
         return np.zeros(0, dtype=np.int8), np.zeros(0, dtype=np.bool_)
     try:
         answer = model.predict(matrix)
-    except _MODEL_FAILURES:
+    except MODEL_FAILURES:
         return None, np.ones(len(matrix), dtype=np.bool_)
     return answer.direction, _invalid(answer, rows=len(matrix), kind=model.kind)
 
 
 def _ask_by_session(
     model: SignalModel, matrix: Float2D, *, rows_per_session: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.int8], Bool1D]:
-    directions, failures = [], []
+) -> tuple[npt.NDArray[np.int8], Bool1D, int]:
+    """Return directions, which rows are errors, and how many of those raised."""
+    directions, failures, raised = [], [], 0
     for part in np.split(matrix, np.cumsum(rows_per_session)[:-1]):
         direction, failed = _ask(model, part)
+        raised += len(part) if direction is None else 0
         directions.append(np.zeros(len(part), dtype=np.int8) if direction is None else direction)
         failures.append(failed)
-    return np.concatenate(directions), np.concatenate(failures)
+    return np.concatenate(directions), np.concatenate(failures), raised
 
 
 def _invalid(answer: Predictions, *, rows: int, kind: str) -> Bool1D:

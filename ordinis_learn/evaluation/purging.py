@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Literal
 
 import numpy as np
 
@@ -10,11 +11,14 @@ from ordinis_learn.bench import Pack
 from ordinis_learn.errors import EvalFailed
 from ordinis_learn.records import DECLARED, BenchWindow, ModelArtifact
 
-__all__ = ["split_windows"]
+__all__ = ["Overlap", "split_windows"]
+
+Overlap = Literal["purge", "refuse"]
+"""What is done with windows that training has touched: left out and named, or the whole evaluation refused."""
 
 
 def split_windows(
-    pack: Pack, *, artifact: ModelArtifact, horizon_sessions: int
+    pack: Pack, *, artifact: ModelArtifact, horizon_sessions: int, overlap: Overlap = "purge"
 ) -> tuple[tuple[BenchWindow, ...], tuple[BenchWindow, ...]]:
     """Split a pack's windows into those to judge on and those that training has touched.
 
@@ -31,7 +35,8 @@ def split_windows(
     Raises
     ------
     EvalFailed
-        A trained artifact does not say what it was trained on, or no window is left.
+        A trained artifact does not say what it was trained on, no window is left, or ``overlap`` is
+        ``refuse`` and there is one to purge.
     """
     asked = f"evaluate {artifact.name} v{artifact.version} on {pack.manifest.pack_id!r}"
     windows = pack.manifest.windows
@@ -40,6 +45,13 @@ def split_windows(
     first, last = _touched(pack, artifact=artifact, horizon_sessions=horizon_sessions, asked=asked)
     purged = tuple(window for window in windows if window.start <= last and window.end >= first)
     kept = tuple(window for window in windows if window not in purged)
+    if purged and overlap == "refuse":
+        raise EvalFailed(
+            asked,
+            found=f"{len(purged)} of {len(windows)} windows overlap the training span with its embargo ({first} to {last})",
+            next_step="leave them out with --overlap purge, or generate a pack with windows after that span",
+            purged=[window.window_id for window in purged],
+        )
     if not kept:
         raise EvalFailed(
             asked,

@@ -6,21 +6,31 @@ sessions: those of at least one window that the subject's training has not touch
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ordinis_learn.bench import Pack, run_backtest, targets_from_predictions
+from ordinis_learn.bench import Pack
 from ordinis_learn.errors import ConfigInvalid, EvalFailed
-from ordinis_learn.evaluation.deflated import deflated_sharpe, probabilistic_sharpe, return_shape
+from ordinis_learn.evaluation.block_length import BlockCalibration, calibrated_block_length
 from ordinis_learn.evaluation.drawdown import compare_drawdown
-from ordinis_learn.evaluation.metrics import SESSIONS_PER_YEAR, MetricSet, compute_metrics, max_drawdown
-from ordinis_learn.evaluation.predictions import predict_grid
-from ordinis_learn.evaluation.purging import split_windows
+from ordinis_learn.evaluation.latency import Timer, session_latency_ms
+from ordinis_learn.evaluation.multiplicity import holm
+from ordinis_learn.evaluation.purging import Overlap, split_windows
+from ordinis_learn.evaluation.regime_table import regime_table
+from ordinis_learn.evaluation.rivals import Rival, judge_choice
+from ordinis_learn.evaluation.sharpe_confidence import (
+    CONVENTION,
+    TRACK_RECORD_CONFIDENCE,
+    SharpeConfidence,
+    Tried,
+    sharpe_confidence,
+)
 from ordinis_learn.evaluation.sharpe_tests import compare_sharpe, compare_sharpe_hac, compare_sharpe_jkm
+from ordinis_learn.evaluation.track import Track, run_track, sessions_in
 from ordinis_learn.market import FeatureCube, compute_features
 from ordinis_learn.models import SignalModel
 from ordinis_learn.ports import Clock
@@ -29,18 +39,14 @@ from ordinis_learn.records import (
     ModelArtifact,
     ModelRef,
     PairedDifference,
-    Regime,
-    RegimeRow,
     Scorecard,
+    ScorecardStatistics,
 )
 
-__all__ = ["DECISION_CADENCE_SESSIONS", "Evaluation", "evaluate_model"]
+__all__ = ["Evaluation", "Judgement", "evaluate_model", "judge_tracks"]
 
 Float1D = npt.NDArray[np.float64]
 Bool1D = npt.NDArray[np.bool_]
-
-DECISION_CADENCE_SESSIONS: Final = 5
-"""Models decide once a trading week; in between positions stand."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,35 +71,26 @@ class Evaluation:
     stress: tuple[BenchWindow, ...]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Track:
-    """One model's daily record over the whole pack."""
-
-    returns: Float1D
-    turnover: Float1D
-    exposure: Float1D
-    errors: int
-    error_rate: float
-
-    def measure(self, keep: Bool1D) -> MetricSet:
-        return compute_metrics(self.returns[keep], turnover=self.turnover[keep], exposure=self.exposure[keep])
-
-
 @dataclass(frozen=True, kw_only=True)
-class _Tried:
-    """All models the subject was picked from: those of its own search, and earlier versions of its name."""
+class Judgement:
+    """How thoroughly to judge.
 
-    count: int
-    variance: float | None
-    earlier_sharpes: tuple[float, ...]
+    Attributes
+    ----------
+    draws : int
+        Of the bootstrap of the Sharpe difference.
+    calibrations : int
+        Pseudo-sequences to choose its block length by; 0 takes ⌈T^⅓⌉.
+    overlap : "purge" or "refuse"
+        What to do with windows that the subject's training has touched.
+    timer : Timer, optional
+        Measures the latency of one session's answer; not measured without.
+    """
 
-    def variance_with(self, sharpe: float) -> float | None:
-        """Return the larger of the search's variance and that across versions; None where neither is known."""
-        across = (*self.earlier_sharpes, sharpe)
-        known = [] if self.variance is None else [self.variance]
-        if len(across) > 1:
-            known.append(float(np.var(across, ddof=1)))
-        return max(known, default=None)
+    draws: int = 2000
+    calibrations: int = 0
+    overlap: Overlap = "purge"
+    timer: Timer | None = None
 
 
 def evaluate_model(
@@ -111,7 +108,9 @@ def evaluate_model(
     code_commit: str,
     earlier_trials: int = 0,
     earlier_sharpes: Sequence[float] = (),
-    draws: int = 2000,
+    rivals: Sequence[Rival] = (),
+    rivals_left_out: Mapping[str, str] | None = None,
+    judgement: Judgement | None = None,
 ) -> Evaluation:
     """Backtest subject and baseline over a pack and compare them on its windows.
 
@@ -132,14 +131,20 @@ def evaluate_model(
         Models fitted for earlier versions of the name, and those versions' per-session Sharpe ratios on this pack. The
         Sharpe ratio is deflated by all trials together, with the larger of the two variances.
     seed : int
-        Of the bootstraps. The same arguments give the same scorecard but for ``created_at``.
+        Of the bootstraps. The same arguments give the same scorecard but for ``created_at`` and latencies.
+    rivals, rivals_left_out : optional
+        Earlier versions of the name, and why others are not among them: the choice between all of them is
+        judged by its probability of overfitting.
+    judgement : Judgement, optional
+        Draws, calibration, overlap, timer.
 
     Raises
     ------
     ConfigInvalid
         Only one of ``baseline`` and ``baseline_ref`` is given, or a cost is negative.
     EvalFailed
-        No window is left after purging, or a model cannot be asked at all.
+        No window is left after purging, there is one to purge and overlap is refused, or a model cannot be
+        asked at all.
     """
     if (baseline is None) != (baseline_ref is None):
         raise ConfigInvalid(
@@ -147,38 +152,53 @@ def evaluate_model(
             found="a baseline without its reference, or a reference without its baseline",
             next_step="pass both baseline and baseline_ref, or neither",
         )
-    kept, purged = split_windows(pack, artifact=artifact, horizon_sessions=subject.horizon_sessions)
+    how = judgement or Judgement()
+    kept, purged = split_windows(
+        pack, artifact=artifact, horizon_sessions=subject.horizon_sessions, overlap=how.overlap
+    )
     cube = compute_features(pack.history)
-    tracks = [
-        _run(model, cube=cube, pack=pack, fee_bps=fee_bps, slippage_bps=slippage_bps)
-        for model in (subject, baseline)
-        if model is not None
-    ]
-    own, other = tracks[0], tracks[1] if len(tracks) > 1 else None
-    keep = _sessions_in(kept, pack=pack)
-    tried = _Tried(
+    costs = {"fee_bps": fee_bps, "slippage_bps": slippage_bps}
+    own = run_track(subject, cube=cube, pack=pack, **costs)
+    other = None if baseline is None else run_track(baseline, cube=cube, pack=pack, **costs)
+    keep = sessions_in(kept, pack=pack)
+    tried = Tried(
         count=artifact.trials + earlier_trials,
         variance=artifact.trial_sharpe_variance,
         earlier_sharpes=tuple(earlier_sharpes),
     )
+    findings = judge_tracks(own, other, keep=keep, tried=tried, seed=seed, judgement=how)
+    overfitting, unjudged = judge_choice(
+        own.returns,
+        version=artifact.version,
+        keep=keep,
+        rivals=rivals,
+        left_out=rivals_left_out or {},
+        cube=cube,
+        pack=pack,
+        **costs,
+    )
+    system = _system(own, other, latencies=_latencies(subject, baseline, cube=cube, timer=how.timer))
+    findings["statistics"] = findings["statistics"].model_copy(
+        update={"overfitting": overfitting, "system": system}
+    )
+    findings["metric_quality"] |= unjudged
     scorecard = Scorecard(
         subject=subject_ref,
         baseline=baseline_ref,
         pack_id=pack.manifest.pack_id,
         pack_hash=pack.manifest.manifest_hash,
-        regimes=_by_regime(own, other, windows=kept, pack=pack),
+        regimes=regime_table(own, other, windows=kept, pack=pack),
         windows=len(kept),
         purged_windows=tuple(window.window_id for window in purged),
         sessions=int(keep.sum()),
         trials=tried.count,
         pack_end=pack.manifest.end,
-        fee_bps=fee_bps,
-        slippage_bps=slippage_bps,
         dataset_ref=artifact.data_snapshot_ref,
         code_commit=code_commit,
         seed=seed,
         created_at=clock(),
-        **_findings(own, other, keep=keep, tried=tried, seed=seed, draws=draws),
+        **costs,
+        **findings,
     )
     return Evaluation(
         scorecard=scorecard,
@@ -189,121 +209,119 @@ def evaluate_model(
     )
 
 
-def _run(model: SignalModel, *, cube: FeatureCube, pack: Pack, fee_bps: float, slippage_bps: float) -> _Track:
-    grid = predict_grid(model, cube)
-    target = targets_from_predictions(grid.direction, cadence_sessions=DECISION_CADENCE_SESSIONS)
-    result = run_backtest(pack.history.close, target, fee_bps=fee_bps, slippage_bps=slippage_bps)
-    return _Track(
-        returns=result.returns,
-        turnover=result.turnover,
-        exposure=result.exposure,
-        errors=grid.errors,
-        error_rate=grid.error_rate,
-    )
-
-
-def _sessions_in(windows: tuple[BenchWindow, ...], *, pack: Pack) -> Bool1D:
-    sessions = pack.history.sessions
-    keep = np.zeros(len(sessions), dtype=np.bool_)
-    for window in windows:
-        keep |= (sessions >= np.datetime64(window.start)) & (sessions <= np.datetime64(window.end))
-    return keep
-
-
-def _findings(
-    own: _Track, other: _Track | None, *, keep: Bool1D, tried: _Tried, seed: int, draws: int
+def judge_tracks(
+    own: Track, other: Track | None, *, keep: Bool1D, tried: Tried, seed: int, judgement: Judgement
 ) -> dict[str, Any]:
     """Return the scorecard's fields that are measured over all judged sessions together."""
     measured, measured_other = own.measure(keep), other.measure(keep) if other else None
-    differences, undecided = _compare(own, other, keep=keep, seed=seed, draws=draws)
-    probabilistic, deflated, unsure = _sharpe_confidence(own.returns[keep], measured, tried=tried)
-    quality = measured.quality | undecided | unsure
+    differences, calibration, undecided = _compare(own, other, keep=keep, seed=seed, judgement=judgement)
+    sure = sharpe_confidence(own.returns[keep], measured, tried=tried)
+    quality = measured.quality | undecided | sure.quality
     if measured_other:
         quality |= {f"baseline.{name}": reason for name, reason in measured_other.quality.items()}
     return {
         "metrics": measured.nullable(),
         "baseline_metrics": measured_other.nullable() if measured_other else {},
         "differences": differences,
-        "probabilistic_sharpe": probabilistic,
-        "deflated_sharpe": deflated,
+        "probabilistic_sharpe": _defined(sure.probabilistic_2012),
+        "deflated_sharpe": _defined(sure.deflated_2012),
         "errors": own.errors,
         "error_rate": own.error_rate,
         "baseline_error_rate": other.error_rate if other else None,
         "metric_quality": quality,
+        "statistics": _statistics(sure, differences, calibration=calibration, overlap=judgement.overlap),
     }
 
 
 def _compare(
-    own: _Track, other: _Track | None, *, keep: Bool1D, seed: int, draws: int
-) -> tuple[dict[str, PairedDifference], dict[str, str]]:
-    """Return the paired differences, and why one is missing."""
+    own: Track, other: Track | None, *, keep: Bool1D, seed: int, judgement: Judgement
+) -> tuple[dict[str, PairedDifference], BlockCalibration | None, dict[str, str]]:
+    """Return the paired differences, how their block length was chosen, and why one is missing."""
     if other is None:
-        return {}, {}
+        return {}, None, {}
     subject, baseline = own.returns[keep], other.returns[keep]
     differences = {"max_drawdown": compare_drawdown(subject, baseline, seed=seed)}
+    calibration = None
     try:
-        differences["sharpe"] = compare_sharpe(subject, baseline, seed=seed, draws=draws)
+        if judgement.calibrations:
+            calibration = calibrated_block_length(
+                subject, baseline, seed=seed, sequences=judgement.calibrations
+            )
+        differences["sharpe"] = compare_sharpe(
+            subject,
+            baseline,
+            seed=seed,
+            draws=judgement.draws,
+            block_length=calibration.block_length if calibration else None,
+        )
         differences["sharpe_hac"] = compare_sharpe_hac(subject, baseline)
         differences["sharpe_jkm"] = compare_sharpe_jkm(subject, baseline)
     except EvalFailed as error:
         # A model that never trades is judged, not crashed on: the gate finds no difference and denies.
-        return differences, {"difference.sharpe": f"undefined: {error.found}"}
-    return differences, {}
+        return differences, calibration, {"difference.sharpe": f"undefined: {error.found}"}
+    return differences, calibration, {}
 
 
-def _sharpe_confidence(
-    returns: Float1D, measured: MetricSet, *, tried: _Tried
-) -> tuple[float | None, float | None, dict[str, str]]:
-    """Return the probabilistic and the deflated Sharpe ratio, and why one is undefined."""
-    sharpe = measured.values["sharpe"] / np.sqrt(SESSIONS_PER_YEAR)
-    if np.isnan(sharpe):
-        reason = measured.quality["sharpe"]
-        return None, None, {"probabilistic_sharpe": reason, "deflated_sharpe": reason}
-    skewness, kurtosis = return_shape(returns)
-    probabilistic = probabilistic_sharpe(sharpe, periods=len(returns), skewness=skewness, kurtosis=kurtosis)
-    variance = tried.variance_with(sharpe)
-    if variance is None and tried.count > 1:
-        reason = f"undefined: {tried.count} trials without the variance of their Sharpe ratios"
-        return probabilistic, None, {"deflated_sharpe": reason}
-    deflated = deflated_sharpe(
-        sharpe,
-        periods=len(returns),
-        trials=tried.count,
-        trial_variance=variance or 0.0,
-        skewness=skewness,
-        kurtosis=kurtosis,
+def _statistics(
+    sure: SharpeConfidence,
+    differences: Mapping[str, PairedDifference],
+    *,
+    calibration: BlockCalibration | None,
+    overlap: Overlap,
+) -> ScorecardStatistics:
+    tested = {name: differences[name].p_value for name in ("sharpe", "max_drawdown") if name in differences}
+    tested["deflated_sharpe"] = 1.0 - sure.deflated_2012
+    return ScorecardStatistics(
+        convention=CONVENTION,
+        skewness=sure.skewness,
+        kurtosis=sure.kurtosis,
+        autocorrelation=sure.autocorrelation,
+        probabilistic_sharpe_2012=sure.probabilistic_2012,
+        probabilistic_sharpe_2025=sure.probabilistic_2025,
+        deflated_sharpe_2012=sure.deflated_2012,
+        deflated_sharpe_2025=sure.deflated_2025,
+        track_record_confidence=TRACK_RECORD_CONFIDENCE,
+        min_track_record_sessions_2012=_finite(sure.track_record_2012),
+        min_track_record_sessions_2025=_finite(sure.track_record_2025),
+        p_values=tested,
+        adjusted_p_values=holm(tested),
+        block_coverage={str(length): share for length, share in calibration.coverage.items()}
+        if calibration
+        else {},
+        overlap=overlap,
+        system={},
+        overfitting=None,
     )
-    return probabilistic, deflated, {}
 
 
-def _by_regime(
-    own: _Track, other: _Track | None, *, windows: tuple[BenchWindow, ...], pack: Pack
-) -> tuple[RegimeRow, ...]:
-    rows = []
-    for regime in Regime:
-        tagged = tuple(window for window in windows if regime in window.regimes)
-        if not tagged:
-            continue
-        keep = _sessions_in(tagged, pack=pack)
-        rows.append(
-            RegimeRow(
-                regime=regime,
-                windows=len(tagged),
-                sessions=int(keep.sum()),
-                subject=_regime_metrics(own, keep=keep, windows=tagged, pack=pack),
-                baseline=_regime_metrics(other, keep=keep, windows=tagged, pack=pack) if other else {},
-            )
-        )
-    return tuple(rows)
-
-
-def _regime_metrics(
-    track: _Track, *, keep: Bool1D, windows: tuple[BenchWindow, ...], pack: Pack
+def _latencies(
+    subject: SignalModel, baseline: SignalModel | None, *, cube: FeatureCube, timer: Timer | None
 ) -> dict[str, float]:
-    """Return the metrics over ``keep``, with the drawdown of the worst single window.
+    if timer is None:
+        return {}
+    found: dict[str, float] = {}
+    for prefix, model in (("", subject), ("baseline_", baseline)):
+        if model is not None:
+            median, late = session_latency_ms(model, cube, timer=timer)
+            found |= {f"{prefix}latency_ms_p50": median, f"{prefix}latency_ms_p95": late}
+    return found
 
-    Crises years apart are no single fall: chained into one curve they show a drawdown nobody lived through.
-    """
-    values = track.measure(keep).values
-    worst = max(max_drawdown(track.returns[_sessions_in((window,), pack=pack)]) for window in windows)
-    return values | {"max_drawdown": worst, "calmar": values["cagr"] / worst if worst > 0 else np.nan}
+
+def _system(own: Track, other: Track | None, *, latencies: Mapping[str, float]) -> dict[str, float]:
+    """Return the figures of the run: errors and quarantine as shares of the rows asked, latencies where measured."""
+    figures = {"error_rate": own.error_rate, "quarantine_rate": own.quarantine_rate}
+    if other is not None:
+        figures |= {
+            "baseline_error_rate": other.error_rate,
+            "baseline_quarantine_rate": other.quarantine_rate,
+        }
+    return figures | dict(latencies)
+
+
+def _defined(value: float) -> float | None:
+    return None if np.isnan(value) else value
+
+
+def _finite(value: float) -> float:
+    """Return NaN in place of a track record that no length would complete."""
+    return value if np.isfinite(value) else np.nan

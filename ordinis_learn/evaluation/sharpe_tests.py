@@ -21,13 +21,9 @@ import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
 from ordinis_learn.errors import EvalFailed
-from ordinis_learn.evaluation.long_run_variance import long_run_covariance
-from ordinis_learn.evaluation.paired_moments import (
-    PairedMoments,
-    sharpe_difference,
-    sharpe_gradient,
-)
+from ordinis_learn.evaluation.paired_moments import PairedMoments
 from ordinis_learn.evaluation.power import POWER, memmel_variance
+from ordinis_learn.evaluation.studentised import bootstrap_statistics, critical_values, hac_standard_error
 from ordinis_learn.records import Interval, PairedDifference, Verdict
 
 __all__ = [
@@ -38,9 +34,7 @@ __all__ = [
 ]
 
 Float1D = npt.NDArray[np.float64]
-Float2D = npt.NDArray[np.float64]
 
-_CELLS_AT_ONCE: Final = 1_000_000
 _ROUNDING: Final = 1e-8
 
 
@@ -69,7 +63,8 @@ def compare_sharpe(
     null : float
         Annual difference that must be exceeded.
     block_length : int, optional
-        Sessions per block; :func:`default_block_length` of T when None.
+        Sessions per block; :func:`default_block_length` of T when None. The paper's own choice is
+        :func:`ordinis_learn.evaluation.calibrated_block_length`.
 
     Returns
     -------
@@ -96,23 +91,20 @@ def compare_sharpe(
     pair = PairedMoments.of(subject, baseline)
     length = default_block_length(len(subject)) if block_length is None else block_length
     _check_design(sessions=len(subject), block_length=length, draws=draws, alpha=alpha)
-    se = _hac_standard_error(pair)
+    se = hac_standard_error(pair)
     if _same_strategy(pair, se):
         return _no_difference(pair, null=null, alpha=alpha)
-    statistics = _bootstrap_statistics(
-        pair, block_length=length, draws=draws, rng=np.random.default_rng(seed)
-    )
-    # An undefined draw (a block sample without variation) counts against whatever is being claimed.
-    lower_tail = np.sort(np.where(np.isnan(statistics), -np.inf, statistics))
-    upper_tail = np.sort(np.where(np.isnan(statistics), np.inf, statistics))
-    rank = min(int(np.ceil((1.0 - alpha) * (draws + 1))), draws)
+    statistics = bootstrap_statistics(pair, block_length=length, draws=draws, rng=np.random.default_rng(seed))
+    lower, upper = critical_values(statistics, alpha=alpha)
     observed = (pair.difference - null / pair.annual) / se
+    # An undefined draw (a block sample without variation) counts against whatever is being claimed.
+    not_below = np.count_nonzero((statistics >= observed) | np.isnan(statistics))
     return _result(
         pair,
         difference=pair.difference,
-        low=pair.difference - upper_tail[rank - 1] * se,
-        high=pair.difference - lower_tail[draws - rank] * se,
-        p_value=(np.count_nonzero(upper_tail >= observed) + 1) / (draws + 1),
+        low=pair.difference - upper * se,
+        high=pair.difference - lower * se,
+        p_value=(not_below + 1) / (draws + 1),
         null=null,
         alpha=alpha,
         method="Ledoit-Wolf 2008 studentised circular-block bootstrap",
@@ -136,7 +128,7 @@ def compare_sharpe_hac(
     'inconclusive'
     """
     pair = PairedMoments.of(subject, baseline)
-    se = _hac_standard_error(pair)
+    se = hac_standard_error(pair)
     return _normal(pair, se, null=null, alpha=alpha, method="Ledoit-Wolf 2008 HAC (prewhitened Parzen)")
 
 
@@ -183,44 +175,6 @@ def _check_design(*, sessions: int, block_length: int, draws: int, alpha: float)
             found="; ".join(found),
             next_step=f"choose shorter blocks, or at least {int(np.ceil(1.0 / alpha)) - 1} draws",
         )
-
-
-def _hac_standard_error(pair: PairedMoments) -> float:
-    gradient = sharpe_gradient(pair.moments.mean(axis=0))
-    # Unlike the authors' code, each moment is scaled to unit variance first: returns are a hundred times
-    # their squares, and neither the clipped prewhitening nor the bandwidth should depend on their unit.
-    scale = pair.moments.std(axis=0)
-    covariance = long_run_covariance(pair.moments / scale)
-    weights = gradient * scale
-    return float(np.sqrt(max(weights @ covariance @ weights, 0.0) / len(pair.moments)))
-
-
-def _bootstrap_statistics(
-    pair: PairedMoments, *, block_length: int, draws: int, rng: np.random.Generator
-) -> Float1D:
-    """Return (Δ* − Δ)/se* of every draw, shape (draws,); blocks are summed once and then only picked."""
-    sessions = len(pair.moments)
-    blocks = sessions // block_length
-    sums = _circular_block_sums(pair.moments, block_length=block_length)
-    observed = pair.difference
-    at_once = max(1, _CELLS_AT_ONCE // blocks)
-    parts = []
-    for first in range(0, draws, at_once):
-        picked = sums[rng.integers(0, sessions, size=(min(at_once, draws - first), blocks))]
-        means = picked.mean(axis=1) / block_length
-        deviations = picked - block_length * means[:, None, :]
-        zeta = np.einsum("dbk,dk->db", deviations, sharpe_gradient(means)) / np.sqrt(block_length)
-        variance = (zeta**2).mean(axis=1) / (blocks * block_length)
-        se = np.sqrt(np.where(variance > 0, variance, np.nan))
-        parts.append((sharpe_difference(means) - observed) / se)
-    return np.concatenate(parts)
-
-
-def _circular_block_sums(moments: Float2D, *, block_length: int) -> Float2D:
-    wrapped = np.concatenate([moments, moments[: block_length - 1]])
-    windows = np.lib.stride_tricks.sliding_window_view(wrapped, block_length, axis=0)
-    sums: Float2D = windows.sum(axis=-1)
-    return sums
 
 
 def _jkm_variance(pair: PairedMoments) -> float:

@@ -4,6 +4,7 @@ from ordinis_learn.records.artifact import DECLARED, ModelArtifact, ModelType
 from ordinis_learn.records.base import Fraction, NullableFloat, Record, Sha256, UtcDatetime
 from ordinis_learn.records.bench import BenchPackManifest, BenchWindow, Regime
 from ordinis_learn.records.canonical import canonical_json, file_sha256, hash_of, tree_sha256
+from ordinis_learn.records.competition import Competition, Contender
 from ordinis_learn.records.dataset import (
     BarrierRule,
     DatasetFile,
@@ -71,6 +72,7 @@ from ordinis_learn.records.scorecard import (
     Verdict,
 )
 from ordinis_learn.records.segments import Segment
+from ordinis_learn.records.statistics import OverfittingFigures, ScorecardStatistics
 
 __all__ = [
     "DECLARED",
@@ -88,6 +90,8 @@ __all__ = [
     "BarrierRule",
     "BenchPackManifest",
     "BenchWindow",
+    "Competition",
+    "Contender",
     "DatasetFile",
     "DatasetManifest",
     "DatasetValidation",
@@ -116,6 +120,7 @@ __all__ = [
     "ModelType",
     "NullableFloat",
     "OrderIntent",
+    "OverfittingFigures",
     "PairedDifference",
     "PortfolioSnapshot",
     "PreflightAnswer",
@@ -127,6 +132,7 @@ __all__ = [
     "Role",
     "RuleVerdict",
     "Scorecard",
+    "ScorecardStatistics",
     "Segment",
     "Severity",
     "Sha256",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from ordinis_learn.records.base import NullableFloat, Record, Sha256, UtcDatetime
 from ordinis_learn.records.bench import Regime
+from ordinis_learn.records.statistics import ScorecardStatistics
 
 __all__ = ["Interval", "ModelRef", "PairedDifference", "RegimeRow", "Scorecard", "ShadowReport", "Verdict"]
 
@@ -70,6 +73,7 @@ class Scorecard(Record):
     version and for all versions of the name before it.
     ``purged_windows`` were left out because the subject's training labels overlap them.
     ``deflated_sharpe`` is the probability of Bailey & López de Prado (2014), 2012 convention of the variance.
+    ``statistics`` is left out of the JSON where there are none, so that cards signed before it keep their bytes.
     """
 
     schema_version: Literal["1.0.0"] = "1.0.0"
@@ -98,6 +102,7 @@ class Scorecard(Record):
     code_commit: str
     seed: int
     created_at: UtcDatetime
+    statistics: Annotated[ScorecardStatistics | None, Field(exclude_if=lambda value: value is None)] = None
 
 
 class ShadowReport(Record):

@@ -32,6 +32,7 @@ _NEEDED: Final = (
     "securesystemslib",
 )
 _OPTIONAL: Final = {
+    "arch": "pip install 'ordinis-learn[compete]'",
     "torch": "pip install 'ordinis-learn[torch]'",
     "fsspec": "pip install 'ordinis-learn[object-store]'",
     "keyring": "pip install 'ordinis-learn[keyring]'",

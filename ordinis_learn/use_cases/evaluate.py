@@ -3,28 +3,45 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from ordinis_learn.bench import load_pack
-from ordinis_learn.evaluation import SESSIONS_PER_YEAR, evaluate_model, write_plots
+from ordinis_learn.evaluation import SESSIONS_PER_YEAR, Judgement, evaluate_model, write_plots
+from ordinis_learn.evaluation.purging import Overlap
 from ordinis_learn.models import SignalModel, load_bundle
 from ordinis_learn.ports import Run
 from ordinis_learn.records import ModelArtifact, ModelRef, Scorecard
 from ordinis_learn.rollout.tags import scorecard_tag
 from ordinis_learn.use_cases.find import find_artifact
+from ordinis_learn.use_cases.rivals import load_rivals
 from ordinis_learn.use_cases.sign import reference, submit
 from ordinis_learn.workbench import Workbench
 
-__all__ = ["FEE_BPS", "SLIPPAGE_BPS", "evaluate", "incumbent", "plots_folder"]
+__all__ = ["CALIBRATIONS", "FEE_BPS", "SLIPPAGE_BPS", "evaluate", "incumbent", "plots_folder"]
 
 FEE_BPS = 1.0
 SLIPPAGE_BPS = 5.0
 """Costs per unit of turnover; the slippage is that of Ordinis' own backtest runner."""
 
+CALIBRATIONS = 100
+"""Pseudo-sequences by which the bootstrap's block length is chosen: coverages are then known to ±3 points."""
 
-def evaluate(bench: Workbench, artifact_id: str, pack_id: str, *, seed: int = 7) -> Scorecard:
+
+def evaluate(
+    bench: Workbench,
+    artifact_id: str,
+    pack_id: str,
+    *,
+    seed: int = 7,
+    overlap: Overlap = "purge",
+    calibrations: int = CALIBRATIONS,
+) -> Scorecard:
     """Score an artifact on a pack, log plots, and attach the signed scorecard to its version.
+
+    ``overlap`` says what is done with windows that its training has touched; ``calibrations`` is the number of
+    pseudo-sequences behind the bootstrap's block length, 0 for ⌈T^⅓⌉.
 
     Raises
     ------
@@ -36,7 +53,9 @@ def evaluate(bench: Workbench, artifact_id: str, pack_id: str, *, seed: int = 7)
     artifact = bench.catalogue.artifact(artifact_id)
     pack = load_pack(bench.settings.bench_dir, pack_id)
     baseline_ref, baseline = incumbent(bench, artifact)
+    judgement = Judgement(calibrations=calibrations, overlap=overlap, timer=time.perf_counter)
     before = [a for a in bench.catalogue.artifacts(artifact.name) if int(a.version) < int(artifact.version)]
+    rivals, left_out = load_rivals(bench, before)
     with bench.tracker.start_run(f"evaluate {artifact.name} v{artifact.version} on {pack_id}") as run:
         evaluation = evaluate_model(
             load_bundle(bench.registry.local_path(artifact.name, artifact.version)),
@@ -52,6 +71,9 @@ def evaluate(bench: Workbench, artifact_id: str, pack_id: str, *, seed: int = 7)
             code_commit=bench.provenance().code_commit,
             earlier_trials=sum(earlier.trials for earlier in before),
             earlier_sharpes=_sharpes(bench, before, pack_id=pack_id),
+            rivals=rivals,
+            rivals_left_out=left_out,
+            judgement=judgement,
         )
         scorecard = evaluation.scorecard
         _log(run, scorecard)
@@ -93,5 +115,19 @@ def _log(run: Run, scorecard: Scorecard) -> None:
         {f"baseline_{name}": value for name, value in scorecard.baseline_metrics.items() if value is not None}
     )
     run.log_metrics({f"delta_{name}": diff.estimate for name, diff in scorecard.differences.items()})
+    run.log_metrics(_chances(scorecard))
     run.set_tags({"ordinis.pack": scorecard.pack_id, "ordinis.pack_hash": scorecard.pack_hash})
     run.log_json(scorecard.to_json(), path="scorecard.json")
+
+
+def _chances(scorecard: Scorecard) -> dict[str, float]:
+    """Return the defined probabilities, track records and figures of the run, for comparing runs."""
+    statistics = scorecard.statistics
+    if statistics is None:
+        return {}
+    values = {
+        name: value for name, value in statistics if name.endswith(("_2012", "_2025"))
+    } | statistics.system
+    if statistics.overfitting is not None:
+        values["probability_of_overfitting"] = statistics.overfitting.probability
+    return {name: value for name, value in values.items() if math.isfinite(value)}

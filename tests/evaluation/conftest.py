@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ordinis_learn.bench import Pack, PackSpec, generate_pack
-from ordinis_learn.evaluation import evaluate_model
+from ordinis_learn.evaluation import Judgement, evaluate_model
 from ordinis_learn.market import PriceHistory, load_sp500
 from ordinis_learn.models import Predictions
 from ordinis_learn.records import DECLARED, ModelArtifact, ModelRef
@@ -100,7 +100,7 @@ def evaluate(pack, make_artifact):
             "seed": 7,
             "clock": lambda: datetime(2026, 1, 1, tzinfo=UTC),
             "code_commit": "c0ffee",
-            "draws": 199,
+            "judgement": Judgement(draws=199),
         }
         return evaluate_model(subject, **(arguments | changes))
 

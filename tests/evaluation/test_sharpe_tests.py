@@ -13,7 +13,7 @@ from ordinis_learn.evaluation import (
     sharpe_ratio,
 )
 from ordinis_learn.evaluation.paired_moments import PairedMoments, sharpe_difference, sharpe_gradient
-from ordinis_learn.evaluation.sharpe_tests import _bootstrap_statistics
+from ordinis_learn.evaluation.studentised import bootstrap_statistics
 from ordinis_learn.market import load_sp500
 from ordinis_learn.records import PairedDifference
 
@@ -106,7 +106,7 @@ def test_the_same_seed_gives_the_same_answer_and_another_seed_nearly_so():
 def test_the_bootstrap_equals_one_that_resamples_returns_block_by_block():
     """The shipped one never touches a return again; this one writes the definitions out."""
     returns, length, draws = np.column_stack(pair(1, sessions=203)), 7, 40
-    shipped = _bootstrap_statistics(
+    shipped = bootstrap_statistics(
         PairedMoments.of(*returns.T), block_length=length, draws=draws, rng=np.random.default_rng(5)
     )
     starts = np.random.default_rng(5).integers(0, 203, size=(draws, 203 // length))
@@ -126,7 +126,7 @@ def test_the_bootstrap_equals_one_that_resamples_returns_block_by_block():
 
 
 def test_many_draws_are_done_in_parts_and_none_is_lost():
-    statistics = _bootstrap_statistics(
+    statistics = bootstrap_statistics(
         PairedMoments.of(*pair(1, sessions=3000)), block_length=1, draws=700, rng=np.random.default_rng(5)
     )
     assert statistics.shape == (700,)

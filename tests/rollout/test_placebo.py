@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from scipy.stats import binom, binomtest
 
-from ordinis_learn.evaluation.scorecard import _findings, _Track, _Tried
+from ordinis_learn.evaluation import Judgement, Track, Tried
+from ordinis_learn.evaluation.scorecard import judge_tracks
 from ordinis_learn.market import simulate_history
 from ordinis_learn.records import State
 from ordinis_learn.rollout import evidence_hash, load_policy
@@ -52,7 +53,7 @@ def planted(rng, market, position):
 
 def track(returns):
     once = np.ones(len(returns))
-    return _Track(returns=returns, turnover=once, exposure=once, errors=0, error_rate=0.0)
+    return Track(returns=returns, turnover=once, exposure=once, errors=0, error_rate=0.0, quarantine_rate=0.0)
 
 
 def passes(kind, *, seed, make, rules):
@@ -64,8 +65,8 @@ def passes(kind, *, seed, make, rules):
     position = weekly(rng, [0.5, 1.0])
     own, other = track(kind(rng, market, position)), track(market * position)
     everything = np.ones(SESSIONS, dtype=bool)
-    tried = _Tried(count=12, variance=0.01**2, earlier_sharpes=())
-    found = _findings(own, other, keep=everything, tried=tried, seed=seed, draws=199)
+    tried = Tried(count=12, variance=0.01**2, earlier_sharpes=())
+    found = judge_tracks(own, other, keep=everything, tried=tried, seed=seed, judgement=Judgement(draws=199))
     card = make.scorecard(**found, trials=12, sessions=SESSIONS)
     evidence = make.evidence(scorecards={make.pack: card})
     context = Context(

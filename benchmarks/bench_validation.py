@@ -47,9 +47,8 @@ def run(*, quick):
         return lambda: _accepted(judge(totals, suite=suite).success)
 
     def whole(_):
-        rows = table
         return lambda: _accepted(
-            validate_signals(rows, **asked, barriers=BARRIERS, minimum_samples=1000).success
+            validate_signals(table, **asked, barriers=BARRIERS, minimum_samples=1000).success
         )
 
     def from_files(_):
@@ -68,7 +67,6 @@ def run(*, quick):
     with tempfile.TemporaryDirectory(prefix="ordinis-bench-") as name:
         folder = Path(name)
         _write(table, folder)
-        del table
         yield compare(f"the same from {BUCKETS} files", ours=from_files, **reference, runs=2, units=size)
 
 

@@ -33,15 +33,21 @@ def superior_ability(
     alpha: float,
     seed: int,
 ) -> SuperiorAbility:
-    """Test candidates against a benchmark by losses, shapes (T,) and (T, K); smaller is better."""
+    """Test candidates against a benchmark by losses, shapes (T,) and (T, K); smaller is better.
+
+    The observed sample counts as one more draw, so that no p-value is 0.
+    """
     options = {"block_size": block_length, "reps": draws, "bootstrap": "circular"}
     spa = SPA(benchmark, candidates, seed=seed, **options)
     spa.compute()
     step = StepM(benchmark, candidates, size=alpha, seed=seed, **options)
     step.compute()
+    lower, consistent, upper = (
+        (float(spa.pvalues[name]) * draws + 1.0) / (draws + 1.0) for name in ("lower", "consistent", "upper")
+    )
     return SuperiorAbility(
-        p_lower=float(spa.pvalues["lower"]),
-        p_consistent=float(spa.pvalues["consistent"]),
-        p_upper=float(spa.pvalues["upper"]),
+        p_lower=lower,
+        p_consistent=consistent,
+        p_upper=upper,
         better=tuple(sorted(int(column) for column in step.superior_models)),
     )

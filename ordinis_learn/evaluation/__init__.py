@@ -1,5 +1,6 @@
 """Metrics, their significance, and the scorecard."""
 
+from ordinis_learn.evaluation.clustered_bootstrap import MIN_CLUSTERS, ShareDifference, compare_shares
 from ordinis_learn.evaluation.confidence_sequence import (
     ConfidenceSequence,
     confidence_sequence,
@@ -37,6 +38,7 @@ from ordinis_learn.evaluation.paired_rates import (
     detectable_rate_difference,
     mcnemar_power,
 )
+from ordinis_learn.evaluation.paired_verdicts import rate_verdict, share_verdict
 from ordinis_learn.evaluation.plots import write_plots
 from ordinis_learn.evaluation.power import sessions_for_power
 from ordinis_learn.evaluation.predictions import PredictionGrid, predict_grid
@@ -57,6 +59,7 @@ from ordinis_learn.evaluation.sharpe_tests import (
 
 __all__ = [
     "DECISION_CADENCE_SESSIONS",
+    "MIN_CLUSTERS",
     "MIN_SESSIONS",
     "OFF_TOPIC_BELOW",
     "SESSIONS_PER_YEAR",
@@ -68,6 +71,7 @@ __all__ = [
     "RateDifference",
     "Refusal",
     "RefusalDetector",
+    "ShareDifference",
     "Similarity",
     "annual_turnover",
     "annual_volatility",
@@ -76,6 +80,7 @@ __all__ = [
     "calmar_ratio",
     "compare_drawdown",
     "compare_rates",
+    "compare_shares",
     "compare_sharpe",
     "compare_sharpe_hac",
     "compare_sharpe_jkm",
@@ -99,8 +104,10 @@ __all__ = [
     "probabilistic_sharpe_revised",
     "probability_of_overfitting",
     "profit_factor",
+    "rate_verdict",
     "return_shape",
     "sessions_for_power",
+    "share_verdict",
     "sharpe_ratio",
     "sortino_ratio",
     "split_windows",

@@ -14,6 +14,10 @@ The tree::
     ├── DataCorrupt                 E_LEARN_DATA_CORRUPT
     ├── StoreUnavailable            E_LEARN_STORE_UNAVAILABLE    retryable
     ├── BusUnavailable              E_LEARN_BUS_UNAVAILABLE      retryable
+    ├── LlmUnavailable              E_LEARN_LLM_UNAVAILABLE      retryable
+    ├── LlmRejected                 E_LEARN_LLM_REJECTED
+    ├── CostCapReached              E_LEARN_LLM_COST_CAP
+    ├── CassetteMissing             E_LEARN_LLM_CASSETTE_MISSING (also LookupError)
     ├── TrainFailed                 E_LEARN_TRAIN_FAILED         retryable
     ├── EvalFailed                  E_LEARN_EVAL_FAILED          retryable
     ├── ArtifactMissing             E_LEARN_ARTIFACT_MISSING     (also LookupError)
@@ -41,7 +45,9 @@ __all__ = [
     "AuditWriteFailed",
     "BenchDataMissing",
     "BusUnavailable",
+    "CassetteMissing",
     "ConfigInvalid",
+    "CostCapReached",
     "DataCorrupt",
     "DataMissing",
     "DatasetRejected",
@@ -55,6 +61,8 @@ __all__ = [
     "EvidenceInvalid",
     "GateFailed",
     "LearnError",
+    "LlmRejected",
+    "LlmUnavailable",
     "PolicyMissing",
     "RolloutDenied",
     "StoreUnavailable",
@@ -162,6 +170,31 @@ class BusUnavailable(LearnError):
 
     code = "E_LEARN_BUS_UNAVAILABLE"
     retryable = True
+
+
+class LlmUnavailable(LearnError):
+    """The endpoint of a language model gave no usable answer this time; asking again may help."""
+
+    code = "E_LEARN_LLM_UNAVAILABLE"
+    retryable = True
+
+
+class LlmRejected(LearnError):
+    """The endpoint will not take this request, however often it is sent."""
+
+    code = "E_LEARN_LLM_REJECTED"
+
+
+class CostCapReached(LearnError):
+    """The next request might cost more than is left; it was not sent."""
+
+    code = "E_LEARN_LLM_COST_CAP"
+
+
+class CassetteMissing(LearnError, LookupError):
+    """A request is to be answered from a recording, and no recording has it."""
+
+    code = "E_LEARN_LLM_CASSETTE_MISSING"
 
 
 class TrainFailed(LearnError):

@@ -1,6 +1,7 @@
 """Metrics, their significance, and the scorecard."""
 
 from ordinis_learn.evaluation.block_length import BlockCalibration, calibrated_block_length, pseudo_sequences
+from ordinis_learn.evaluation.clustered_bootstrap import MIN_CLUSTERS, ShareDifference, compare_shares
 from ordinis_learn.evaluation.competition import compete
 from ordinis_learn.evaluation.confidence_sequence import (
     ConfidenceSequence,
@@ -40,6 +41,7 @@ from ordinis_learn.evaluation.paired_rates import (
     detectable_rate_difference,
     mcnemar_power,
 )
+from ordinis_learn.evaluation.paired_verdicts import rate_verdict, share_verdict
 from ordinis_learn.evaluation.plots import write_plots
 from ordinis_learn.evaluation.power import sessions_for_power
 from ordinis_learn.evaluation.predictions import PredictionGrid, predict_grid
@@ -63,6 +65,7 @@ from ordinis_learn.evaluation.track import DECISION_CADENCE_SESSIONS, Track, run
 
 __all__ = [
     "DECISION_CADENCE_SESSIONS",
+    "MIN_CLUSTERS",
     "MIN_SESSIONS",
     "OFF_TOPIC_BELOW",
     "SESSIONS_PER_YEAR",
@@ -77,6 +80,7 @@ __all__ = [
     "Refusal",
     "RefusalDetector",
     "Rival",
+    "ShareDifference",
     "Similarity",
     "Track",
     "Tried",
@@ -88,6 +92,7 @@ __all__ = [
     "calmar_ratio",
     "compare_drawdown",
     "compare_rates",
+    "compare_shares",
     "compare_sharpe",
     "compare_sharpe_hac",
     "compare_sharpe_jkm",
@@ -113,10 +118,12 @@ __all__ = [
     "probability_of_overfitting",
     "profit_factor",
     "pseudo_sequences",
+    "rate_verdict",
     "return_shape",
     "run_track",
     "session_latency_ms",
     "sessions_for_power",
+    "share_verdict",
     "sharpe_confidence",
     "sharpe_ratio",
     "sortino_ratio",

@@ -62,6 +62,7 @@ from ordinis_learn.records.governance import (
     Waiver,
     WaiverGrant,
 )
+from ordinis_learn.records.questions import Question, QuestionDocument, QuestionPackManifest
 from ordinis_learn.records.scorecard import (
     Interval,
     ModelRef,
@@ -124,6 +125,9 @@ __all__ = [
     "PairedDifference",
     "PortfolioSnapshot",
     "PreflightAnswer",
+    "Question",
+    "QuestionDocument",
+    "QuestionPackManifest",
     "Record",
     "Regime",
     "RegimeRow",

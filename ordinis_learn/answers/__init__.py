@@ -1,0 +1,44 @@
+"""Answers of language models, judged: schema, citations, refusals, and two packs of prompts over the same questions."""
+
+from ordinis_learn.answers.citations import Coverage, citation_coverage
+from ordinis_learn.answers.clusters import clusters_by_document
+from ordinis_learn.answers.comparison import compare_answers
+from ordinis_learn.answers.drawing import draw_questions, read_documents
+from ordinis_learn.answers.measures import MEASURES, measure_answers
+from ordinis_learn.answers.outcome import Answer, Outcome, judge_answer
+from ordinis_learn.answers.question_pack import (
+    MIN_ITEMS,
+    QuestionPack,
+    items_sha256,
+    load_questions,
+    pack_questions,
+    write_questions,
+)
+from ordinis_learn.answers.repair import NOT_JSON, ReadAnswer, read_answer
+from ordinis_learn.answers.schema import OutputSchema
+from ordinis_learn.answers.scorecard import answer_scorecard
+
+__all__ = [
+    "MEASURES",
+    "MIN_ITEMS",
+    "NOT_JSON",
+    "Answer",
+    "Coverage",
+    "Outcome",
+    "OutputSchema",
+    "QuestionPack",
+    "ReadAnswer",
+    "answer_scorecard",
+    "citation_coverage",
+    "clusters_by_document",
+    "compare_answers",
+    "draw_questions",
+    "items_sha256",
+    "judge_answer",
+    "load_questions",
+    "measure_answers",
+    "pack_questions",
+    "read_answer",
+    "read_documents",
+    "write_questions",
+]

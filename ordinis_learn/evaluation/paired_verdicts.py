@@ -1,0 +1,127 @@
+"""Verdicts over paired items, as scorecards hold them: for rates by McNemar's test, for shares by the bootstrap.
+
+Sources: the interval of a difference of paired rates is the adjusted Wald one of Bonett & Price (2012), *Adjusted Wald
+confidence interval for a difference of binomial proportions based on paired data*, Journal of Educational and
+Behavioral Statistics 37(4); tests and power: :mod:`ordinis_learn.evaluation.paired_rates`.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import brentq
+from scipy.special import ndtri
+from scipy.stats import binom
+
+from ordinis_learn.evaluation.clustered_bootstrap import ShareDifference
+from ordinis_learn.evaluation.paired_rates import compare_rates, detectable_rate_difference, mcnemar_power
+from ordinis_learn.records import Interval, PairedDifference
+from ordinis_learn.records.scorecard import Verdict
+
+__all__ = ["ALPHA", "rate_verdict", "share_verdict"]
+
+Bool1D = npt.NDArray[np.bool_]
+
+ALPHA: Final = 0.025
+"""One-sided: the exact two-sided test at 0.05."""
+_LEAST_LOST: Final = 0.02
+"""Share of items that get worse by chance alone, at least, where the detectable difference is stated."""
+_POWER: Final = 0.80
+_MOST_ITEMS: Final = 20_000
+
+
+def rate_verdict(
+    metric: str, subject: Bool1D, baseline: Bool1D, *, better: Literal["higher", "lower"] = "higher"
+) -> PairedDifference:
+    """Compare two rates over the same items.
+
+    ``p_value`` is P[Bin(gained + lost, ½) ≥ gained], where *gained* items are those on which only the subject did
+    better. ``minimum_detectable`` is positive whichever way is better.
+
+    Examples
+    --------
+    200 items see eight points, and do not see four:
+
+    >>> def answers(good):
+    ...     return np.arange(200) < good
+    >>> found = rate_verdict("schema_valid_rate", answers(196), answers(180))
+    >>> round(found.estimate, 3), found.verdict, found.minimum_detectable < 0.08
+    (0.08, 'pass', True)
+    >>> found = rate_verdict("schema_valid_rate", answers(188) ^ (np.arange(200) < 4), answers(184))
+    >>> found.verdict, found.minimum_detectable > 0.04, found.sessions_needed > 200
+    ('inconclusive', True, True)
+    """
+    found = compare_rates(subject, baseline, alpha=2.0 * ALPHA)
+    gained, lost = (found.gained, found.lost) if better == "higher" else (found.lost, found.gained)
+    items = found.items
+    p_better = float(binom.sf(gained - 1, gained + lost, 0.5)) if gained + lost else 1.0
+    p_worse = float(binom.sf(lost - 1, gained + lost, 0.5)) if gained + lost else 1.0
+    return PairedDifference(
+        metric=metric,
+        estimate=found.difference,
+        interval=_adjusted_wald(found.gained, found.lost, items=items),
+        null=0.0,
+        p_value=p_better,
+        alpha=ALPHA,
+        method=f"exact McNemar, one-sided, {better} is better; interval Bonett & Price (2012)",
+        block_length=1,
+        draws=0,
+        minimum_detectable=detectable_rate_difference(
+            items, alpha=2.0 * ALPHA, lost=max(lost / items, _LEAST_LOST)
+        ),
+        sessions=items,
+        sessions_needed=_items_needed(gained / items, lost / items),
+        verdict=_verdict(p_better, p_worse),
+    )
+
+
+def share_verdict(metric: str, found: ShareDifference, *, items: int) -> PairedDifference:
+    """Return the comparison of two shares (higher is better) as a scorecard holds it.
+
+    ``block_length`` is the number of items per cluster, rounded up.
+    """
+    z = ndtri(1.0 - ALPHA) + ndtri(_POWER)
+    needed = items * (z * found.standard_error / found.difference) ** 2 if found.difference else np.inf
+    return PairedDifference(
+        metric=metric,
+        estimate=found.difference,
+        interval=Interval(low=found.low, high=found.high, level=1.0 - 2.0 * ALPHA),
+        null=0.0,
+        p_value=found.p_better,
+        alpha=ALPHA,
+        method=f"paired bootstrap over {found.clusters} documents, studentised, symmetric",
+        block_length=-(-items // found.clusters),
+        draws=found.draws,
+        minimum_detectable=found.detectable,
+        sessions=items,
+        sessions_needed=float(np.ceil(needed)) if np.isfinite(needed) else np.inf,
+        verdict=_verdict(found.p_better, found.p_worse),
+    )
+
+
+def _verdict(p_better: float, p_worse: float) -> Verdict:
+    if p_better <= ALPHA:
+        return "pass"
+    return "fail" if p_worse <= ALPHA else "inconclusive"
+
+
+def _adjusted_wald(gained: int, lost: int, *, items: int) -> Interval:
+    """Return the interval of (gained − lost) / items with one item added to each of the two counts."""
+    up, down = (gained + 1.0) / (items + 2.0), (lost + 1.0) / (items + 2.0)
+    reach = ndtri(1.0 - ALPHA) * np.sqrt((up + down - (up - down) ** 2) / (items + 2.0))
+    return Interval(
+        low=max(up - down - reach, -1.0), high=min(up - down + reach, 1.0), level=1.0 - 2.0 * ALPHA
+    )
+
+
+def _items_needed(gained: float, lost: float) -> float:
+    """Return how many items would show the observed rates with 80 % power; infinite where they say nothing better."""
+
+    def lacking(items: float) -> float:
+        return mcnemar_power(int(items), gained=gained, lost=lost, alpha=2.0 * ALPHA) - _POWER
+
+    if gained <= lost or lacking(_MOST_ITEMS) < 0.0:
+        return np.inf
+    return float(np.ceil(brentq(lacking, 1, _MOST_ITEMS, xtol=0.5)))

@@ -10,9 +10,12 @@ no list of objects can tell: forbid it where the objects lie, with versioning an
 
 from __future__ import annotations
 
+import os
 import re
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 from ordinis_learn.errors import ConfigInvalid, StoreUnavailable
@@ -76,12 +79,14 @@ class ObjectStoreTarget:
         path = f"{self._root}/{after + 1:08d}.json"
         with self._translated("write"):
             try:
-                if getattr(
-                    self._files, "local_file", False
-                ):  # elsewhere this would make a bucket by a slip of the pen
-                    self._files.makedirs(self._root, exist_ok=True)
-                with self._files.open(path, "xb") as stream:
-                    stream.write(line)
+                if getattr(self._files, "local_file", False):
+                    self._files.makedirs(
+                        self._root, exist_ok=True
+                    )  # a bucket is never made by a slip of the pen
+                    _create_whole(Path(path), line)
+                else:
+                    with self._files.open(path, "xb") as stream:
+                        stream.write(line)
             except FileExistsError as error:
                 raise StoreUnavailable(
                     f"write checkpoint {after + 1} to {self._url}",
@@ -107,6 +112,15 @@ class ObjectStoreTarget:
                 found=f"{type(error).__name__}: {error}",
                 next_step="check the bucket, its credentials and the network, then ordinis-learn ledger checkpoint",
             ) from error
+
+
+def _create_whole(path: Path, content: bytes) -> None:
+    """Create a file that nobody ever sees half written, as an object store does; FileExistsError where it is there."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".writing-") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+        path.hardlink_to(stream.name)
 
 
 def _opened(url: str) -> tuple[Any, str]:

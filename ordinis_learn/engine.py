@@ -5,10 +5,11 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any, Self
 
-from ordinis_learn.records import ModelArtifact
+from ordinis_learn.records import ModelArtifact, ModelType
 from ordinis_learn.use_cases.build_dataset import build_dataset
-from ordinis_learn.use_cases.evaluate import evaluate
+from ordinis_learn.use_cases.judge import judge
 from ordinis_learn.use_cases.pipeline import parse_pipeline, run_pipeline
+from ordinis_learn.use_cases.register_prompts import parse_prompts, register_prompts
 from ordinis_learn.use_cases.roll_out import roll_out
 from ordinis_learn.use_cases.train import parse_config, train
 from ordinis_learn.workbench import Workbench
@@ -65,6 +66,7 @@ class LearningEngine:
     def train(self, train_config: dict[str, Any], *, resume: bool = False) -> ModelArtifact:
         """Train a model in a tracked run and register it as a CANDIDATE.
 
+        ``model_type`` ``prompt_pack`` registers a pack instead: it has ``name`` and ``pack``, and nothing is fitted.
         A search (``trials`` in the configuration) that was cut off is gone on with; ``resume`` says that there must
         be one, and takes up a finished one too.
 
@@ -73,6 +75,8 @@ class LearningEngine:
         DataMissing, TrainFailed
             Nothing was registered; what is active stays active.
         """
+        if train_config.get("model_type") == ModelType.PROMPT_PACK:
+            return register_prompts(self._workbench, parse_prompts(train_config))
         return train(self._workbench, parse_config(train_config), resume=resume)
 
     def evaluate(self, artifact_id: str, eval_pack_id: str) -> dict[str, Any]:
@@ -82,7 +86,7 @@ class LearningEngine:
         ------
         ArtifactMissing, BenchDataMissing, EvalFailed
         """
-        return evaluate(self._workbench, artifact_id, eval_pack_id).to_json()
+        return judge(self._workbench, artifact_id, eval_pack_id).to_json()
 
     def pipeline(self, config: dict[str, Any]) -> dict[str, Any]:
         """Build a dataset, train, judge on packs and, where ``request`` says so, ask the gate: one run with children.

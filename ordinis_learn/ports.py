@@ -248,8 +248,10 @@ class Run(Protocol):
         """Write a JSON artifact."""
         ...
 
-    def log_model(self, bundle: Path, *, name: str, feature_names: Sequence[str]) -> str:
-        """Store a model bundle with its signature; return its URI."""
+    def log_model(
+        self, bundle: Path, *, name: str, feature_names: Sequence[str], model_type: str = "signal_model"
+    ) -> str:
+        """Store a model bundle with the signature of its type; return its URI."""
         ...
 
     def model_folder(self, model_uri: str) -> Path:

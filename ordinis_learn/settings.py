@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import AliasChoices, Field, ValidationError
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -80,6 +80,17 @@ class Settings(BaseSettings):
     learn_train_workers: int | None = _key(None, "LEARN_TRAIN_WORKERS", ge=1)
     learn_train_retries: int = _key(1, "LEARN_TRAIN_RETRIES", ge=0, le=10)
     learn_train_retry_wait_s: float = _key(1.0, "LEARN_TRAIN_RETRY_WAIT_S", ge=0, le=3600)
+    learn_llm_url: str | None = _key(None, "LEARN_LLM_URL", pattern=r"^https?://")
+    learn_llm_api_key: SecretStr | None = _key(None, "LEARN_LLM_API_KEY")
+    learn_llm_timeout_s: float = _key(60.0, "LEARN_LLM_TIMEOUT_S", gt=0, le=3600)
+    learn_llm_concurrency: int = _key(4, "LEARN_LLM_CONCURRENCY", ge=1, le=256)
+    learn_llm_requests_per_minute: float | None = _key(None, "LEARN_LLM_REQUESTS_PER_MINUTE", gt=0)
+    learn_llm_tokens_per_minute: float | None = _key(None, "LEARN_LLM_TOKENS_PER_MINUTE", gt=0)
+    learn_llm_price_prompt: float | None = _key(None, "LEARN_LLM_PRICE_PROMPT", ge=0)
+    learn_llm_price_completion: float | None = _key(None, "LEARN_LLM_PRICE_COMPLETION", ge=0)
+    learn_llm_cost_cap: float | None = _key(None, "LEARN_LLM_COST_CAP", gt=0)
+    learn_llm_cassette: Path | None = _key(None, "LEARN_LLM_CASSETTE")
+    learn_llm_cassette_mode: Literal["auto", "replay"] = _key("auto", "LEARN_LLM_CASSETTE_MODE")
     learn_retired_models_kept: int = _key(10, "LEARN_RETIRED_MODELS_KEPT", ge=1)
     learn_bus_url: str = _key("memory://", "LEARN_BUS_URL")
     learn_bus_topics: tuple[str, ...] = _key(_BUS_TOPICS, "LEARN_BUS_TOPICS", min_length=1)

@@ -74,7 +74,7 @@ def judge_answer(
         after, repairs = read_answer(answer.second_text).before, ("asked_again",)
     well_formed = _keeps_to(schema, after)
     refused = not answer.error and _refuses(
-        answer, after if well_formed else NOT_JSON, prompt=prompt, detector=detector
+        answer, after, well_formed=well_formed, prompt=prompt, detector=detector
     )
     usable = not refused and not answer.error
     coverage = _coverage(after if well_formed else None, question, counts=not refused)
@@ -92,16 +92,19 @@ def judge_answer(
     )
 
 
-def _refuses(answer: Answer, value: object, *, prompt: str, detector: RefusalDetector) -> bool:
+def _refuses(
+    answer: Answer, value: object, *, well_formed: bool, prompt: str, detector: RefusalDetector
+) -> bool:
     """Say whether an answer declines: the system said so, a field says so, or (where it is no output) its words do.
 
-    Words inside a well-formed output are its content: "we cannot conclude that …" is a finding.
+    A refusal need not keep to the output schema. Words inside a well-formed output are its content: "we cannot conclude
+    that …" is a finding.
     """
     if answer.refusal:
         return True
-    if value is NOT_JSON:
-        return detector.judge(prompt=prompt, answer=answer.text).refused
-    return isinstance(value, Mapping) and bool(value.get("refusal") or value.get("refused") is True)
+    if isinstance(value, Mapping) and (value.get("refusal") or value.get("refused") is True):
+        return True
+    return not well_formed and detector.judge(prompt=prompt, answer=answer.text).refused
 
 
 def _keeps_to(schema: OutputSchema | None, value: object) -> bool:

@@ -71,11 +71,11 @@ def command(
 def _scorecard(
     engine: LearningEngine, name: str, version: str, *, pack: str, overlap: Any, calibrations: int
 ) -> dict[str, Any]:
-    from ordinis_learn.use_cases.evaluate import evaluate  # noqa: PLC0415
     from ordinis_learn.use_cases.find import find_artifact  # noqa: PLC0415
+    from ordinis_learn.use_cases.judge import judge  # noqa: PLC0415
 
     artifact = find_artifact(engine.workbench, name, version)
-    scorecard = evaluate(
+    scorecard = judge(
         engine.workbench, artifact.artifact_id, pack, overlap=overlap, calibrations=calibrations
     )
     return scorecard.to_json()

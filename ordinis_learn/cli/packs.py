@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import click
 
@@ -11,7 +12,7 @@ from ordinis_learn.cli.command import learn_command, opened
 
 @click.group("packs", epilog="Example: ordinis-learn packs generate --end 2021-12-31")
 def command() -> None:
-    """Generate benchmark packs from captured bars."""
+    """Generate benchmark packs from captured bars, draw question packs from answers."""
 
 
 @command.add_command
@@ -30,3 +31,29 @@ def generate(ctx: click.Context, pack_id: str, end: date | None, seed: int) -> N
     stress = sum(window.stress is not None for window in manifest.windows)
     click.echo(f"{manifest.pack_id}: {len(manifest.windows)} windows, {stress} of them stress periods")
     click.echo(f"{manifest.start} to {manifest.end}, sha256 {manifest.manifest_hash}")
+
+
+@command.add_command
+@learn_command("questions", example="ordinis-learn packs questions answers_2026 --task synthesize_research")
+@click.argument("dataset")
+@click.option("--pack", "pack_id", default="prompt_eval_v1", show_default=True)
+@click.option("--task", required=True, help="The prompt pack's task that is asked.")
+@click.option("--variable", default="query", show_default=True, help="Its variable that takes the query.")
+@click.option(
+    "--documents",
+    type=click.Path(path_type=Path),
+    help="Texts of the documents, JSON lines of {doc_id, locator, text}; a live model reads them.",
+)
+@click.pass_context
+def questions(
+    ctx: click.Context, dataset: str, *, pack_id: str, task: str, variable: str, documents: Path | None
+) -> None:
+    """Draw questions for prompt packs from a dataset of kind rag_eval."""
+    from ordinis_learn.use_cases.draw_questions import draw_question_pack  # noqa: PLC0415
+
+    with opened(ctx) as engine:
+        manifest = draw_question_pack(
+            engine.workbench, dataset, pack_id=pack_id, task=task, variable=variable, documents=documents
+        )
+    click.echo(f"{manifest.pack_id}: {manifest.items} questions, {manifest.documents} documents")
+    click.echo(f"from {manifest.source_ref}, sha256 {manifest.items_sha256}")

@@ -85,8 +85,11 @@ class InMemoryRun:
         plain = json.loads(json.dumps(value), parse_constant=lambda _: None)
         self.files[path] = (json.dumps(plain, indent=2, sort_keys=True) + "\n").encode()
 
-    def log_model(self, bundle: Path, *, name: str, feature_names: Sequence[str]) -> str:
+    def log_model(
+        self, bundle: Path, *, name: str, feature_names: Sequence[str], model_type: str = "signal_model"
+    ) -> str:
         """Copy a bundle to ``data/<bundle>`` in a model folder of its own; return its URI."""
+        del model_type
         uri = f"models:/{name}-{self.run_id}-{len(self.models)}"
         shutil.copytree(bundle, self.model_folder(uri) / "data" / bundle.name)
         self.models[uri] = tuple(feature_names)

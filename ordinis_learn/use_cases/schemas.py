@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ordinis_learn import records
+from ordinis_learn.prompts import PromptPack
 from ordinis_learn.records import Record
 from ordinis_learn.rollout.policy_schema import policy_file_schema
 from ordinis_learn.settings import Settings
@@ -21,7 +22,7 @@ def json_schemas() -> dict[str, dict[str, Any]]:
     classes: list[type[BaseModel]] = [
         value for value in exported if isinstance(value, type) and issubclass(value, Record)
     ]
-    classes += [TrainConfig, Settings]
+    classes += [PromptPack, TrainConfig, Settings]
     schemas = {entry.__name__: entry.model_json_schema() for entry in classes}
     schemas["Policy"] = policy_file_schema()
     dialect = "https://json-schema.org/draft/2020-12/schema"

@@ -30,6 +30,7 @@ def log_bundle(
     *,
     name: str,
     feature_names: Sequence[str],
+    model_type: str,
     run_id: str,
     experiment_id: str,
 ) -> LoggedModel:
@@ -38,9 +39,7 @@ def log_bundle(
     The requirement is this package and nothing else: inferring requirements would load the model in a
     subprocess, and the package already depends on what its models need.
     """
-    model = client.create_logged_model(
-        experiment_id, name=name, source_run_id=run_id, model_type="signal_model"
-    )
+    model = client.create_logged_model(experiment_id, name=name, source_run_id=run_id, model_type=model_type)
     status = "FAILED"
     try:
         with tempfile.TemporaryDirectory(prefix="ordinis-model-") as folder:
@@ -49,7 +48,7 @@ def log_bundle(
                 bundle,
                 model=model,
                 run_id=run_id,
-                signature=_signature(feature_names),
+                signature=_prompt_signature() if model_type == "prompt_pack" else _signature(feature_names),
             )
             client.log_model_artifacts(model.model_id, str(Path(folder) / "model"))
         client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
@@ -85,4 +84,12 @@ def _signature(feature_names: Sequence[str]) -> ModelSignature:
     return ModelSignature(
         inputs=Schema([ColSpec(DataType.double, name) for name in feature_names]),
         outputs=Schema([ColSpec(kind, name) for name, kind in answer.items()]),
+    )
+
+
+def _prompt_signature() -> ModelSignature:
+    """Describe a task with its variables (a JSON object of texts), and the messages (a JSON array)."""
+    return ModelSignature(
+        inputs=Schema([ColSpec(DataType.string, name) for name in ("task", "variables")]),
+        outputs=Schema([ColSpec(DataType.string, "messages")]),
     )

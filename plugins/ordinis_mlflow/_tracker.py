@@ -108,7 +108,9 @@ class MlflowRun:
         with self._translated(f"log {path}"):
             self._client.log_text(self._run_id, json.dumps(plain, indent=2, sort_keys=True) + "\n", path)
 
-    def log_model(self, bundle: Path, *, name: str, feature_names: Sequence[str]) -> str:
+    def log_model(
+        self, bundle: Path, *, name: str, feature_names: Sequence[str], model_type: str = "signal_model"
+    ) -> str:
         """Store a bundle as a logged model of this run, with the summary metrics; return ``models:/m-…``."""
         with self._translated(f"log the model {name}"):
             model = log_bundle(
@@ -116,6 +118,7 @@ class MlflowRun:
                 bundle,
                 name=split_subject(name)[1],  # a logged model is called as MLflow calls it in its workspace
                 feature_names=feature_names,
+                model_type=model_type,
                 run_id=self._run_id,
                 experiment_id=self._experiment_id,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from ordinis_learn.models import SignalModel, load_bundle
+from ordinis_learn.prompts import PACK_FILE, PromptPack, load_prompt_pack, render
 
-__all__ = ["SignalModelFrame"]
+__all__ = ["PromptPackFrame", "SignalModelFrame"]
 
 
 class SignalModelFrame:
@@ -42,6 +44,30 @@ class SignalModelFrame:
         )
 
 
-def _load_pyfunc(data_path: str) -> SignalModelFrame:
-    """Load a bundle; the name and signature are MLflow's."""
-    return SignalModelFrame(load_bundle(Path(data_path)))
+class PromptPackFrame:
+    """A prompt pack that reads and writes data frames.
+
+    Parameters
+    ----------
+    pack : PromptPack
+    """
+
+    def __init__(self, pack: PromptPack) -> None:
+        self._pack = pack
+
+    def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """Render each row's ``task`` with its ``variables`` (a JSON object of texts) to ``messages`` (a JSON array)."""
+        del params
+        messages = [
+            json.dumps([turn.to_json() for turn in render(self._pack, task, json.loads(variables))])
+            for task, variables in zip(model_input["task"], model_input["variables"], strict=True)
+        ]
+        return pd.DataFrame({"messages": messages}, index=model_input.index)
+
+
+def _load_pyfunc(data_path: str) -> SignalModelFrame | PromptPackFrame:
+    """Load a bundle of either kind; the name and signature are MLflow's."""
+    folder = Path(data_path)
+    if (folder / PACK_FILE).is_file():
+        return PromptPackFrame(load_prompt_pack(folder))
+    return SignalModelFrame(load_bundle(folder))

@@ -1,0 +1,120 @@
+"""``ordinis-learn prompts``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ordinis_learn.cli.command import learn_command, opened
+
+_FILE = click.Path(path_type=Path)
+
+
+@click.group("prompts", epilog="Example: ordinis-learn prompts check cortex.yaml")
+def command() -> None:
+    """Write, check, render and register packs of prompts."""
+
+
+@command.add_command
+@learn_command("new", example="ordinis-learn prompts new cortex.yaml")
+@click.argument("file", type=_FILE)
+def new(file: Path) -> None:
+    """Write the worked example, Cortex's three tasks, as a file to start from."""
+    from importlib import resources  # noqa: PLC0415
+
+    from ordinis_learn.errors import ConfigInvalid  # noqa: PLC0415
+
+    text = (resources.files("ordinis_learn.prompts") / "cortex.yaml").read_text(encoding="utf-8")
+    try:
+        with file.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except OSError as error:
+        raise ConfigInvalid(
+            f"write {file}", found=str(error.strerror), next_step="name a new file in a folder that is there"
+        ) from error
+    click.echo(f"{file}: change it, then ordinis-learn prompts check {file}")
+
+
+@command.add_command
+@learn_command("check", example="ordinis-learn prompts check cortex.yaml")
+@click.argument("file", type=_FILE)
+def check(file: Path) -> None:
+    """Check templates, schemas and examples against each other."""
+    from ordinis_learn.prompts import read_pack_file  # noqa: PLC0415
+
+    pack = read_pack_file(file)
+    for name, task in sorted(pack.tasks.items()):
+        click.echo(f"{name}: {', '.join(task.variables)}; {len(task.examples)} examples")
+    click.echo(f"sha256 {pack.content_hash()}")
+
+
+@command.add_command
+@learn_command(
+    "render", example="ordinis-learn prompts render cortex.yaml plan_task --var goal='Rebalance weekly'"
+)
+@click.argument("file", type=_FILE)
+@click.argument("task")
+@click.option("--var", "given", multiple=True, metavar="NAME=TEXT", help="A variable; again for more.")
+def render(file: Path, task: str, given: tuple[str, ...]) -> None:
+    """Print the request that a model would be sent, as JSON."""
+    from ordinis_learn.prompts import chat_request, read_pack_file  # noqa: PLC0415
+
+    for one in given:
+        if "=" not in one:
+            raise click.BadParameter(f"{one!r} is not NAME=TEXT", param_hint="--var")
+    variables = dict(one.split("=", maxsplit=1) for one in given)
+    request = chat_request(read_pack_file(file), task, variables)
+    click.echo(request.model_dump_json(indent=2))
+    click.echo(f"request_hash {request.request_hash()}", err=True)
+
+
+@command.add_command
+@learn_command("register", example="ordinis-learn prompts register cortex.yaml --name cortex")
+@click.argument("file", type=_FILE)
+@click.option("--name", required=True, help="The registered model.")
+@click.option(
+    "--trials",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Packs that were tried before this one was picked; they count at the gate.",
+)
+@click.pass_context
+def register(ctx: click.Context, file: Path, *, name: str, trials: int) -> None:
+    """Register a pack as a candidate."""
+    from ordinis_learn.prompts import read_pack_file  # noqa: PLC0415
+
+    pack = read_pack_file(file)
+    with opened(ctx) as engine:
+        artifact = engine.train(
+            {"model_type": "prompt_pack", "name": name, "pack": pack.to_json(), "trials": trials}
+        )
+    click.echo(f"{artifact.name} v{artifact.version} is a CANDIDATE ({artifact.artifact_id})")
+    click.echo(f"run {artifact.run_id}, sha256 {artifact.artifact_sha256}")
+
+
+@command.add_command
+@learn_command("diff", example="ordinis-learn prompts diff cortex 1 2")
+@click.argument("name")
+@click.argument("old")
+@click.argument("new")
+@click.pass_context
+def diff(ctx: click.Context, name: str, old: str, new: str) -> None:
+    """Say what differs between two registered packs, line by line."""
+    from difflib import unified_diff  # noqa: PLC0415
+    from json import dumps  # noqa: PLC0415
+
+    from ordinis_learn.prompts import load_prompt_pack  # noqa: PLC0415
+
+    with opened(ctx) as engine:
+        registry = engine.workbench.registry
+        texts = [
+            dumps(load_prompt_pack(registry.local_path(name, version)).to_json(), indent=1, sort_keys=True)
+            for version in (old, new)
+        ]
+    lines = [text.replace("\\n", "\n").splitlines() for text in texts]
+    before, after = lines
+    changed = list(unified_diff(before, after, f"{name} v{old}", f"{name} v{new}", lineterm="", n=2))
+    for line in changed or ["the same pack"]:
+        click.echo(line)

@@ -1,0 +1,165 @@
+"""Judge a prompt pack on a question pack: ask, judge each answer, compare with the incumbent's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from ordinis_learn.answers import (
+    Answer,
+    Outcome,
+    OutputSchema,
+    QuestionPack,
+    answer_scorecard,
+    judge_answer,
+    load_questions,
+)
+from ordinis_learn.errors import ConfigInvalid, LlmRejected
+from ordinis_learn.evaluation import RefusalDetector
+from ordinis_learn.llm import ChatAnswer, ChatModel, ChatRequest, ask_all
+from ordinis_learn.prompts import PromptPack, chat_request, load_prompt_pack
+from ordinis_learn.records import ModelArtifact, Question, Scorecard
+from ordinis_learn.rollout.tags import scorecard_tag
+from ordinis_learn.use_cases.chat_model import chat_model, refusal_detector
+from ordinis_learn.use_cases.find import find_artifact
+from ordinis_learn.use_cases.sign import reference, submit
+from ordinis_learn.workbench import Workbench
+
+__all__ = ["DOCUMENTS", "answer_questions", "evaluate_answers"]
+
+DOCUMENTS = "documents"
+"""A task that declares this variable gets the question's documents in it, each with its doc_id and locator."""
+
+
+def evaluate_answers(
+    bench: Workbench,
+    artifact: ModelArtifact,
+    pack_id: str,
+    *,
+    seed: int = 7,
+    model: ChatModel | None = None,
+    detector: RefusalDetector | None = None,
+) -> Scorecard:
+    """Ask subject and incumbent the same questions, and attach the signed scorecard to the subject's version.
+
+    Parameters
+    ----------
+    model : ChatModel, optional
+        Who answers; default is what the settings name (``LEARN_LLM_URL``, ``LEARN_LLM_CASSETTE``).
+    detector : RefusalDetector, optional
+        Default: patterns, and static embeddings where the extra ``llm`` is installed.
+
+    Raises
+    ------
+    BenchDataMissing
+        No such question pack.
+    ConfigInvalid
+        A question is for a task, or needs a variable, that the pack has not.
+    LlmUnavailable, CostCapReached, CassetteMissing
+        No answer to be had; what was answered is recorded where a cassette is set.
+    """
+    questions = load_questions(bench.settings.bench_dir, pack_id)
+    asked, judge = model or chat_model(bench.settings), detector or refusal_detector()
+    own = load_prompt_pack(bench.registry.local_path(artifact.name, artifact.version))
+    version = bench.registry.incumbent(artifact.name)
+    known = None if version in {None, artifact.version} else find_artifact(bench, artifact.name, str(version))
+    concurrency = bench.settings.learn_llm_concurrency
+    with bench.tracker.start_run(f"evaluate {artifact.name} v{artifact.version} on {pack_id}") as run:
+        outcomes = answer_questions(own, questions, model=asked, detector=judge, concurrency=concurrency)
+        baseline = None
+        if known is not None:
+            theirs = load_prompt_pack(bench.registry.local_path(known.name, known.version))
+            baseline = answer_questions(
+                theirs, questions, model=asked, detector=judge, concurrency=concurrency
+            )
+        before = [
+            one
+            for one in bench.catalogue.artifacts(artifact.name)
+            if int(one.version) < int(artifact.version)
+        ]
+        scorecard = answer_scorecard(
+            outcomes,
+            baseline,
+            pack=questions,
+            subject_ref=reference(artifact),
+            baseline_ref=None if known is None else reference(known),
+            artifact=artifact,
+            seed=seed,
+            clock=bench.clock,
+            code_commit=bench.provenance().code_commit,
+            earlier_trials=sum(one.trials for one in before),
+        )
+        run.log_metrics({name: value for name, value in scorecard.metrics.items() if value is not None})
+        run.set_tags({"ordinis.pack": pack_id, "ordinis.pack_hash": scorecard.pack_hash})
+        run.log_json(scorecard.to_json(), path="scorecard.json")
+    submit(bench, "scorecard", key=scorecard_tag(pack_id), subject=reference(artifact), predicate=scorecard)
+    bench.catalogue.add_scorecard(artifact.artifact_id, scorecard)
+    return scorecard
+
+
+def answer_questions(
+    pack: PromptPack,
+    questions: QuestionPack,
+    *,
+    model: ChatModel,
+    detector: RefusalDetector,
+    concurrency: int,
+) -> list[Outcome]:
+    """Ask every question with one pack; return the judged answers in the order of the questions."""
+    requests = [_request(pack, item) for item in questions.items]
+    answers: dict[str, Answer] = {}
+    distinct = {request.request_hash(): request for request in requests}
+
+    def keep(request: ChatRequest, answer: ChatAnswer | LlmRejected) -> None:
+        answers[request.request_hash()] = _as_answer(answer)
+
+    ask_all(model, list(distinct.values()), concurrency=concurrency, keep=keep)
+    schemas = {name: OutputSchema(task.output_schema) for name, task in pack.tasks.items()}
+    return [
+        judge_answer(
+            item,
+            answers[request.request_hash()],
+            prompt=request.messages[-1].content,
+            schema=schemas[item.task],
+            detector=detector,
+        )
+        for item, request in zip(questions.items, requests, strict=True)
+    ]
+
+
+def _request(pack: PromptPack, item: Question) -> ChatRequest:
+    variables: Mapping[str, str] = {name: str(value) for name, value in item.variables.items()}
+    task = pack.tasks.get(item.task)
+    if task is not None and DOCUMENTS in task.variables and DOCUMENTS not in variables:
+        variables = {**variables, DOCUMENTS: _documents(item)}
+    try:
+        return chat_request(pack, item.task, variables)
+    except ConfigInvalid as error:
+        raise ConfigInvalid(
+            f"ask question {item.item_id!r}",
+            found=f"{error.asked}: {error.found}",
+            next_step="evaluate on a question pack that was drawn for this pack's tasks and variables",
+        ) from error
+
+
+def _documents(item: Question) -> str:
+    return "\n\n".join(
+        f"[doc_id: {document.doc_id}; locator: {document.locator or 'all'}]\n{document.text or '(text not supplied)'}"
+        for document in item.documents
+    )
+
+
+def _as_answer(answer: ChatAnswer | LlmRejected) -> Answer:
+    if isinstance(answer, LlmRejected):
+        return Answer(error=answer.found)
+    return Answer(
+        text=answer.text,
+        latency_ms=answer.latency_ms,
+        refusal=answer.refusal,
+        prompt_tokens=_counted(answer.prompt_tokens),
+        completion_tokens=_counted(answer.completion_tokens),
+    )
+
+
+def _counted(tokens: int | None) -> float:
+    return math.nan if tokens is None else float(tokens)

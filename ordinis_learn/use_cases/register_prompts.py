@@ -1,0 +1,95 @@
+"""Register a prompt pack: a version like any other, with a run, a hash and a signed statement."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from ordinis_learn.prompts import PromptPack, check_pack, save_prompt_pack
+from ordinis_learn.records import DECLARED, ModelArtifact, ModelType, Record, tree_sha256
+from ordinis_learn.rollout.tags import TRAINING_TAG
+from ordinis_learn.use_cases.parsing import parse_record
+from ordinis_learn.use_cases.sign import reference, submit
+from ordinis_learn.workbench import Workbench
+
+__all__ = ["PromptConfig", "parse_prompts", "register_prompts"]
+
+
+class PromptConfig(Record):
+    """What ``LearningEngine.train`` takes for a prompt pack: nothing is fitted, the pack is declared.
+
+    ``trials`` is the number of packs that were tried before this one was picked; the gate wants it to be honest.
+    """
+
+    schema_version: Literal["1.0.0"] = "1.0.0"
+    model_type: Literal["prompt_pack"] = "prompt_pack"
+    name: str = Field(pattern=r"^([a-z0-9][a-z0-9-]{0,61}[a-z0-9]/)?[A-Za-z][A-Za-z0-9_-]{0,62}$")
+    pack: PromptPack
+    trials: Annotated[int, Field(ge=1)] = 1
+
+
+def parse_prompts(values: Mapping[str, Any]) -> PromptConfig:
+    """Read the configuration and check the pack; raise ConfigInvalid naming what is wrong."""
+    config = parse_record(
+        PromptConfig,
+        values,
+        asked="read the configuration of a prompt pack",
+        next_step="give {'model_type': 'prompt_pack', 'name': …, 'pack': {…}}; docs/prompt-packs.md has the format",
+    )
+    check_pack(config.pack)
+    return config
+
+
+def register_prompts(bench: Workbench, config: PromptConfig) -> ModelArtifact:
+    """Log, register (state CANDIDATE) and attest one pack."""
+    provenance = bench.provenance()
+    with (
+        bench.tracker.start_run(f"register {config.name}", tags=_tags(config)) as run,
+        tempfile.TemporaryDirectory(prefix="ordinis-prompts-") as scratch,
+    ):
+        run.log_params({f"parameters.{key}": f"{value}" for key, value in config.pack.parameters if value})
+        run.log_json(config.pack.to_json(), path="prompt_pack.json")
+        bundle = Path(scratch) / "bundle"
+        save_prompt_pack(config.pack, bundle)
+        model_uri = run.log_model(bundle, name=config.name, feature_names=(), model_type="prompt_pack")
+        sha256 = tree_sha256(run.model_folder(model_uri))
+        run.set_tags({"ordinis.artifact_sha256": sha256})
+        run_id = run.run_id
+    artifact = bench.registry.register(
+        ModelArtifact(
+            artifact_id=f"{config.name}-{sha256[:12]}",
+            model_type=ModelType.PROMPT_PACK,
+            version="",
+            path_ref=model_uri,
+            metrics={},
+            created_at=bench.clock().isoformat(),
+            data_snapshot_ref=DECLARED,
+            name=config.name,
+            code_commit=provenance.code_commit,
+            code_dirty=provenance.code_dirty,
+            config_hash=config.content_hash(),
+            env_hash=provenance.env_hash,
+            artifact_sha256=sha256,
+            seed=0,
+            trials=config.trials,
+            run_id=run_id,
+            trainer=bench.settings.actor,
+        ),
+        model_uri=model_uri,
+    )
+    submit(bench, "training", key=TRAINING_TAG, subject=reference(artifact), predicate=artifact)
+    bench.catalogue.add_artifact(artifact)
+    return artifact
+
+
+def _tags(config: PromptConfig) -> dict[str, str]:
+    return {
+        "ordinis.model_type": "prompt_pack",
+        "ordinis.config_hash": config.content_hash(),
+        "ordinis.pack_sha256": config.pack.content_hash(),
+        "ordinis.tasks": ",".join(sorted(config.pack.tasks)),
+    }

@@ -1,0 +1,164 @@
+"""The format: what is a pack, what is refused and why, and that its hash is its identity."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ordinis_learn.errors import ArtifactMissing, ConfigInvalid, DataCorrupt
+from ordinis_learn.prompts import (
+    PromptPack,
+    chat_request,
+    fill_template,
+    load_prompt_pack,
+    read_pack_file,
+    render,
+    save_prompt_pack,
+    template_variables,
+)
+
+
+def test_cortex_has_its_three_tasks_and_each_example_keeps_to_its_schema(cortex):
+    assert sorted(cortex.tasks) == ["analyze_code", "plan_task", "synthesize_research"]
+    assert all(task.examples for task in cortex.tasks.values())
+
+
+def test_a_bundle_comes_back_as_it_went_and_its_bytes_are_canonical(cortex, tmp_path):
+    save_prompt_pack(cortex, tmp_path / "one")
+    save_prompt_pack(cortex, tmp_path / "two")
+    assert load_prompt_pack(tmp_path / "one") == cortex
+    assert (tmp_path / "one" / "pack.json").read_bytes() == (tmp_path / "two" / "pack.json").read_bytes()
+
+
+def test_a_changed_comma_is_another_pack(cortex, values):
+    values["tasks"]["plan_task"]["system"] += ","
+    assert PromptPack.model_validate(values).content_hash() != cortex.content_hash()
+
+
+def test_rendering_shows_schema_safety_examples_and_question_in_this_order(cortex):
+    messages = render(cortex, "synthesize_research", {"query": "Why?", "documents": "none"})
+    assert [turn.role for turn in messages] == ["system", "user", "assistant", "user"]
+    assert '"claims"' in messages[0].content
+    assert "Every claim cites" in messages[0].content
+    assert "never" in messages[0].content.lower()
+    assert json.loads(messages[2].content)["claims"]
+    assert messages[3].content.startswith("Question: Why?")
+    assert "Every claim cites" not in render(cortex, "plan_task", {"goal": "x"})[0].content
+
+
+def test_what_a_variable_holds_is_never_read_as_a_template(cortex):
+    said = render(cortex, "plan_task", {"goal": "{{goal}} and {{code}}"})[-1].content
+    assert said == "Goal: {{goal}} and {{code}}\n"
+
+
+def test_the_same_question_has_the_same_request_hash(cortex):
+    one, other = (chat_request(cortex, "plan_task", {"goal": "x"}).request_hash() for _ in range(2))
+    assert one == other != chat_request(cortex, "plan_task", {"goal": "y"}).request_hash()
+
+
+@pytest.mark.parametrize(
+    ("task", "variables", "found"),
+    [
+        ("plan", {"goal": "x"}, "analyze_code, plan_task"),
+        ("plan_task", {}, "missing: goal"),
+        ("plan_task", {"goal": "x", "style": "y"}, "not declared: style"),
+        ("plan_task", {"goal": 3}, "no text: goal"),
+    ],
+)
+def test_a_question_that_does_not_fit_is_refused(cortex, task, variables, found):
+    with pytest.raises(ConfigInvalid, match=found):
+        render(cortex, task, variables)
+
+
+def at(values, path, value):
+    *parents, last = path
+    for key in parents:
+        values = values[key]
+    if value is None:
+        del values[last]
+    else:
+        values[last] = value
+
+
+PLAN = ("tasks", "plan_task")
+WRONG = {
+    "no tasks": (("tasks",), {}, "tasks"),
+    "unknown field": (("extra",), 1, "extra"),
+    "other format": (("format",), "ordinis.prompt_pack/2", "format"),
+    "no parameters": (("parameters",), None, "parameters"),
+    "no model": (("parameters", "model"), None, "parameters.model"),
+    "a temperature of 3": (("parameters", "temperature"), 3.0, "parameters.temperature"),
+    "no tokens": (("parameters", "max_tokens"), 0, "parameters.max_tokens"),
+    "a word for cite": (("safety", "cite"), "always", "safety.cite"),
+    "an empty prompt": ((*PLAN, "user"), "", "user"),
+    "a task's name": (("tasks", "Plan Task"), {}, "Plan Task"),
+    "an undeclared variable": ((*PLAN, "user"), "Goal: {{goal}} {{when}}", "when, which is not declared"),
+    "an unused variable": ((*PLAN, "variables"), ["goal", "when"], "declared and not used"),
+    "a variable twice": ((*PLAN, "variables"), ["goal", "goal"], "declared twice"),
+    "a variable in the system": ((*PLAN, "system"), "About {{goal}}", "system template takes variables"),
+    "stray braces": ((*PLAN, "user"), "Goal: {{goal}} {{", "belongs to no variable"),
+    "an expression": ((*PLAN, "user"), "{{goal}} {{goal.upper()}}", "belongs to no variable"),
+    "a schema that is none": ((*PLAN, "output_schema", "type"), "objekt", "type"),
+    "an answer that is no object": ((*PLAN, "output_schema"), {"type": "array"}, "is an object"),
+    "an example outside its schema": ((*PLAN, "examples", 0, "output"), {"steps": []}, "example 1"),
+    "an example without its variable": ((*PLAN, "examples", 0, "variables"), {}, "example 1 gives"),
+    "no schema": ((*PLAN, "output_schema"), None, "output_schema"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_file_is_refused_with_the_place(values, written, name):
+    path, value, place = WRONG[name]
+    at(values, path, value)
+    with pytest.raises(ConfigInvalid, match=place) as caught:
+        read_pack_file(written(values))
+    assert caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("tasks: [", "while parsing"),
+        ("format: a\nformat: b\n", "given twice"),
+        ("!!python/object/apply:os.system ['true']", "could not determine a constructor"),
+        ("- a list", "the file"),
+        ("", "the file"),
+    ],
+)
+def test_a_file_that_is_no_pack_at_all_is_refused(written, text, found):
+    with pytest.raises(ConfigInvalid, match=found):
+        read_pack_file(written(text))
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ConfigInvalid, match=r"nothing\.yaml"):
+        read_pack_file(tmp_path / "nothing.yaml")
+
+
+def test_a_bundle_that_was_changed_is_refused(cortex, tmp_path):
+    save_prompt_pack(cortex, tmp_path / "one")
+    path = tmp_path / "one" / "pack.json"
+    whole = path.read_bytes()
+    for content, found in (
+        (whole[:-1], "pack.json"),
+        (whole + b"\n", "canonical"),
+        (whole.replace(b'"cite":"required"', b'"cite":"perhaps"'), "safety.cite"),
+        (whole.replace(b"{{goal}}", b"{{gaol}}"), "gaol"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(DataCorrupt, match=found):
+            load_prompt_pack(tmp_path / "one")
+    path.write_bytes(whole)
+    (tmp_path / "one" / "code.py").write_text("import os")
+    with pytest.raises(DataCorrupt, match=r"code\.py"):
+        load_prompt_pack(tmp_path / "one")
+    with pytest.raises(ArtifactMissing):
+        load_prompt_pack(tmp_path / "two")
+
+
+@given(st.text(), st.text())
+def test_filling_puts_exactly_the_text_there(before, value):
+    safe = before.replace("{", "(").replace("}", ")")
+    assert fill_template(safe + "{{ x }}", {"x": value}) == safe + value
+    assert template_variables(safe + "{{ x }}") == ("x",)

@@ -44,7 +44,7 @@ def command(
     compete: bool,
     as_json: bool,
 ) -> None:
-    """Judge a version of a model on a benchmark pack, against what is active.
+    """Judge a model on a benchmark pack, against what is active.
 
     With --compete, judge several together: is the best of them better, once picking it is taken into account.
     """

@@ -72,12 +72,12 @@ class Adapter:
         )
 
     def apply(self, rows: Float2D) -> Float2D:
-        """Return adapted rows of length 1; rows of zeros stay.
+        """Return adapted rows of length 1; rows of zeros stay, and with rank 0 every row does.
 
         Computed a row at a time in one order of adding, so that a text has the same vector alone as in a batch.
         """
         if not len(self.down):
-            return unit_rows(rows)
+            return rows
         down, up = self.down.astype(np.float64), self.up.astype(np.float64)
         adapted = np.empty_like(rows)
         for start in range(0, len(rows), _BLOCK_ROWS):

@@ -12,7 +12,9 @@ from ordinis_learn.cli.command import learn_command, opened
     example="ordinis-learn pipeline --start 1991-01-02 --end 2006-12-29 --trials 8 --request shadow",
 )
 @click.option("--name", default="sp500_signal", show_default=True, help="The registered model.")
-@click.option("--model", type=click.Choice(["xgboost", "torch"]), default="xgboost", show_default=True)
+@click.option(
+    "--model", type=click.Choice(["xgboost", "torch", "sequence"]), default="xgboost", show_default=True
+)
 @click.option("--dataset", default="sp500_core", show_default=True, help="The dataset's id.")
 @click.option("--start", required=True, help="First session of the dataset.")
 @click.option("--end", required=True, help="Last session of the dataset.")

@@ -25,7 +25,10 @@ _OPTIONS = {"horizon_sessions": ("horizon",), "train_until": ("until",), "monoto
 )
 @click.option("--name", default="sp500_signal", show_default=True, help="The registered model.")
 @click.option(
-    "--model", type=click.Choice(["xgboost", "torch", "rule"]), default="xgboost", show_default=True
+    "--model",
+    type=click.Choice(["xgboost", "torch", "sequence", "rule"]),
+    default="xgboost",
+    show_default=True,
 )
 @click.option("--dataset", help="dataset_id or dataset_id@version; not for a rule.")
 @click.option(

@@ -9,7 +9,9 @@ from ordinis_learn.cli.command import learn_command, opened
 
 @learn_command("tune", example="ordinis-learn tune --dataset sp500_core --trials 8 --until 2006-12-29")
 @click.option("--name", default="sp500_signal", show_default=True, help="The registered model.")
-@click.option("--model", type=click.Choice(["xgboost", "torch"]), default="xgboost", show_default=True)
+@click.option(
+    "--model", type=click.Choice(["xgboost", "torch", "sequence"]), default="xgboost", show_default=True
+)
 @click.option("--dataset", required=True, help="dataset_id or dataset_id@version.")
 @click.option("--until", help="Use only labels that end on or before this session.")
 @click.option(

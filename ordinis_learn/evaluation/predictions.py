@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ordinis_learn.errors import EvalFailed, LearnError
 from ordinis_learn.market import FeatureCube
+from ordinis_learn.market.lags import lagged_values, missing_features
 from ordinis_learn.models import Predictions, SignalModel
 
 __all__ = ["MODEL_FAILURES", "PredictionGrid", "complete_rows", "predict_grid"]
@@ -62,9 +63,10 @@ def complete_rows(model: SignalModel, cube: FeatureCube) -> tuple[npt.NDArray[np
     EvalFailed
         The model wants a feature that there is not.
     """
-    columns = _columns(model, cube)
-    asked: npt.NDArray[np.bool_] = np.asarray(np.isfinite(cube.values[:, :, columns]).all(axis=2))
-    return asked, cube.values[asked][:, columns]
+    _require_features(model, cube)
+    values = lagged_values(cube, model.feature_names)
+    asked: npt.NDArray[np.bool_] = np.asarray(np.isfinite(values).all(axis=2))
+    return asked, values[asked]
 
 
 def predict_grid(model: SignalModel, cube: FeatureCube) -> PredictionGrid:
@@ -89,15 +91,13 @@ def predict_grid(model: SignalModel, cube: FeatureCube) -> PredictionGrid:
     return PredictionGrid(direction=grid, rows=len(matrix), errors=errors, quarantined=errors - raised)
 
 
-def _columns(model: SignalModel, cube: FeatureCube) -> list[int]:
-    missing = [name for name in model.feature_names if name not in cube.names]
-    if missing:
+def _require_features(model: SignalModel, cube: FeatureCube) -> None:
+    if missing := missing_features(model.feature_names, among=cube.names):
         raise EvalFailed(
             f"evaluate a {model.kind} model",
             found=f"it wants features that are not computed: {', '.join(missing)}",
             next_step=f"train on features among: {', '.join(cube.names)}",
         )
-    return [cube.names.index(name) for name in model.feature_names]
 
 
 def _ask(model: SignalModel, matrix: Float2D) -> tuple[npt.NDArray[np.int8] | None, Bool1D]:

@@ -46,6 +46,12 @@ def _load_network(folder: Path, header: BundleHeader) -> SignalModel:
     return NetworkModel.load(folder, header)
 
 
+def _load_sequence(folder: Path, header: BundleHeader) -> SignalModel:
+    from ordinis_learn.models.sequence import SequenceModel  # noqa: PLC0415  not every desk has one
+
+    return SequenceModel.load(folder, header)
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Kind:
     load: Callable[[Path, BundleHeader], SignalModel]
@@ -54,6 +60,7 @@ class _Kind:
 
 _KINDS: Final = MappingProxyType(
     {
+        "gru": _Kind(load=_load_sequence, files=frozenset({"weights.safetensors"})),
         "rule": _Kind(load=_load_rule),
         "mlp": _Kind(load=_load_network, files=frozenset({"weights.safetensors"})),
         "xgboost": _Kind(load=_load_xgboost, files=frozenset({"booster.ubj"})),

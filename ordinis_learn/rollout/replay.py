@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ordinis_learn.errors import ConfigInvalid, LearnError
 from ordinis_learn.market import FeatureCube
+from ordinis_learn.market.lags import lagged_values, missing_features
 from ordinis_learn.models.base import Predictions, SignalModel
 
 __all__ = ["NO_PARITY", "Replay", "parity_difference", "replay"]
@@ -126,15 +127,13 @@ def parity_difference(
 def _rows(
     model: SignalModel, *, features: FeatureCube, decisions: npt.NDArray[np.intp]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    missing = [name for name in model.feature_names if name not in features.names]
-    if missing:
+    if missing := missing_features(model.feature_names, among=features.names):
         raise ConfigInvalid(
             f"run a {model.kind} model in shadow",
             found=f"no feature {', '.join(missing)}",
             next_step=f"compute it, or use a model of {', '.join(features.names)}",
         )
-    columns = [features.names.index(name) for name in model.feature_names]
-    rows = features.values[decisions][:, :, columns]
+    rows = lagged_values(features, model.feature_names)[decisions]
     return rows, np.asarray(np.isfinite(rows).all(axis=2), dtype=np.bool_)
 
 

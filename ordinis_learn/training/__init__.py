@@ -4,6 +4,7 @@ from ordinis_learn.training.config import (
     ROUND_TRIP_COST_BPS,
     BoosterParameters,
     NetworkParameters,
+    SequenceParameters,
     TrainConfig,
 )
 from ordinis_learn.training.embed_config import EmbedConfig
@@ -17,6 +18,7 @@ __all__ = [
     "EmbedConfig",
     "NetworkParameters",
     "Provenance",
+    "SequenceParameters",
     "TrainConfig",
     "TrainedModel",
     "collect_provenance",

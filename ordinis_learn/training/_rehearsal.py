@@ -26,6 +26,11 @@ OUTCOME: Final = "outcome"
 """The attribute of a trial that keeps its running means and what the pruner remembers, in one write."""
 
 _RANDOM_TRIALS: Final = 4
+_NETWORKS: Final[Mapping[str, tuple[float, float, bool]]] = {
+    "learning_rate": (1e-4, 1e-2, True),
+    "weight_decay": (1e-4, 1.0, True),
+    "dropout": (0.0, 0.5, False),
+}
 _SPACES: Final[Mapping[str, Mapping[str, tuple[float, float, bool]]]] = {
     "xgboost": {
         "max_depth": (1, 6, False),
@@ -35,11 +40,8 @@ _SPACES: Final[Mapping[str, Mapping[str, tuple[float, float, bool]]]] = {
         "min_child_weight": (1.0, 500.0, True),
         "reg_lambda": (0.1, 100.0, True),
     },
-    "torch": {
-        "learning_rate": (1e-4, 1e-2, True),
-        "weight_decay": (1e-4, 1.0, True),
-        "dropout": (0.0, 0.5, False),
-    },
+    "torch": _NETWORKS,
+    "sequence": _NETWORKS,
 }
 """Least, most, and whether on a scale of logarithms; integers where both ends are."""
 

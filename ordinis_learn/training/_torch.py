@@ -1,4 +1,4 @@
-"""Fit a small network on a training matrix with torch. Loaded by name, for torch is heavy and an extra.
+"""Fit a small network, feed-forward or over a history, on a training matrix with torch. Loaded by name, for torch is heavy and an extra.
 
 One seed gives the same bytes on one device with one number of threads (tests/training/test_network.py). The
 global random state and the number of threads are put back afterwards.
@@ -17,8 +17,10 @@ from ordinis_learn.datasets.splits import purged_walk_forward
 from ordinis_learn.errors import TrainFailed
 from ordinis_learn.models.edge import worthwhile_direction
 from ordinis_learn.models.network import NetworkModel, NetworkWeights, ServedNetwork
+from ordinis_learn.models.sequence import SequenceModel, ServedSequence
+from ordinis_learn.training._torch_networks import build_network, served_weights
 from ordinis_learn.training._torch_state import reproducible
-from ordinis_learn.training.config import NetworkParameters, TrainConfig
+from ordinis_learn.training.config import NetworkParameters, SequenceParameters, TrainConfig
 from ordinis_learn.training.fold_metrics import fold_metrics
 from ordinis_learn.training.folds import FoldFit
 from ordinis_learn.training.matrix import TrainingMatrix
@@ -30,6 +32,7 @@ _CLIP: Final = 8.0
 _SMALLEST_SPREAD: Final = 1e-12
 
 Rows = npt.NDArray[Any] | slice
+Parameters = NetworkParameters | SequenceParameters
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,23 +49,29 @@ class FinalNetwork:
     sensitivity: dict[str, float]
 
     def model(
-        self, *, config: TrainConfig, network: NetworkParameters, names: tuple[str, ...], scale: float
-    ) -> NetworkModel:
+        self, *, config: TrainConfig, network: Parameters, names: tuple[str, ...], scale: float
+    ) -> NetworkModel | SequenceModel:
         """Return the model to be saved."""
-        parameters = ServedNetwork(
-            hidden=network.hidden,
-            center=tuple(self.frame.center.tolist()),
-            spread=tuple(self.frame.spread.tolist()),
-            clip=_CLIP,
-            unit=self.frame.unit,
-            min_edge_bps=config.min_edge_bps,
-            scale=scale,
-        )
+        shared: dict[str, Any] = {
+            "center": tuple(self.frame.center.tolist()),
+            "spread": tuple(self.frame.spread.tolist()),
+            "clip": _CLIP,
+            "unit": self.frame.unit,
+            "min_edge_bps": config.min_edge_bps,
+            "scale": scale,
+        }
+        if isinstance(network, SequenceParameters):
+            return SequenceModel(
+                self.weights,
+                feature_names=names,
+                horizon_sessions=config.horizon_sessions,
+                parameters=ServedSequence(steps=network.steps, hidden=network.hidden, **shared),
+            )
         return NetworkModel(
             self.weights,
             feature_names=names,
             horizon_sessions=config.horizon_sessions,
-            parameters=parameters,
+            parameters=ServedNetwork(hidden=network.hidden, **shared),
         )
 
 
@@ -111,7 +120,7 @@ class NetworkWalkForward:
     def __len__(self) -> int:
         return len(self._splits)
 
-    def fit(self, number: int, *, parameters: NetworkParameters) -> FoldFit:
+    def fit(self, number: int, *, parameters: Parameters) -> FoldFit:
         """Fit one fold, stopping when its test error has not improved for ``patience`` epochs."""
         split, config = self._splits[number], self._config
         frame = _Frame.of(self.matrix, split.train)
@@ -130,7 +139,7 @@ class NetworkWalkForward:
             forecast, rows=split.test, train_error=fit.errors, valid_error=tuple(valid), rounds=rounds
         )
 
-    def fit_every_fold(self, *, parameters: NetworkParameters) -> tuple[FoldFit, ...]:
+    def fit_every_fold(self, *, parameters: Parameters) -> tuple[FoldFit, ...]:
         """Fit the folds in order of time."""
         return tuple(self.fit(number, parameters=parameters) for number in range(len(self)))
 
@@ -151,7 +160,7 @@ class NetworkWalkForward:
 
 
 def fit_network_on_all_rows(
-    matrix: TrainingMatrix, *, config: TrainConfig, parameters: NetworkParameters, epochs: int
+    matrix: TrainingMatrix, *, config: TrainConfig, parameters: Parameters, epochs: int
 ) -> FinalNetwork:
     """Fit every row for a fixed number of epochs; raise TrainFailed where the error is no number any more."""
     everything = slice(None)
@@ -179,14 +188,14 @@ class _Fit:
         frame: _Frame,
         rows: Rows,
         config: TrainConfig,
-        parameters: NetworkParameters,
+        parameters: Parameters,
     ) -> None:
         self._matrix, self._frame, self._config, self._parameters = matrix, frame, config, parameters
         self._device = torch.device(config.device)
         self._input = self._tensor(frame.standardise(matrix, rows))
         self._target = self._tensor((matrix.target[rows] / frame.unit).astype(np.float32))
         self._weight = self._tensor(matrix.weight[rows].astype(np.float32))
-        self._network = _network(self._input.shape[1], parameters).to(self._device)
+        self._network = build_network(self._input.shape[1], parameters).to(self._device)
         self._optimiser = torch.optim.AdamW(
             self._network.parameters(), lr=parameters.learning_rate, weight_decay=parameters.weight_decay
         )
@@ -214,7 +223,7 @@ class _Fit:
             raise TrainFailed(
                 f"fit {self._config.name} with seed {self._config.seed}",
                 found=f"an error of {error} in epoch {len(self._errors) + 1}",
-                next_step="lower network.learning_rate and train again; what was active stays active",
+                next_step=f"lower {self._config.inner}.learning_rate and train again; what was active stays active",
             )
         self._errors.append(error)
 
@@ -232,21 +241,7 @@ class _Fit:
         return [float(value) * self._frame.unit for value in moved.abs().mean(dim=0).cpu()]
 
     def weights(self) -> NetworkWeights:
-        layers = [layer for layer in self._network if isinstance(layer, torch.nn.Linear)]
-        found: NetworkWeights = {}
-        for n, layer in enumerate(layers):
-            found[f"weight_{n}"] = layer.weight.detach().cpu().numpy().copy()
-            found[f"bias_{n}"] = layer.bias.detach().cpu().numpy().copy()
-        return found
+        return served_weights(self._network)
 
     def _tensor(self, values: npt.NDArray[np.float32]) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(values)).to(self._device)
-
-
-def _network(features: int, parameters: NetworkParameters) -> torch.nn.Sequential:
-    layers: list[torch.nn.Module] = []
-    before = features
-    for width in parameters.hidden:
-        layers += [torch.nn.Linear(before, width), torch.nn.ReLU(), torch.nn.Dropout(parameters.dropout)]
-        before = width
-    return torch.nn.Sequential(*layers, torch.nn.Linear(before, 1))

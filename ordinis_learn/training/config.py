@@ -10,13 +10,19 @@ from pydantic import Field, model_validator
 from ordinis_learn.market.rules import RuleParameters
 from ordinis_learn.records import Record
 
-__all__ = ["ROUND_TRIP_COST_BPS", "BoosterParameters", "NetworkParameters", "TrainConfig"]
+__all__ = [
+    "ROUND_TRIP_COST_BPS",
+    "BoosterParameters",
+    "NetworkParameters",
+    "SequenceParameters",
+    "TrainConfig",
+]
 
 ROUND_TRIP_COST_BPS: Final = 12.0
 """In and out at 1 bp of fees and 5 bp of slippage a side, as the simulated desk pays."""
 
 
-_INNER: Final = {"xgboost": "booster", "torch": "network", "rule": "rule"}
+_INNER: Final = {"xgboost": "booster", "torch": "network", "sequence": "sequence", "rule": "rule"}
 """The field that shapes each kind of model."""
 
 
@@ -50,6 +56,30 @@ class NetworkParameters(Record):
     patience: int = Field(5, ge=1)
 
 
+class SequenceParameters(Record):
+    """What shapes a recurrent network over a symbol's history; the rest is as in :class:`NetworkParameters`.
+
+    A row sees ``steps`` feature vectors, ``stride_sessions`` apart, the last of its own session. The stride is a multiple of
+    the sessions between two rows of a symbol in the dataset: what lies between was not recorded. ``hidden`` is the width
+    of the state.
+    """
+
+    steps: int = Field(8, ge=2, le=256)
+    stride_sessions: int = Field(5, ge=1, le=252)
+    hidden: int = Field(16, ge=1, le=512)
+    learning_rate: float = Field(1e-3, gt=0.0, le=1.0)
+    weight_decay: float = Field(1e-2, ge=0.0)
+    dropout: float = Field(0.1, ge=0.0, lt=1.0)
+    batch_rows: int = Field(1024, ge=1)
+    epochs: int = Field(30, ge=1)
+    patience: int = Field(5, ge=1)
+
+    @property
+    def lags(self) -> tuple[int, ...]:
+        """The sessions that a row looks back, the oldest first, 0 last."""
+        return tuple(step * self.stride_sessions for step in reversed(range(self.steps)))
+
+
 class TrainConfig(Record):
     """One training run, of whichever kind.
 
@@ -57,8 +87,9 @@ class TrainConfig(Record):
     ----------
     name : str
         The registered model.
-    model : {"xgboost", "torch", "rule"}
-        A rule is declared: it takes ``rule`` and no dataset. ``torch`` fits the ``network`` (extra ``torch``).
+    model : {"xgboost", "torch", "sequence", "rule"}
+        A rule is declared: it takes ``rule`` and no dataset. ``torch`` fits the ``network`` and ``sequence`` a recurrent
+        one over each symbol's history (extra ``torch``).
     dataset : str or None
         ``dataset_id@version``, or a bare id for its newest version.
     horizon_sessions : int
@@ -94,7 +125,7 @@ class TrainConfig(Record):
 
     schema_version: Literal["1.0.0"] = "1.0.0"
     model_type: Literal["signal_model"] = "signal_model"
-    model: Literal["xgboost", "torch", "rule"] = "xgboost"
+    model: Literal["xgboost", "torch", "sequence", "rule"] = "xgboost"
     name: str = Field(pattern=r"^([a-z0-9][a-z0-9-]{0,61}[a-z0-9]/)?[A-Za-z][A-Za-z0-9_-]{0,62}$")
     dataset: str | None = None
     horizon_sessions: int = Field(5, ge=1)
@@ -106,6 +137,7 @@ class TrainConfig(Record):
     early_stopping_rounds: int = Field(30, ge=1)
     booster: BoosterParameters = BoosterParameters()
     network: NetworkParameters = NetworkParameters()
+    sequence: SequenceParameters = SequenceParameters()
     monotone: dict[str, Literal[-1, 1]] = Field(default_factory=dict)
     rule: RuleParameters = RuleParameters()
     min_edge_bps: float = Field(ROUND_TRIP_COST_BPS, ge=0.0)
@@ -122,8 +154,8 @@ class TrainConfig(Record):
             raise ValueError(f"a model of kind {self.model} needs a dataset, e.g. dataset='sp500_core'")
         if self.monotone and self.model != "xgboost":
             raise ValueError(f"monotone is for model='xgboost'; {self.model} cannot promise it")
-        if self.device != "cpu" and self.model != "torch":
-            raise ValueError(f"device {self.device} is for model='torch'; {self.model} runs on the CPU")
+        if self.device != "cpu" and self.model not in {"torch", "sequence"}:
+            raise ValueError(f"device {self.device} is for networks; {self.model} runs on the CPU")
         if self.model == "rule" and (self.dataset is not None or self.trials):
             raise ValueError("a rule is declared: give it neither a dataset nor trials")
         if self.trials and not self.folds:

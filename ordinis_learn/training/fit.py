@@ -15,7 +15,7 @@ from ordinis_learn.market.features import FEATURE_NAMES
 from ordinis_learn.models import RuleModel, SignalModel
 from ordinis_learn.ports import Run
 from ordinis_learn.records import Record
-from ordinis_learn.training.config import TrainConfig
+from ordinis_learn.training.config import NetworkParameters, SequenceParameters, TrainConfig
 from ordinis_learn.training.folds import (
     FoldFit,
     confidence_scale,
@@ -119,14 +119,15 @@ def fit_network(config: TrainConfig, *, matrix: TrainingMatrix, around: Surround
         from ordinis_learn.training._torch import fit_network_on_all_rows  # noqa: PLC0415  heavy
     except ImportError as error:
         raise ConfigInvalid(
-            f"train {config.name} with model=torch",
+            f"train {config.name} with model={config.model}",
             found="the package torch is not installed",
             next_step="pip install 'ordinis-learn[torch]'",
         ) from error
 
     run = around.run
-    chosen = _choose(config, given=config.network, matrix=matrix, around=around)
-    epochs = mean_rounds(chosen.folds) if chosen.folds else config.network.epochs
+    given: NetworkParameters | SequenceParameters = getattr(config, config.inner)
+    chosen = _choose(config, given=given, matrix=matrix, around=around)
+    epochs = mean_rounds(chosen.folds) if chosen.folds else given.epochs
     final = fit_network_on_all_rows(matrix, config=config, parameters=chosen.parameters, epochs=epochs)
     seen = [fold.forecast for fold in chosen.folds] or [final.forecast]
     metrics = _summary(chosen.folds, matrix=matrix) | {"epochs": float(epochs)}

@@ -10,8 +10,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ordinis_learn.datasets.history import with_history
 from ordinis_learn.errors import ConfigInvalid, DataMissing
 from ordinis_learn.labelling import FEATURE_PREFIX
+from ordinis_learn.market.lags import lagged_names
 from ordinis_learn.records import DatasetManifest
 from ordinis_learn.training.config import TrainConfig
 
@@ -84,19 +86,21 @@ def training_matrix(
             found=f"monotone names {', '.join(unknown)}, which the dataset has not",
             next_step=f"name some of {', '.join(manifest.feature_names)}",
         )
-    rows = _usable(table, config=config, manifest=manifest)
+    names = _feature_names(config, manifest)
+    table = with_history(table, names, calendar=manifest.window.calendar)
+    rows = _usable(table, config=config, names=names)
     weight = _float64(rows, f"uniqueness_{horizon}d")
     if weight.sum() < min_samples:
         raise DataMissing(
             asked,
             found=f"{weight.sum():.0f} effective samples in {len(rows)} usable rows, {min_samples} are needed",
-            next_step="widen the dataset's window or train_until, choose a shorter horizon, or set LEARN_MIN_SAMPLES",
+            next_step=_widen(config),
             rows=len(rows),
             effective_samples=float(weight.sum()),
         )
     return TrainingMatrix(
-        feature_names=manifest.feature_names,
-        features=_features(rows, manifest.feature_names),
+        feature_names=names,
+        features=_features(rows, names),
         target=_float64(rows, f"fwd_ret_{horizon}d"),
         session_return=_session_return(rows),
         weight=weight,
@@ -106,14 +110,30 @@ def training_matrix(
     )
 
 
-def _usable(table: pa.Table, *, config: TrainConfig, manifest: DatasetManifest) -> pa.Table:
+def _widen(config: TrainConfig) -> str:
+    if config.model != "sequence":
+        return "widen the dataset's window or train_until, choose a shorter horizon, or set LEARN_MIN_SAMPLES"
+    return (
+        "give sequence.stride_sessions as a multiple of the sessions between two rows of a symbol, look back less, "
+        "widen the dataset's window or train_until, or set LEARN_MIN_SAMPLES"
+    )
+
+
+def _feature_names(config: TrainConfig, manifest: DatasetManifest) -> tuple[str, ...]:
+    """Return the columns of a row: the dataset's features, for a sequence those of every step of its history."""
+    if config.model != "sequence":
+        return manifest.feature_names
+    return lagged_names(manifest.feature_names, lags=config.sequence.lags)
+
+
+def _usable(table: pa.Table, *, config: TrainConfig, names: tuple[str, ...]) -> pa.Table:
     """Return the rows with every feature and the label, inside the cut-offs, in order of session."""
     horizon = config.horizon_sessions
-    table = table.select(_columns_read(table, horizon=horizon, names=manifest.feature_names))
+    table = table.select(_columns_read(table, horizon=horizon, names=names))
     keep = pc.and_(
         pc.is_finite(table[f"fwd_ret_{horizon}d"]), pc.greater(table[f"uniqueness_{horizon}d"], 0.0)
     )
-    for name in manifest.feature_names:
+    for name in names:
         keep = pc.and_(keep, pc.is_finite(table[FEATURE_PREFIX + name]))
     if config.train_start is not None:
         keep = pc.and_(keep, pc.greater_equal(table["session"], config.train_start))

@@ -142,7 +142,7 @@ def _fit(config: TrainConfig, *, matrix: TrainingMatrix | None, around: Surround
     if matrix is None:
         return declare_rule(config)
     around.run.log_metrics({"rows": float(len(matrix)), "effective_samples": matrix.effective_samples})
-    fit = fit_network if config.model == "torch" else fit_trees
+    fit = fit_trees if config.model == "xgboost" else fit_network
     return fit(config, matrix=matrix, around=around)
 
 

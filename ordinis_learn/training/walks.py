@@ -22,7 +22,7 @@ def open_walk(matrix: TrainingMatrix, *, config: TrainConfig) -> Walk[Any]:
     DataMissing
         Too few sessions for so many folds.
     """
-    if config.model != "torch":
+    if config.model not in {"torch", "sequence"}:
         from ordinis_learn.training._xgboost import WalkForward  # noqa: PLC0415  heavy
 
         return WalkForward(matrix, config=config)
@@ -30,7 +30,7 @@ def open_walk(matrix: TrainingMatrix, *, config: TrainConfig) -> Walk[Any]:
         from ordinis_learn.training._torch import NetworkWalkForward  # noqa: PLC0415  heavy
     except ImportError as error:
         raise ConfigInvalid(
-            f"train {config.name} with model=torch",
+            f"train {config.name} with model={config.model}",
             found="the package torch is not installed",
             next_step="pip install 'ordinis-learn[torch]'",
         ) from error

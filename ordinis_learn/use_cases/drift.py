@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ordinis_learn.datasets import open_dataset
 from ordinis_learn.datasets.assembly import assemble
@@ -27,6 +28,7 @@ from ordinis_learn.drift import (
     plot_drift,
 )
 from ordinis_learn.errors import ArtifactMissing, DataMissing
+from ordinis_learn.market.lags import split_lag
 from ordinis_learn.models import SignalModel, load_bundle
 from ordinis_learn.records import DECLARED, DatasetManifest, DriftReport, ModelArtifact
 from ordinis_learn.use_cases.drift_reference import (
@@ -34,6 +36,7 @@ from ordinis_learn.use_cases.drift_reference import (
     forecast_horizon,
     reference_manifest,
     score,
+    seen_by,
 )
 from ordinis_learn.use_cases.find import find_artifact
 from ordinis_learn.workbench import Workbench
@@ -81,7 +84,7 @@ def check_model_drift(
     model = load_bundle(bench.registry.local_path(artifact.name, artifact.version))
     horizon = forecast_horizon(model, manifest)
     asked = f"check the drift of {artifact.name} v{artifact.version}"
-    current = _rows(bench, manifest, start=start, end=end, horizon=horizon)
+    current = _rows(bench, manifest, model=model, start=start, end=end, horizon=horizon)
     if current.num_rows == 0:
         raise DataMissing(
             asked,
@@ -92,7 +95,7 @@ def check_model_drift(
     judgement = Judgement(
         draws=DEFAULT_DRAWS, seed=seed, alpha=ALPHA, psi_floor=bench.settings.learn_drift_psi_thresh
     )
-    earlier = _record_of(bench, artifact, manifest, until=start, horizon=horizon)
+    earlier = _record_of(bench, artifact, manifest, model=model, until=start, horizon=horizon)
     report = check_drift(
         reference=reference,
         current=current,
@@ -122,16 +125,36 @@ def _artifact(bench: Workbench, name: str, version: str | None) -> ModelArtifact
     return find_artifact(bench, name, chosen)
 
 
-def _rows(bench: Workbench, manifest: DatasetManifest, *, start: date, end: date, horizon: int) -> pa.Table:
-    """Return the captured signals of a span with their outcomes so far, as the reference's dataset was built."""
+def _rows(
+    bench: Workbench,
+    manifest: DatasetManifest,
+    *,
+    model: SignalModel,
+    start: date,
+    end: date,
+    horizon: int,
+) -> pa.Table:
+    """Return the captured signals of a span with their outcomes so far, as the reference's dataset was built.
+
+    A model of a history sees what was captured before the span as well.
+    """
+    back = max(split_lag(column)[1] for column in model.feature_names)
+    first = start - timedelta(days=2 * back + 7) if back else start
     window = manifest.window.model_copy(
-        update={"start": start, "end": end, "horizons": (horizon,), "as_of": None}
+        update={"start": first, "end": end, "horizons": (horizon,), "as_of": None}
     )
-    return assemble(bench.log, window=window).table
+    rows = seen_by(model, assemble(bench.log, window=window).table, manifest=manifest)
+    return rows.filter(pc.greater_equal(rows["session"], start)) if back else rows
 
 
 def _record_of(
-    bench: Workbench, artifact: ModelArtifact, manifest: DatasetManifest, *, until: date, horizon: int
+    bench: Workbench,
+    artifact: ModelArtifact,
+    manifest: DatasetManifest,
+    *,
+    model: SignalModel,
+    until: date,
+    horizon: int,
 ) -> pa.Table | None:
     """Return the rows on which the model showed what it can do; None where there are too few.
 
@@ -140,12 +163,13 @@ def _record_of(
     moved along would call a slow decline normal. A declared model has seen nothing, so the dataset is its record.
     """
     if artifact.data_snapshot_ref == DECLARED or artifact.trained_until is None:
-        return open_dataset(manifest, root=bench.settings.datasets_dir)
+        rows = open_dataset(manifest, root=bench.settings.datasets_dir)
+        return seen_by(model, rows, manifest=manifest)
     first = date.fromisoformat(artifact.trained_until[:10]) + timedelta(days=1)
     last = min(first + _RECORD, until - timedelta(days=2 * horizon + 3))
     if last <= first:
         return None
-    rows = _rows(bench, manifest, start=first, end=last, horizon=horizon)
+    rows = _rows(bench, manifest, model=model, start=first, end=last, horizon=horizon)
     days = len(np.unique(rows["session"].to_numpy())) if rows.num_rows else 0
     return rows if days >= MIN_REFERENCE_SESSIONS else None
 

@@ -9,13 +9,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ordinis_learn.datasets import FEATURE_PREFIX, open_dataset
+from ordinis_learn.datasets.history import history_reaches, with_history
 from ordinis_learn.drift import DriftReference, Scores, build_reference, load_reference, save_reference
 from ordinis_learn.errors import DataMissing
 from ordinis_learn.models import SignalModel, load_bundle
 from ordinis_learn.records import DECLARED, DatasetManifest, ModelArtifact
 from ordinis_learn.workbench import Workbench
 
-__all__ = ["drift_reference", "forecast_horizon", "reference_manifest", "score"]
+__all__ = ["drift_reference", "forecast_horizon", "reference_manifest", "score", "seen_by"]
 
 
 def reference_manifest(bench: Workbench, artifact: ModelArtifact, dataset: str | None) -> DatasetManifest:
@@ -53,6 +54,7 @@ def drift_reference(bench: Workbench, artifact: ModelArtifact, manifest: Dataset
         return kept
     table = open_dataset(manifest, root=bench.settings.datasets_dir)
     model = load_bundle(bench.registry.local_path(artifact.name, artifact.version))
+    table = seen_by(model, table, manifest=manifest)
     said = score(model, table, horizon=forecast_horizon(model, manifest))
     reference = build_reference(table, manifest=manifest, prediction=said.prediction)
     save_reference(reference, path)
@@ -64,6 +66,18 @@ def forecast_horizon(model: SignalModel, manifest: DatasetManifest) -> int:
     return min(
         manifest.window.horizons, key=lambda sessions: (abs(sessions - model.horizon_sessions), sessions)
     )
+
+
+def seen_by(model: SignalModel, rows: pa.Table, *, manifest: DatasetManifest) -> pa.Table:
+    """Return the rows with the columns that a model reads, without those whose history reaches back beyond the rows.
+
+    On these the model says nothing, which is no drift of it. For a model of one session these are all rows, as they are.
+    """
+    calendar = manifest.window.calendar
+    reaches = history_reaches(rows, model.feature_names, calendar=calendar)
+    if reaches.all():
+        return with_history(rows, model.feature_names, calendar=calendar)
+    return with_history(rows, model.feature_names, calendar=calendar).filter(pa.array(reaches))
 
 
 def score(model: SignalModel, rows: pa.Table, *, horizon: int) -> Scores:

@@ -1,0 +1,198 @@
+"""A small recurrent network over a symbol's feature history that forecasts the forward return; asked without torch.
+
+A row holds the history, oldest first (``ret_5@35``, …, ``ret_5``; see :mod:`ordinis_learn.market.lags`); a gated recurrent
+unit reads it step by step, and its last state gives the forecast. So nothing later than the row's own session is ever
+read. The unit is that of Cho et al. (2014), *Learning phrase representations using RNN encoder–decoder for statistical
+machine translation*, with the reset gate behind the recurrent product, as torch has it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from ordinis_learn.errors import DataCorrupt
+from ordinis_learn.models.base import Predictions
+from ordinis_learn.models.edge import worthwhile_direction
+from ordinis_learn.models.header import BundleHeader, write_bundle
+from ordinis_learn.models.network import WEIGHTS_FILE, NetworkWeights
+from ordinis_learn.models.rows import checked_rows
+from ordinis_learn.records import Record
+
+__all__ = ["SequenceModel", "ServedSequence"]
+
+Float2D = npt.NDArray[np.float64]
+
+
+class ServedSequence(Record):
+    """What the header declares beside the weights.
+
+    ``steps`` is the length of the history, ``hidden`` the width of the state; ``center`` and ``spread`` have one value per
+    column of a row. The other fields are those of :class:`ordinis_learn.models.network.ServedNetwork`.
+    """
+
+    steps: int = Field(ge=1)
+    hidden: int = Field(ge=1)
+    center: tuple[float, ...]
+    spread: tuple[float, ...]
+    clip: float = Field(gt=0.0, allow_inf_nan=False)
+    unit: float = Field(gt=0.0, allow_inf_nan=False)
+    min_edge_bps: float = Field(ge=0.0, allow_inf_nan=False)
+    scale: float = Field(gt=0.0, allow_inf_nan=False)
+
+
+class SequenceModel:
+    """A regression of the unsigned forward return over ``horizon_sessions`` on the last ``steps`` feature vectors.
+
+    Parameters
+    ----------
+    weights : dict of float32 arrays
+        ``input`` (3H, F), ``state`` (3H, H), ``input_bias`` and ``state_bias`` (3H,), each for the reset gate, the update
+        gate and the candidate, in that order; ``out`` (1, H), ``out_bias`` (1,).
+    feature_names : tuple of str
+        ``steps`` times F columns, the oldest step first.
+    horizon_sessions : int
+    parameters : ServedSequence
+    """
+
+    kind = "gru"
+
+    def __init__(
+        self,
+        weights: NetworkWeights,
+        *,
+        feature_names: tuple[str, ...],
+        horizon_sessions: int,
+        parameters: ServedSequence,
+    ) -> None:
+        self._weights = weights
+        self._feature_names = feature_names
+        self._horizon_sessions = horizon_sessions
+        self._parameters = parameters
+        self._exact = {name: array.astype(np.float64).T for name, array in weights.items()}
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Return the columns of ``predict``'s argument, in order."""
+        return self._feature_names
+
+    @property
+    def horizon_sessions(self) -> int:
+        """Return the horizon of the forecast."""
+        return self._horizon_sessions
+
+    @property
+    def parameters(self) -> ServedSequence:
+        """Return what the header declares."""
+        return self._parameters
+
+    def predict(self, features: npt.NDArray[np.float64]) -> Predictions:
+        """Answer for an (n, steps · F) matrix; a row that misses a part of its history is flat with confidence 0."""
+        rows, complete = checked_rows(features, names=self._feature_names)
+        forecast = np.full(len(rows), np.nan)
+        forecast[complete] = self._forecast(rows[complete])
+        size = np.where(np.isnan(forecast), 0.0, np.abs(forecast))
+        return Predictions(
+            direction=worthwhile_direction(forecast, min_edge_bps=self._parameters.min_edge_bps),
+            confidence=np.minimum(size / self._parameters.scale, 1.0),
+            expected_return=forecast,
+        )
+
+    def _forecast(self, rows: Float2D) -> npt.NDArray[np.float64]:
+        declared, exact = self._parameters, self._exact
+        center, spread = np.array(declared.center), np.array(declared.spread)
+        reach = declared.clip * spread
+        # Clipped before it is divided: a feature of 1e307 is out of reach, not an overflow.
+        history = ((np.clip(rows, center - reach, center + reach) - center) / spread).reshape(
+            len(rows), declared.steps, -1
+        )
+        state = np.zeros((len(rows), declared.hidden))
+        for step in range(declared.steps):
+            given = _product(history[:, step], exact["input"]) + exact["input_bias"]
+            kept = _product(state, exact["state"]) + exact["state_bias"]
+            reset, update, candidate = np.split(given, 3, axis=1)
+            kept_reset, kept_update, kept_candidate = np.split(kept, 3, axis=1)
+            gate = _logistic(update + kept_update)
+            new = np.tanh(candidate + _logistic(reset + kept_reset) * kept_candidate)
+            state = (1.0 - gate) * new + gate * state
+        forecast: npt.NDArray[np.float64] = (_product(state, exact["out"]) + exact["out_bias"])[:, 0]
+        return forecast * declared.unit
+
+    def save(self, folder: Path) -> None:
+        """Write ``model.json`` and ``weights.safetensors`` into a new folder."""
+        header = BundleHeader(
+            kind=self.kind,
+            feature_names=self._feature_names,
+            horizon_sessions=self._horizon_sessions,
+            parameters=self._parameters.to_json(),
+        )
+        write_bundle(folder, header, files={WEIGHTS_FILE: save(self._weights)})
+
+    @classmethod
+    def load(cls, folder: Path, header: BundleHeader) -> SequenceModel:
+        """Read the weights beside a header; raise DataCorrupt where the two do not fit."""
+        try:
+            parameters = ServedSequence.model_validate(header.parameters)
+            weights = load((folder / WEIGHTS_FILE).read_bytes())
+        except (SafetensorError, ValidationError) as error:
+            raise _corrupt(folder, found=str(error).splitlines()[0]) from error
+        if found := _misfit(weights, parameters=parameters, columns=len(header.feature_names)):
+            raise _corrupt(folder, found=found)
+        return cls(
+            weights,
+            feature_names=header.feature_names,
+            horizon_sessions=header.horizon_sessions,
+            parameters=parameters,
+        )
+
+
+def _product(rows: Float2D, weight: Float2D) -> Float2D:
+    """Multiply in one order of adding, whatever the number of rows; a BLAS product has another for one row."""
+    product: Float2D = np.einsum("nf,fh->nh", rows, weight)
+    return product
+
+
+def _logistic(values: Float2D) -> Float2D:
+    """Return 1 / (1 + exp(−x)), without overflow."""
+    return 0.5 * (1.0 + np.tanh(0.5 * values))
+
+
+def _misfit(weights: NetworkWeights, *, parameters: ServedSequence, columns: int) -> str:
+    """Return how the weights differ from the declared architecture, empty where they do not."""
+    width, rest = divmod(columns, parameters.steps)
+    if rest or len(parameters.center) != columns or len(parameters.spread) != columns:
+        return (
+            f"{columns} columns for {parameters.steps} steps, "
+            f"{len(parameters.center)} centers and {len(parameters.spread)} spreads"
+        )
+    if not all(np.isfinite([*parameters.center, *parameters.spread])) or min(parameters.spread) <= 0.0:
+        return "a center that is not finite, or a spread that is not positive"
+    hidden = parameters.hidden
+    wanted: dict[str, tuple[int, ...]] = {
+        "input": (3 * hidden, width),
+        "state": (3 * hidden, hidden),
+        "input_bias": (3 * hidden,),
+        "state_bias": (3 * hidden,),
+        "out": (1, hidden),
+        "out_bias": (1,),
+    }
+    found = {name: array.shape for name, array in weights.items()}
+    if found != wanted:
+        return f"weights of shapes {found}, the header declares {wanted}"
+    if any(array.dtype != np.float32 or not np.isfinite(array).all() for array in weights.values()):
+        return "a weight that is not a finite float32"
+    return ""
+
+
+def _corrupt(folder: Path, *, found: str) -> DataCorrupt:
+    return DataCorrupt(
+        f"load the sequence model in {folder}",
+        found=found,
+        next_step="restore the folder from the run's artifacts, or train again with ordinis-learn train",
+        folder=str(folder),
+    )

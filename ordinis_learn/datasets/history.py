@@ -91,7 +91,10 @@ def _keys(rows: pa.Table, *, calendar: str) -> Int1D:
     """Return a number per (symbol, session) such that ``key - k`` is the same symbol k sessions ago."""
     days = np.asarray(rows["session"].to_numpy()).astype("datetime64[D]")
     start, end = (day.astype(date) for day in (days.min(), days.max()))
-    number = load_calendar(calendar, start=start, end=end).numbers_of(days.astype(np.int64))
+    # A single day has no history, and is no stretch that a calendar could be asked for.
+    number = np.zeros(len(days), dtype=np.int64)
+    if start < end:
+        number = load_calendar(calendar, start=start, end=end).numbers_of(days.astype(np.int64))
     symbol = np.unique(np.asarray(rows["symbol"].to_pylist()), return_inverse=True)[1].astype(np.int64)
     # A day that is no session has a number to itself below all others: nothing is so many sessions before it.
     number = np.where(number > 0, number + _MOST_SESSIONS // 2, 0)

@@ -109,7 +109,7 @@ class SequenceModel:
         reach = declared.clip * spread
         # Clipped before it is divided: a feature of 1e307 is out of reach, not an overflow.
         history = ((np.clip(rows, center - reach, center + reach) - center) / spread).reshape(
-            len(rows), declared.steps, -1
+            len(rows), declared.steps, len(declared.center) // declared.steps
         )
         state = np.zeros((len(rows), declared.hidden))
         for step in range(declared.steps):

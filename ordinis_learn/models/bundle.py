@@ -18,11 +18,12 @@ from pydantic import ValidationError
 from ordinis_learn.errors import ConfigInvalid, DataCorrupt
 from ordinis_learn.models.base import SignalModel
 from ordinis_learn.models.bundle_files import check_files
-from ordinis_learn.models.header import BundleHeader, read_header
+from ordinis_learn.models.header import BundleHeader, bundle_format, read_header
 from ordinis_learn.models.rule import RuleModel
 
 __all__ = ["load_bundle"]
 
+_EMBEDS: Final = "ordinis.embed_model/"
 _RESTORE: Final = "restore the folder from the run's artifacts, or train again with ordinis-learn train"
 
 
@@ -75,9 +76,17 @@ def load_bundle(folder: Path) -> SignalModel:
     ------
     ArtifactMissing
         The folder, its header or one of its files is not there.
+    ConfigInvalid
+        It holds a model of another type.
     DataCorrupt
         The format or kind is unknown, a file does not belong, or the content does not parse.
     """
+    if (named := bundle_format(folder)).startswith(_EMBEDS):
+        raise ConfigInvalid(
+            f"load the signal model in {folder}",
+            found=f"a model that turns texts into vectors ({named})",
+            next_step="name a signal model; shadow runs, drift checks and live signals are for those",
+        )
     header = read_header(folder)
     kind = _KINDS.get(header.kind)
     if kind is None:

@@ -175,6 +175,8 @@ def load_embedder(folder: Path) -> EmbedModel:
         else Adapter.nothing(header.encoder.dimensions)
     )
     encoder = open_encoder(header.encoder)
+    if encoder.spec != header.encoder:
+        raise _corrupt(asked, folder, found=f"an encoder {header.encoder.to_json()} that there is not")
     return EmbedModel(encoder, adapter=adapter, documents_sha256=header.documents_sha256, seen=seen)
 
 

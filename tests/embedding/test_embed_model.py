@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save
 
-from ordinis_learn.errors import ArtifactMissing, DataCorrupt
+from ordinis_learn.errors import ArtifactMissing, ConfigInvalid, DataCorrupt
 from ordinis_learn.models import (
     EMBED_FORMAT,
     Adapter,
@@ -133,10 +133,16 @@ def test_files_that_were_changed_added_or_taken_are_refused(tmp_path):
 
 def test_a_bundle_of_another_type_is_refused_by_its_format(tmp_path):
     model().save(tmp_path / "embed")
-    with pytest.raises(DataCorrupt, match=r"signal_model/1"):
+    with pytest.raises(ConfigInvalid, match=r"ordinis\.embed_model/1"):
         load_bundle(tmp_path / "embed")
     header = json.loads((tmp_path / "embed" / HEADER_FILE).read_text())
-    for change in ({"format": "ordinis.signal_model/1"}, {"encoder": {"kind": "os.system"}}, {"rank": -1}):
+    unknown = EncoderSpec(kind="wordllama", dimensions=64).to_json()
+    for change in (
+        {"format": "ordinis.signal_model/1"},
+        {"encoder": unknown},
+        {"encoder": {"kind": "os.system"}},
+        {"rank": -1},
+    ):
         (tmp_path / "embed" / HEADER_FILE).write_text(json.dumps(header | change))
         with pytest.raises(DataCorrupt):
             load_embedder(tmp_path / "embed")

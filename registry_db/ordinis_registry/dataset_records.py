@@ -19,11 +19,25 @@ _PREFIX = "dataset."
 
 
 def append_record(
-    session: Session, action: str, *, actor: Actor, at: datetime, body: Mapping[str, Any]
+    session: Session,
+    action: str,
+    *,
+    actor: Actor,
+    at: datetime,
+    body: Mapping[str, Any],
+    since: datetime | None = None,
 ) -> AuditRecord:
-    """Append a record; ``body["ref"]`` names the dataset."""
+    """Append a record; ``body["ref"]`` names the dataset.
+
+    With ``since``, one of the same action and dataset that is not older stands, and is returned: the chain is locked before it is
+    looked for, so of two that come at once the second finds the first's.
+    """
+    head = ledger.lock(session, ledger.EVERYTHING)
+    for record in reversed(records(session)) if since is not None else ():
+        if record.action == action and record.body["ref"] == body["ref"] and record.at >= since:
+            return record
     return ledger.append(
-        session, subject=ledger.EVERYTHING, action=action, actor=actor, at=at, body=dict(body)
+        session, subject=ledger.EVERYTHING, action=action, actor=actor, at=at, body=dict(body), head=head
     )
 
 

@@ -72,7 +72,9 @@ class InMemoryCatalogue:
         self, action: str, *, actor: Actor, body: Mapping[str, Any], since: datetime | None = None
     ) -> AuditRecord:
         """Keep a record on a chain of its own, which is not hashed; with ``since``, one that is not older stands."""
-        for known in reversed(self._dataset_records) if since is not None else ():
+        for known in reversed(self._dataset_records):
+            if since is None:
+                break
             if known.action == action and known.body["ref"] == body["ref"] and known.at >= since:
                 return known
         record = AuditRecord(

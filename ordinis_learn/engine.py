@@ -12,6 +12,7 @@ from ordinis_learn.use_cases.pipeline import parse_pipeline, run_pipeline
 from ordinis_learn.use_cases.register_prompts import parse_prompts, register_prompts
 from ordinis_learn.use_cases.roll_out import roll_out
 from ordinis_learn.use_cases.train import parse_config, train
+from ordinis_learn.use_cases.train_embedding import parse_embedding, train_embedding
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["LearningEngine"]
@@ -67,6 +68,7 @@ class LearningEngine:
         """Train a model in a tracked run and register it as a CANDIDATE.
 
         ``model_type`` ``prompt_pack`` registers a pack instead: it has ``name`` and ``pack``, and nothing is fitted.
+        ``embed_model`` trains a text encoder's adapter, as ``EmbedConfig`` says.
         A search (``trials`` in the configuration) that was cut off is gone on with; ``resume`` says that there must
         be one, and takes up a finished one too.
 
@@ -77,6 +79,8 @@ class LearningEngine:
         """
         if train_config.get("model_type") == ModelType.PROMPT_PACK:
             return register_prompts(self._workbench, parse_prompts(train_config))
+        if train_config.get("model_type") == ModelType.EMBED_MODEL:
+            return train_embedding(self._workbench, parse_embedding(train_config))
         return train(self._workbench, parse_config(train_config), resume=resume)
 
     def evaluate(self, artifact_id: str, eval_pack_id: str) -> dict[str, Any]:

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
+from click.core import ParameterSource
 
 from ordinis_learn.cli.command import learn_command, opened
+
+_OPTIONS = {"horizon_sessions": ("horizon",), "train_until": ("until",), "monotone": ("rising", "falling")}
+"""The options behind a field, where they are called otherwise."""
 
 
 @learn_command(
     "train",
     example="ordinis-learn train --name sp500_signal --dataset sp500_core --until 2006-12-29",
+)
+@click.option(
+    "--config",
+    "file",
+    type=click.Path(path_type=Path),
+    help="A YAML file with the fields of the configuration; flags that are typed win over it.",
 )
 @click.option("--name", default="sp500_signal", show_default=True, help="The registered model.")
 @click.option(
@@ -36,6 +48,7 @@ from ordinis_learn.cli.command import learn_command, opened
 def command(
     ctx: click.Context,
     *,
+    file: Path | None,
     name: str,
     model: str,
     dataset: str | None,
@@ -47,7 +60,7 @@ def command(
     falling: tuple[str, ...],
 ) -> None:
     """Train a model and register it as a candidate."""
-    config = {
+    config: dict[str, object] = {
         "name": name,
         "model": model,
         "dataset": dataset,
@@ -57,7 +70,20 @@ def command(
         "rounds": rounds,
         "monotone": dict.fromkeys(rising, 1) | dict.fromkeys(falling, -1),
     }
+    if file is not None:
+        config = _from_file(ctx, file, flags=config)
     with opened(ctx) as engine:
         artifact = engine.train({key: value for key, value in config.items() if value is not None})
     click.echo(f"{artifact.name} v{artifact.version} is a CANDIDATE ({artifact.artifact_id})")
     click.echo(f"run {artifact.run_id}, sha256 {artifact.artifact_sha256}")
+
+
+def _from_file(ctx: click.Context, file: Path, *, flags: dict[str, object]) -> dict[str, object]:
+    """Return the file's fields, with what was typed in their place."""
+    from ordinis_learn.use_cases.config_file import read_config_file  # noqa: PLC0415
+
+    def typed(field: str) -> bool:
+        options = _OPTIONS.get(field, (field,))
+        return any(ctx.get_parameter_source(one) is ParameterSource.COMMANDLINE for one in options)
+
+    return read_config_file(file) | {field: value for field, value in flags.items() if typed(field)}

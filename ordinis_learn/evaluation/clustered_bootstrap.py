@@ -106,13 +106,14 @@ def compare_shares(
         return _without_spread(totals, clusters=len(sums), draws=draws)
     studentised = _draw(sums, estimate=estimate, draws=draws, seed=seed)
     observed = abs(estimate / error)
-    reach = float(np.quantile(np.abs(studentised), 1.0 - 2.0 * alpha) * error)
+    # Where few clusters differ many draws are infinite: between two of those there is nothing to interpolate.
+    reach = float(np.quantile(np.abs(studentised), 1.0 - 2.0 * alpha, method="higher") * error)
     as_far = float((1 + (np.abs(studentised) >= observed).sum()) / (draws + 1))
     return ShareDifference(
         subject=float(totals[0] / totals[1]),
         baseline=float(totals[2] / totals[3]),
-        low=float(estimate - reach),
-        high=float(estimate + reach),
+        low=max(float(estimate - reach), -1.0),
+        high=min(float(estimate + reach), 1.0),
         p_better=as_far / 2.0 if estimate > 0 else 1.0 - as_far / 2.0,
         p_worse=as_far / 2.0 if estimate < 0 else 1.0 - as_far / 2.0,
         standard_error=float(error),

@@ -123,6 +123,7 @@ def detectable_rate_difference(items: int, *, alpha: float = 0.05, lost: float =
         return mcnemar_power(items, gained=gained, lost=lost, alpha=alpha) - _POWER
 
     most = 1.0 - lost
-    if lacking(most) < 0.0:
+    # Where half of the items or more get worse, no share of gained ones is left that would be a net gain.
+    if lost >= most or lacking(most) < 0.0:
         return np.nan
     return float(brentq(lacking, lost, most, xtol=1e-6)) - lost

@@ -15,11 +15,11 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from ordinis_learn.errors import ArtifactMissing, ConfigInvalid, DataCorrupt
+from ordinis_learn.errors import ConfigInvalid, DataCorrupt
 from ordinis_learn.models.base import SignalModel
-from ordinis_learn.models.header import HEADER_FILE, BundleHeader, read_header
+from ordinis_learn.models.bundle_files import check_files
+from ordinis_learn.models.header import BundleHeader, read_header
 from ordinis_learn.models.rule import RuleModel
-from ordinis_learn.records import file_sha256
 
 __all__ = ["load_bundle"]
 
@@ -80,23 +80,5 @@ def load_bundle(folder: Path) -> SignalModel:
             next_step="pip install --upgrade ordinis-learn, or train again with ordinis-learn train",
             folder=str(folder),
         )
-    _check_files(folder, header=header, expected=kind.files)
+    check_files(folder, asked=f"load the signal model in {folder}", header=header, expected=kind.files)
     return kind.load(folder, header)
-
-
-def _check_files(folder: Path, *, header: BundleHeader, expected: frozenset[str]) -> None:
-    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
-    asked = f"load the signal model in {folder}"
-    if missing := sorted(expected - present):
-        raise ArtifactMissing(asked, found=f"no {', '.join(missing)}", next_step=_RESTORE, missing=missing)
-    if extra := sorted(present - expected - {HEADER_FILE}):
-        raise DataCorrupt(
-            asked,
-            found=f"files that do not belong: {', '.join(extra)}",
-            next_step=f"move them away; a bundle of this kind holds {', '.join(sorted({HEADER_FILE, *expected}))}",
-            extra=extra,
-        )
-    hashes = {name: file_sha256(folder / name) for name in expected}
-    if changed := sorted(name for name in expected if header.files.get(name) != hashes[name]):
-        found = f"{', '.join(changed)} does not have the hash that {HEADER_FILE} gives"
-        raise DataCorrupt(asked, found=found, next_step=_RESTORE, changed=changed)

@@ -6,16 +6,20 @@ from ordinis_learn.training.config import (
     NetworkParameters,
     TrainConfig,
 )
+from ordinis_learn.training.embed_config import EmbedConfig
+from ordinis_learn.training.embed_trainer import train_embedder
 from ordinis_learn.training.provenance import Provenance, collect_provenance
 from ordinis_learn.training.trainer import TrainedModel, train_model
 
 __all__ = [
     "ROUND_TRIP_COST_BPS",
     "BoosterParameters",
+    "EmbedConfig",
     "NetworkParameters",
     "Provenance",
     "TrainConfig",
     "TrainedModel",
     "collect_provenance",
+    "train_embedder",
     "train_model",
 ]

@@ -6,8 +6,6 @@ global random state and the number of threads are put back afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,9 +14,10 @@ import numpy.typing as npt
 import torch  # noqa: TID253  the leaf that needs it
 
 from ordinis_learn.datasets.splits import purged_walk_forward
-from ordinis_learn.errors import ConfigInvalid, TrainFailed
+from ordinis_learn.errors import TrainFailed
 from ordinis_learn.models.edge import worthwhile_direction
 from ordinis_learn.models.network import NetworkModel, NetworkWeights, ServedNetwork
+from ordinis_learn.training._torch_state import reproducible
 from ordinis_learn.training.config import NetworkParameters, TrainConfig
 from ordinis_learn.training.fold_metrics import fold_metrics
 from ordinis_learn.training.folds import FoldFit
@@ -116,7 +115,7 @@ class NetworkWalkForward:
         """Fit one fold, stopping when its test error has not improved for ``patience`` epochs."""
         split, config = self._splits[number], self._config
         frame = _Frame.of(self.matrix, split.train)
-        with _reproducible(config):
+        with reproducible(name=config.name, device=config.device, threads=config.threads, seed=config.seed):
             fit = _Fit(self.matrix, frame=frame, rows=split.train, config=config, parameters=parameters)
             valid, best, forecast = [], np.inf, np.zeros(len(split.test))
             for epoch in range(parameters.epochs):
@@ -157,7 +156,7 @@ def fit_network_on_all_rows(
     """Fit every row for a fixed number of epochs; raise TrainFailed where the error is no number any more."""
     everything = slice(None)
     frame = _Frame.of(matrix, everything)
-    with _reproducible(config):
+    with reproducible(name=config.name, device=config.device, threads=config.threads, seed=config.seed):
         fit = _Fit(matrix, frame=frame, rows=everything, config=config, parameters=parameters)
         for _ in range(epochs):
             fit.epoch()
@@ -251,22 +250,3 @@ def _network(features: int, parameters: NetworkParameters) -> torch.nn.Sequentia
         layers += [torch.nn.Linear(before, width), torch.nn.ReLU(), torch.nn.Dropout(parameters.dropout)]
         before = width
     return torch.nn.Sequential(*layers, torch.nn.Linear(before, 1))
-
-
-@contextmanager
-def _reproducible(config: TrainConfig) -> Iterator[None]:
-    """Seed this fit and nothing else; use as many threads as the configuration says."""
-    if config.device == "cuda" and not torch.cuda.is_available():
-        raise ConfigInvalid(
-            f"train {config.name} on device cuda",
-            found="torch sees no GPU here",
-            next_step="train with device=cpu, or where there is a GPU",
-        )
-    threads = torch.get_num_threads()
-    torch.set_num_threads(config.threads)
-    try:
-        with torch.random.fork_rng():
-            torch.manual_seed(config.seed)
-            yield
-    finally:
-        torch.set_num_threads(threads)

@@ -8,21 +8,20 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from ordinis_learn.datasets.store import REPORT_FILE
 from ordinis_learn.errors import ConfigInvalid, DatasetRejected
-from ordinis_learn.ports import Clock, Run, Tracker
+from ordinis_learn.ports import Clock, Tracker
 from ordinis_learn.records import (
     DECLARED,
     DatasetManifest,
     ModelArtifact,
     ModelType,
-    file_sha256,
     tree_sha256,
 )
 from ordinis_learn.training.config import TrainConfig
 from ordinis_learn.training.fit import Fitted, declare_rule, fit_network, fit_trees
 from ordinis_learn.training.matrix import TrainingMatrix, training_matrix
 from ordinis_learn.training.provenance import Provenance
+from ordinis_learn.training.run_record import log_dataset, log_patch, run_tags
 from ordinis_learn.training.search import StudyPlace, study_key
 from ordinis_learn.training.spread import Spread
 from ordinis_learn.training.surroundings import Surroundings
@@ -86,12 +85,19 @@ def train_model(
         The fit failed; nothing was logged as a model.
     """
     matrix = _matrix(config, manifest=manifest, table=table, min_samples=min_samples)
-    with tracker.start_run(f"train {config.name}", tags=_tags(config, manifest, provenance)) as run:
+    tags = run_tags(
+        model_type=config.model_type,
+        config_hash=config.content_hash(),
+        seed=config.seed,
+        manifest=manifest,
+        provenance=provenance,
+    )
+    with tracker.start_run(f"train {config.name}", tags=tags) as run:
         run.log_params(config.run_params())
         run.log_json(config.to_json(), path="train_config.json")
-        _log_patch(run, provenance, scratch=scratch)
+        log_patch(run, provenance, scratch=scratch)
         if manifest is not None:
-            _log_dataset(run, manifest, folder=datasets_root / manifest.dataset_id / manifest.version)
+            log_dataset(run, manifest, folder=datasets_root / manifest.dataset_id / manifest.version)
         around = Surroundings(
             tracker=tracker,
             run=run,
@@ -159,33 +165,3 @@ def _matrix(
             next_step="correct the events or the window and build the dataset again",
         )
     return training_matrix(config, manifest=manifest, table=table, min_samples=min_samples)
-
-
-def _tags(config: TrainConfig, manifest: DatasetManifest | None, provenance: Provenance) -> dict[str, str]:
-    tags = {
-        "ordinis.model_type": config.model_type,
-        "ordinis.config_hash": config.content_hash(),
-        "ordinis.code_commit": provenance.code_commit,
-        "ordinis.code_dirty": str(provenance.code_dirty).lower(),
-        "ordinis.env_hash": provenance.env_hash,
-        "ordinis.seed": str(config.seed),
-        "ordinis.dataset": DECLARED if manifest is None else manifest.ref,
-    }
-    return tags if manifest is None else tags | {"ordinis.dataset_sha256": manifest.content_sha256}
-
-
-def _log_dataset(run: Run, manifest: DatasetManifest, *, folder: Path) -> None:
-    run.log_dataset(manifest, folder=folder)
-    report = folder / REPORT_FILE
-    if report.is_file():
-        run.log_file(report, folder="dataset")
-
-
-def _log_patch(run: Run, provenance: Provenance, *, scratch: Path) -> None:
-    """Keep what differs from the commit, with its hash as a tag; nothing for a clean checkout."""
-    if not provenance.dirty_patch:
-        return
-    path = scratch / "dirty.patch"
-    path.write_text(provenance.dirty_patch, encoding="utf-8")
-    run.log_file(path, folder="provenance")
-    run.set_tags({"ordinis.patch_sha256": file_sha256(path)})

@@ -1,4 +1,4 @@
-"""Judge a version by what it is: prices for a signal model, questions for a prompt pack."""
+"""Judge a version by what it is: prices for a signal model, questions for a prompt pack and for an embedding model."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from ordinis_learn.evaluation.purging import Overlap
 from ordinis_learn.records import ModelType, Scorecard
 from ordinis_learn.use_cases.evaluate import CALIBRATIONS, evaluate
 from ordinis_learn.use_cases.evaluate_answers import evaluate_answers
+from ordinis_learn.use_cases.evaluate_embedding import evaluate_embedding
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["judge"]
@@ -31,4 +32,6 @@ def judge(
     artifact = bench.catalogue.artifact(artifact_id)
     if artifact.model_type is ModelType.PROMPT_PACK:
         return evaluate_answers(bench, artifact, pack_id)
+    if artifact.model_type is ModelType.EMBED_MODEL:
+        return evaluate_embedding(bench, artifact, pack_id)
     return evaluate(bench, artifact_id, pack_id, overlap=overlap, calibrations=calibrations)

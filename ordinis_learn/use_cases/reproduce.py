@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,20 @@ from typing import Any
 import pyarrow as pa
 
 from ordinis_learn.datasets import open_dataset
-from ordinis_learn.errors import DataCorrupt
-from ordinis_learn.records import DatasetManifest, ModelArtifact, file_sha256, hash_of
+from ordinis_learn.errors import ConfigInvalid, DataCorrupt
+from ordinis_learn.records import DatasetManifest, ModelArtifact, ModelType, file_sha256, hash_of
 from ordinis_learn.testing.tracker import InMemoryTracker
-from ordinis_learn.training import Provenance, TrainConfig, train_model
+from ordinis_learn.training import (
+    EmbedConfig,
+    Provenance,
+    TrainConfig,
+    TrainedModel,
+    train_embedder,
+    train_model,
+)
 from ordinis_learn.use_cases.find import find_artifact
 from ordinis_learn.use_cases.train import parse_config
+from ordinis_learn.use_cases.train_embedding import parse_embedding
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["Reproduction", "reproduce"]
@@ -61,13 +70,13 @@ def reproduce(bench: Workbench, name: str, version: str) -> Reproduction:
         The dataset's rows are gone.
     """
     artifact = find_artifact(bench, name, version)
-    config = _configuration(bench, artifact)
+    config, train_again = _configuration(bench, artifact)
     manifest, table = _dataset(bench, artifact)
     before = _files(bench.registry.local_path(name, version))
     now = bench.provenance()
     with tempfile.TemporaryDirectory(prefix="ordinis-reproduce-") as scratch:
         folder = Path(scratch)
-        again = train_model(
+        again = train_again(
             config,
             manifest=manifest,
             table=table,
@@ -88,16 +97,27 @@ def reproduce(bench: Workbench, name: str, version: str) -> Reproduction:
     )
 
 
-def _configuration(bench: Workbench, artifact: ModelArtifact) -> TrainConfig:
+def _configuration(
+    bench: Workbench, artifact: ModelArtifact
+) -> tuple[TrainConfig | EmbedConfig, Callable[..., TrainedModel]]:
+    """Return the run's configuration, and what trains by it."""
+    if artifact.model_type is ModelType.PROMPT_PACK:
+        raise ConfigInvalid(
+            f"train {artifact.name} {artifact.version} again",
+            found="a prompt pack is declared, not trained",
+            next_step=f"ordinis-learn prompts diff {artifact.name} OLD NEW says what differs between two",
+        )
+    embeds = artifact.model_type is ModelType.EMBED_MODEL
     values = bench.tracker.read_json(artifact.run_id or "", path="train_config.json")
-    if hash_of(values, domain=f"ordinis.{TrainConfig.__name__}") != artifact.config_hash:
+    kind = EmbedConfig if embeds else TrainConfig
+    if hash_of(values, domain=f"ordinis.{kind.__name__}") != artifact.config_hash:
         raise DataCorrupt(
             f"train {artifact.name} {artifact.version} again",
             found=f"train_config.json of run {artifact.run_id} does not have the hash that was signed",
             next_step="restore the run's artifacts from a backup, or find who changed them",
             run_id=artifact.run_id,
         )
-    return parse_config(values)
+    return (parse_embedding(values), train_embedder) if embeds else (parse_config(values), train_model)
 
 
 def _dataset(bench: Workbench, artifact: ModelArtifact) -> tuple[DatasetManifest | None, pa.Table | None]:

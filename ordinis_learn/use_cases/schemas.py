@@ -11,7 +11,7 @@ from ordinis_learn.prompts import PromptPack
 from ordinis_learn.records import Record
 from ordinis_learn.rollout.policy_schema import policy_file_schema
 from ordinis_learn.settings import Settings
-from ordinis_learn.training import TrainConfig
+from ordinis_learn.training import EmbedConfig, TrainConfig
 
 __all__ = ["json_schemas"]
 
@@ -22,7 +22,7 @@ def json_schemas() -> dict[str, dict[str, Any]]:
     classes: list[type[BaseModel]] = [
         value for value in exported if isinstance(value, type) and issubclass(value, Record)
     ]
-    classes += [PromptPack, TrainConfig, Settings]
+    classes += [EmbedConfig, PromptPack, TrainConfig, Settings]
     schemas = {entry.__name__: entry.model_json_schema() for entry in classes}
     schemas["Policy"] = policy_file_schema()
     dialect = "https://json-schema.org/draft/2020-12/schema"

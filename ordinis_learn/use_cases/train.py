@@ -13,13 +13,13 @@ import pyarrow as pa
 
 from ordinis_learn.datasets import open_dataset
 from ordinis_learn.datasets.execution import open_executor
-from ordinis_learn.errors import LearnError
 from ordinis_learn.records import DatasetManifest, ModelArtifact
 from ordinis_learn.rollout.tags import TRAINING_TAG
 from ordinis_learn.training import TrainConfig, train_model
 from ordinis_learn.training.search import StudyPlace
 from ordinis_learn.training.spread import RowSource, Spread
 from ordinis_learn.use_cases.parsing import parse_record
+from ordinis_learn.use_cases.retries import with_retries
 from ordinis_learn.use_cases.sign import reference, submit
 from ordinis_learn.workbench import Workbench
 
@@ -55,15 +55,11 @@ def train(
         The fit failed; the run is marked FAILED and nothing was registered.
     """
     manifest, table = _dataset(bench, config)
-    retries, wait_s = bench.settings.learn_train_retries, bench.settings.learn_train_retry_wait_s
-    for attempt in range(retries):
-        try:
-            return _attempt(bench, config, manifest=manifest, table=table, resume=resume)
-        except LearnError as error:
-            if not error.retryable:
-                raise
-        sleep(wait_s * 2**attempt)
-    return _attempt(bench, config, manifest=manifest, table=table, resume=resume)
+    return with_retries(
+        bench,
+        lambda: _attempt(bench, config, manifest=manifest, table=table, resume=resume),
+        sleep=sleep,
+    )
 
 
 def _attempt(

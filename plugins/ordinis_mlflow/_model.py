@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 from mlflow import MlflowClient  # noqa: TID253  a leaf of the plugin
 from mlflow.entities import LoggedModel, LoggedModelOutput  # noqa: TID253
 from mlflow.models import Model, ModelSignature  # noqa: TID253
-from mlflow.types import ColSpec, DataType, Schema  # noqa: TID253
+from mlflow.types import ColSpec, DataType, Schema, TensorSpec  # noqa: TID253
 
 with warnings.catch_warnings():
     # On import it warns about a type hint of its own.
@@ -48,7 +49,7 @@ def log_bundle(
                 bundle,
                 model=model,
                 run_id=run_id,
-                signature=_prompt_signature() if model_type == "prompt_pack" else _signature(feature_names),
+                signature=_SIGNATURES[model_type](feature_names),
             )
             client.log_model_artifacts(model.model_id, str(Path(folder) / "model"))
         client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
@@ -75,7 +76,7 @@ def _write(folder: Path, bundle: Path, *, model: LoggedModel, run_id: str, signa
     )
 
 
-def _signature(feature_names: Sequence[str]) -> ModelSignature:
+def _signal_signature(feature_names: Sequence[str]) -> ModelSignature:
     answer = {
         "direction": DataType.integer,
         "confidence": DataType.double,
@@ -87,9 +88,24 @@ def _signature(feature_names: Sequence[str]) -> ModelSignature:
     )
 
 
-def _prompt_signature() -> ModelSignature:
+def _prompt_signature(_feature_names: Sequence[str]) -> ModelSignature:
     """Describe a task with its variables (a JSON object of texts), and the messages (a JSON array)."""
     return ModelSignature(
         inputs=Schema([ColSpec(DataType.string, name) for name in ("task", "variables")]),
         outputs=Schema([ColSpec(DataType.string, "messages")]),
     )
+
+
+def _embed_signature(_feature_names: Sequence[str]) -> ModelSignature:
+    """Describe a text, and its vector."""
+    return ModelSignature(
+        inputs=Schema([ColSpec(DataType.string, "text")]),
+        outputs=Schema([TensorSpec(np.dtype("float64"), (-1, -1))]),
+    )
+
+
+_SIGNATURES: Final[Mapping[str, Callable[[Sequence[str]], ModelSignature]]] = {
+    "signal_model": _signal_signature,
+    "prompt_pack": _prompt_signature,
+    "embed_model": _embed_signature,
+}

@@ -7,12 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from ordinis_learn.models import SignalModel, load_bundle
+from ordinis_learn.models import (
+    EMBED_FORMAT,
+    EmbedModel,
+    SignalModel,
+    bundle_format,
+    load_bundle,
+    load_embedder,
+)
 from ordinis_learn.prompts import PACK_FILE, PromptPack, load_prompt_pack, render
 
-__all__ = ["PromptPackFrame", "SignalModelFrame"]
+__all__ = ["EmbedModelFrame", "PromptPackFrame", "SignalModelFrame"]
 
 
 class SignalModelFrame:
@@ -65,9 +73,30 @@ class PromptPackFrame:
         return pd.DataFrame({"messages": messages}, index=model_input.index)
 
 
-def _load_pyfunc(data_path: str) -> SignalModelFrame | PromptPackFrame:
-    """Load a bundle of either kind; the name and signature are MLflow's."""
+class EmbedModelFrame:
+    """An embedding model that reads a data frame and answers with an array.
+
+    Parameters
+    ----------
+    model : EmbedModel
+    """
+
+    def __init__(self, model: EmbedModel) -> None:
+        self._model = model
+
+    def predict(
+        self, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> npt.NDArray[np.float64]:
+        """Answer with a row of length 1 per ``text``, shape (n, d); zeros for a text without a known word."""
+        del params
+        return self._model.encode([str(text) for text in model_input["text"]])
+
+
+def _load_pyfunc(data_path: str) -> SignalModelFrame | PromptPackFrame | EmbedModelFrame:
+    """Load a bundle of any kind, by its file or the format that it names; the name and signature are MLflow's."""
     folder = Path(data_path)
     if (folder / PACK_FILE).is_file():
         return PromptPackFrame(load_prompt_pack(folder))
+    if bundle_format(folder) == EMBED_FORMAT:
+        return EmbedModelFrame(load_embedder(folder))
     return SignalModelFrame(load_bundle(folder))

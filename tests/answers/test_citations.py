@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from ordinis_learn.answers.citations import citation_coverage
@@ -82,3 +84,24 @@ def test_the_repair_rewrites_what_is_no_json_and_invents_nothing(text, after):
     read = read_answer(text)
     assert read.before is NOT_JSON
     assert read.after == after
+
+
+def test_citing_everything_for_everything_shows_in_citations_per_claim():
+    from ordinis_learn.answers import Answer, judge_answer, measure_answers
+    from ordinis_learn.evaluation import RefusalDetector
+    from ordinis_learn.records import Question
+
+    documents = tuple(QuestionDocument(doc_id=f"d{n}") for n in range(20))
+    question = Question(item_id="q", task="t", variables={}, documents=documents)
+
+    def measured(cited):
+        citations = [{"doc_id": one.doc_id} for one in documents[:cited]]
+        text = json.dumps({"claims": [{"text": "So it is.", "citations": citations}]})
+        judged = judge_answer(
+            question, Answer(text=text), prompt="Why?", schema=None, detector=RefusalDetector()
+        )
+        return measure_answers([judged]).values
+
+    honest, stuffed = measured(1), measured(20)
+    assert honest["citation_coverage"] == stuffed["citation_coverage"] == 1.0
+    assert (honest["citations_per_claim"], stuffed["citations_per_claim"]) == (1.0, 20.0)

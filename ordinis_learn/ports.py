@@ -412,8 +412,14 @@ class Catalogue(Protocol):
         """Return every manifest, oldest first."""
         ...
 
-    def record_dataset(self, action: str, *, actor: Actor, body: Mapping[str, Any]) -> AuditRecord:
-        """Record in the ledger what is done to a dataset's rows (``dataset.…``); ``body["ref"]`` names it."""
+    def record_dataset(
+        self, action: str, *, actor: Actor, body: Mapping[str, Any], since: datetime | None = None
+    ) -> AuditRecord:
+        """Record in the ledger what is done to a dataset's rows; ``body["ref"]`` names it.
+
+        With ``since``, a record of the same action and dataset that is not older stands and is returned, also where two
+        callers come at once.
+        """
         ...
 
     def dataset_records(self) -> Sequence[AuditRecord]:

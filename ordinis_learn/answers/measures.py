@@ -22,6 +22,7 @@ MEASURES: Final = (
     "citation_precision",
     "required_recall",
     "claims_per_answer",
+    "citations_per_claim",
     "refusal_rate",
     "latency_ms_p50",
     "latency_ms_p95",
@@ -40,7 +41,7 @@ def measure_answers(outcomes: Sequence[Outcome]) -> MetricSet:
     refuse, failed requests included: refusing is measured by itself. ``refusal_rate`` counts over the requests that
     were answered at all. ``citation_coverage`` is covered claims over claims of all answers together,
     ``citation_precision`` resolving citations over citations, ``required_recall`` cited required documents over
-    required ones in answers that did not refuse. Percentiles interpolate linearly over the answers that were counted.
+    required ones in answers that did not refuse. ``citations_per_claim`` shows whoever cites everything for everything. Percentiles interpolate linearly over the answers that were counted.
 
     Examples
     --------
@@ -59,6 +60,7 @@ def measure_answers(outcomes: Sequence[Outcome]) -> MetricSet:
         ),
         "required_recall": _share(sum(o.required_cited for o in spoken), sum(o.required for o in spoken)),
         "claims_per_answer": _share(claims, len(spoken)),
+        "citations_per_claim": _share(sum(o.coverage.cited for o in spoken), claims),
         "refusal_rate": _share(sum(o.refused for o in answered), len(answered)),
     }
     for name in ("latency_ms", "prompt_tokens", "completion_tokens"):
@@ -80,6 +82,7 @@ def _quality(values: dict[str, float], *, answers: int) -> dict[str, str]:
     reasons = {
         "citation_coverage": "no claims",
         "citation_precision": "no citations",
+        "citations_per_claim": "no claims",
         "required_recall": "no required documents",
         "refusal_rate": "no answers",
     }

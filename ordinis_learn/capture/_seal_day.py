@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from ordinis_learn.capture.buckets import bucket_of
 from ordinis_learn.capture.columns import SCAN_SCHEMA
 from ordinis_learn.capture.payload_columns import typed_columns
+from ordinis_learn.capture.read_ahead import read_ahead
 from ordinis_learn.capture.sealed import sealed_path, sealed_schema
 from ordinis_learn.errors import ConfigInvalid, StoreUnavailable
 from ordinis_learn.ports import HotDay
@@ -25,6 +26,7 @@ __all__ = ["claim_folder", "write_day"]
 
 # Every value differs there, so a dictionary would only cost.
 _DISTINCT: Final = frozenset({"event_id", "correlation_id", "envelope", "payload", "signal_id", "order_id"})
+_GATHERED_BYTES: Final = 1 << 24
 _INT64_MAX: Final = (1 << 63) - 1
 
 
@@ -139,9 +141,9 @@ def write_day(
     """
     schema = sealed_schema(day.topic)
     parts: dict[int, _Part] = {}
-    with _translated(root), ExitStack() as unfinished:
-        for batch in batches:
-            for bucket, events in _by_bucket(_with_columns(day, batch, schema), buckets):
+    with _translated(root), closing(_read_day(day, batches, schema)) as reading, ExitStack() as unfinished:
+        for rows in reading:
+            for bucket, events in _by_bucket(rows, buckets):
                 if bucket not in parts:
                     part = _Part(root / sealed_path(day, bucket, buckets, generation), schema)
                     unfinished.callback(part.temporary.unlink, missing_ok=True)
@@ -166,8 +168,30 @@ def write_day(
         ]
 
 
-def _with_columns(day: HotDay, batch: pa.RecordBatch, schema: pa.Schema) -> pa.Table:
-    events = pa.table(batch)
+def _read_day(day: HotDay, batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Generator[pa.Table]:
+    """Yield a day's events with their typed columns; reading, parsing and what the caller does go on side by side."""
+    with (
+        closing(read_ahead(_gathered(batches))) as gathered,
+        closing(read_ahead(_with_columns(day, events, schema) for events in gathered)) as typed,
+    ):
+        yield from typed
+
+
+def _gathered(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Put batches together: reading payloads as columns, and a row group of Parquet, each have a price of their own."""
+    held: list[pa.RecordBatch] = []
+    size = 0
+    for batch in batches:
+        held.append(batch)
+        size += batch.nbytes
+        if size >= _GATHERED_BYTES:
+            yield pa.Table.from_batches(held).combine_chunks()
+            held, size = [], 0
+    if held:
+        yield pa.Table.from_batches(held).combine_chunks()
+
+
+def _with_columns(day: HotDay, events: pa.Table, schema: pa.Schema) -> pa.Table:
     typed = typed_columns(day.topic, events.select(SCAN_SCHEMA.names))
     for name in schema.names[events.num_columns :]:
         events = events.append_column(schema.field(name), typed[name])

@@ -16,6 +16,7 @@ from typing import Any, Final
 import requests
 from pydantic import ValidationError
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from ordinis_learn.errors import LlmRejected, LlmUnavailable
 from ordinis_learn.llm.port import ChatAnswer, ChatRequest
@@ -86,7 +87,9 @@ class HttpChatModel:
         except requests.ConnectionError as error:
             refused = "Connection refused" in str(error) or "Name or service" in str(error)
             raise _unavailable(asked, "the connection was refused or broke", charged=not refused) from error
-        except requests.RequestException as error:
+        except ReadTimeoutError as error:
+            raise _unavailable(asked, f"no answer within {self._timeout_s:g} s") from error
+        except (requests.RequestException, HTTPError) as error:
             raise _unavailable(asked, f"the transfer broke off: {type(error).__name__}") from error
         latency_ms = 1e3 * (time.monotonic() - started)
         if status != requests.codes.ok:
@@ -104,7 +107,8 @@ class HttpChatModel:
             allow_redirects=False,
         ) as response:
             body = bytearray()
-            for piece in response.iter_content(_PIECE_BYTES):
+            # ``iter_content`` fills its piece before it returns: a body that drips would be waited for to its end.
+            while piece := response.raw.read1(_PIECE_BYTES, decode_content=True):
                 body += piece
                 if time.monotonic() > deadline or len(body) > _MOST_BYTES:
                     raise TimeoutError

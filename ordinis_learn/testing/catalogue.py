@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from ordinis_learn.errors import ArtifactMissing, BenchDataMissing, DataCorrupt, DataMissing
@@ -67,8 +68,15 @@ class InMemoryCatalogue:
         """Return every manifest, oldest first."""
         return list(self._datasets.values())
 
-    def record_dataset(self, action: str, *, actor: Actor, body: Mapping[str, Any]) -> AuditRecord:
-        """Keep a record on a chain of its own, which is not hashed."""
+    def record_dataset(
+        self, action: str, *, actor: Actor, body: Mapping[str, Any], since: datetime | None = None
+    ) -> AuditRecord:
+        """Keep a record on a chain of its own, which is not hashed; with ``since``, one that is not older stands."""
+        for known in reversed(self._dataset_records):
+            if since is None:
+                break
+            if known.action == action and known.body["ref"] == body["ref"] and known.at >= since:
+                return known
         record = AuditRecord(
             subject="*",
             sequence=len(self._dataset_records) + 1,

@@ -37,8 +37,6 @@ class FoldFit:
         The position is the forecast's sign where it is worth its costs, else 0.
     metrics : dict
         From :func:`ordinis_learn.training.fold_metrics.fold_metrics`; NaN where undefined.
-    margins : float64 array, shape (m, K), optional
-        What a classifier says of each of K classes before it is calibrated; None for a regression.
     """
 
     train_error: tuple[float, ...]
@@ -49,7 +47,6 @@ class FoldFit:
     position: npt.NDArray[np.float64]
     metrics: dict[str, float]
     measure: str = "rmse"
-    margins: npt.NDArray[np.float64] | None = None
 
     @property
     def best_valid_error(self) -> float:

@@ -1,7 +1,7 @@
 """Give up the rows of datasets that nothing needs any more; manifests and hashes stay.
 
 The ledger's record comes first, then a note in the folder, then the files go. A crash in between leaves a record and
-rows; the next prune removes them under the same record.
+rows; the next prune removes them under the same record, and of two prunes at once the second finds the record of the first.
 """
 
 from __future__ import annotations
@@ -98,12 +98,19 @@ def _prune(bench: Workbench, ref: str) -> AuditRecord:
         )
     manifest = bench.catalogue.dataset(ref)
     files = _files(bench, manifest)
-    record = _standing_record(bench, manifest, since=_written_at(manifest, files))
+    if not files:
+        raise RolloutDenied(
+            f"prune {ref}", found="its rows are gone already", next_step="nothing: another prune was faster"
+        )
+    written = _written_at(manifest, files)
+    record = _standing_record(bench, manifest, since=written)
     if record is None:
-        folder = check_files(manifest, root=bench.settings.datasets_dir)
+        check_files(manifest, root=bench.settings.datasets_dir)
         size = sum(path.stat().st_size for path in files)
         days = bench.settings.learn_dataset_retention_days
-        record = _record(bench, manifest, PRUNED, files=len(files), bytes=size, retention_days=days)
+        record = _record(
+            bench, manifest, PRUNED, since=written, files=len(files), bytes=size, retention_days=days
+        )
     folder = dataset_folder(
         bench.settings.datasets_dir, dataset_id=manifest.dataset_id, version=manifest.version
     )
@@ -135,10 +142,12 @@ def _standing_record(bench: Workbench, manifest: DatasetManifest, *, since: date
     return None
 
 
-def _record(bench: Workbench, manifest: DatasetManifest, action: str, **body: object) -> AuditRecord:
+def _record(
+    bench: Workbench, manifest: DatasetManifest, action: str, *, since: datetime | None = None, **body: object
+) -> AuditRecord:
     facts = {"ref": manifest.ref, "content_sha256": manifest.content_sha256, **body}
     actor = Actor(name=bench.settings.actor, kind="claimed")
-    return bench.catalogue.record_dataset(action, actor=actor, body=facts)
+    return bench.catalogue.record_dataset(action, actor=actor, body=facts, since=since)
 
 
 def _holds(bench: Workbench) -> dict[str, str]:

@@ -111,10 +111,14 @@ class SqlCatalogue:
         """Return every manifest, oldest first."""
         return self._read(sa.select(DatasetRow.record).order_by(DatasetRow.position), DatasetManifest)
 
-    def record_dataset(self, action: str, *, actor: Actor, body: Mapping[str, Any]) -> AuditRecord:
-        """Record in the ledger what is done to a dataset's rows."""
+    def record_dataset(
+        self, action: str, *, actor: Actor, body: Mapping[str, Any], since: datetime | None = None
+    ) -> AuditRecord:
+        """Record in the ledger what is done to a dataset's rows; with ``since``, a record that is not older stands."""
         with self._database.session() as session:
-            return dataset_records.append_record(session, action, actor=actor, at=self._clock(), body=body)
+            return dataset_records.append_record(
+                session, action, actor=actor, at=self._clock(), body=body, since=since
+            )
 
     def dataset_records(self) -> Sequence[AuditRecord]:
         """Return what was recorded of datasets, oldest first."""

@@ -19,11 +19,25 @@ _PREFIX = "dataset."
 
 
 def append_record(
-    session: Session, action: str, *, actor: Actor, at: datetime, body: Mapping[str, Any]
+    session: Session,
+    action: str,
+    *,
+    actor: Actor,
+    at: datetime,
+    body: Mapping[str, Any],
+    since: datetime | None = None,
 ) -> AuditRecord:
-    """Append a record; ``body["ref"]`` names the dataset."""
+    """Append a record; ``body["ref"]`` names the dataset.
+
+    With ``since``, one of the same action and dataset that is not older stands, and is returned: the chain is locked before it is
+    looked for, so of two that come at once the second finds the first's.
+    """
+    head = ledger.lock(session, ledger.EVERYTHING)
+    standing = None if since is None else _newest(session, action, ref=body["ref"])
+    if standing is not None and since is not None and standing.at >= since:
+        return standing
     return ledger.append(
-        session, subject=ledger.EVERYTHING, action=action, actor=actor, at=at, body=dict(body)
+        session, subject=ledger.EVERYTHING, action=action, actor=actor, at=at, body=dict(body), head=head
     )
 
 
@@ -33,3 +47,8 @@ def records(session: Session) -> list[AuditRecord]:
         LedgerRow.subject == ledger.EVERYTHING, LedgerRow.action.startswith(_PREFIX, autoescape=True)
     )
     return [ledger.to_record(row) for row in session.scalars(query.order_by(LedgerRow.sequence))]
+
+
+def _newest(session: Session, action: str, *, ref: str) -> AuditRecord | None:
+    of_ref = (one for one in reversed(records(session)) if one.action == action and one.body["ref"] == ref)
+    return next(of_ref, None)

@@ -312,11 +312,14 @@ class TestDask:
 
 
 class TestObjectStorage:
-    """fsspec's storage in memory stands for a bucket: no rename of folders, objects appear whole."""
+    """No rename of folders, and objects appear whole: fsspec's storage in memory, and a real server that speaks S3."""
 
-    @pytest.fixture
-    def root(self):
+    @pytest.fixture(params=["memory", "s3"])
+    def root(self, request):
         pytest.importorskip("upath", reason="needs the extra [object-store]")
+        if request.param == "s3":
+            yield locate(request.getfixturevalue("bucket"))
+            return
         url = f"memory://datasets-{uuid4().hex}"
         yield locate(url)
         remove_tree(locate(url))

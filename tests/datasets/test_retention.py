@@ -6,6 +6,7 @@ import os
 import shutil
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from uuid import uuid4
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from ordinis_learn.datasets import DatasetBuilder, open_dataset
 from ordinis_learn.datasets.retention import DatasetFacts, kept_because
 from ordinis_learn.errors import ArtifactMissing, ConfigInvalid, DataCorrupt, DataMissing, RolloutDenied
+from ordinis_learn.locations import locate
 from ordinis_learn.records import Actor, DatasetWindow, ModelArtifact, State
 from ordinis_learn.testing.catalogue import InMemoryCatalogue
 from ordinis_learn.use_cases import dataset_retention
@@ -253,3 +255,30 @@ def test_nothing_that_is_young_used_or_held_goes(age, days, used, held):
     )
     kept = kept_because(facts, now=written_at + timedelta(days=age), days=days)
     assert bool(kept) == (used or held or age < days)
+
+
+@pytest.mark.parametrize("kind", ["memory", "s3"])
+def test_rows_in_object_storage_go_as_well(request, new_desk, kind):
+    pytest.importorskip("upath", reason="needs the extra [object-store]")
+    url = request.getfixturevalue("bucket") if kind == "s3" else f"memory://retention-{uuid4().hex}"
+    root = locate(url)
+    now = [datetime(2003, 1, 1, tzinfo=UTC)]
+    window = DatasetWindow(start="2001-01-03", end="2001-01-31", horizons=(1, 5), calendar="24/7")
+    manifest = DatasetBuilder(
+        new_desk().log(), root=root, min_samples=50, code_commit="0" * 40, clock=lambda: now[0]
+    ).build("core", window)
+    catalogue = InMemoryCatalogue(clock=lambda: now[0])
+    catalogue.add_dataset(manifest)
+    bench = SimpleNamespace(
+        catalogue=catalogue,
+        registry=States(),
+        clock=lambda: now[0],
+        settings=SimpleNamespace(datasets_dir=root, learn_dataset_retention_days=DAYS, actor="ana"),
+    )
+    assert [one.goes for one in dataset_retention.plan(bench)] == [False]
+    now[0] = datetime.now(UTC) + timedelta(days=DAYS + 1)
+    [(one, record)] = prune(bench)
+    assert (one.ref, record.action) == (manifest.ref, "dataset.pruned")
+    with pytest.raises(DataMissing, match="pruned"):
+        open_dataset(manifest, root=root)
+    assert dataset_retention.plan(bench) == []

@@ -77,6 +77,7 @@ def test_what_the_gate_grants_is_found_the_next_time(clean):
     assert outcomes(clean.pipeline(asked))["request shadow"] == "found"
 
 
+@pytest.mark.slow
 def test_what_differs_is_done_again(clean):
     first = clean.pipeline(CONFIG | {"request": None})
     other_seed = clean.pipeline(CONFIG | {"request": None, "train": CONFIG["train"] | {"seed": 8}})
@@ -89,6 +90,7 @@ def test_what_differs_is_done_again(clean):
     assert outcomes(LearningEngine(dirty).pipeline(CONFIG | {"request": None}))["train"] == "done"
 
 
+@pytest.mark.slow
 def test_a_new_window_is_built(clean):
     window = WINDOW | {"end": "1993-06-30"}
     report = clean.pipeline(CONFIG | {"window": window, "request": None})

@@ -81,6 +81,13 @@ class _Handler(BaseHTTPRequestHandler):
         drip = headers.pop("drip_s", None) if headers else None
         for name, value in (headers or {}).items():
             self.send_header(name, value)
+        if "Transfer-Encoding" in (headers or {}):
+            self.end_headers()
+            for start in range(0, len(body), 5000):
+                piece = body[start : start + 5000]
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+            self.wfile.write(b"0\r\n\r\n")
+            return
         self.send_header("Content-Length", str(length))
         self.end_headers()
         if drip is None:

@@ -101,6 +101,19 @@ def test_a_server_that_drips_is_left_at_the_deadline(endpoint, ask):
     endpoint.script = [(200, {"drip_s": 0.05}, completion())]
     with pytest.raises(LlmUnavailable, match="no whole answer within"):
         model.complete(ask())
+    assert endpoint.busy == 1  # it is still dripping: nobody waited for the end
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_body_in_chunks_or_compressed_is_read_whole(endpoint, model, ask, packed):
+    import gzip
+
+    body = completion("x" * 100_000)
+    if packed:
+        endpoint.script = [(200, {"Content-Encoding": "gzip"}, gzip.compress(body))]
+    else:
+        endpoint.script = [(200, {"Transfer-Encoding": "chunked"}, body)]
+    assert model.complete(ask()).text == "x" * 100_000
 
 
 def test_a_connection_that_breaks_and_one_that_is_refused(endpoint, model, ask):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 
 import pytest
 
@@ -177,3 +179,33 @@ def test_what_is_done_to_datasets_is_recorded_in_order(catalogue, make):
     assert [record.action for record in records] == ["dataset.held", "dataset.released"]
     assert records[0] == held
     assert (held.subject, held.actor, held.body) == ("*", actor, {"ref": first.ref, "reason": "why"})
+
+
+def test_with_since_a_record_that_is_not_older_stands(catalogue, make):
+    actor = Actor(name="ana", kind="claimed")
+    first = catalogue.record_dataset("dataset.pruned", actor=actor, body={"ref": "core@v1"}, since=make.now)
+    again = catalogue.record_dataset("dataset.pruned", actor=actor, body={"ref": "core@v1"}, since=first.at)
+    other = catalogue.record_dataset("dataset.pruned", actor=actor, body={"ref": "core@v2"}, since=first.at)
+    later = catalogue.record_dataset(
+        "dataset.pruned", actor=actor, body={"ref": "core@v1"}, since=first.at + timedelta(seconds=1)
+    )
+    assert again == first
+    assert len({first.sequence, other.sequence, later.sequence}) == 3
+
+
+def test_two_that_prune_at_once_leave_one_record(database, make):
+    """On PostgreSQL too, where both would otherwise look before either has written."""
+    catalogues = [SqlCatalogue(database, clock=lambda: make.now) for _ in range(6)]
+    start = Barrier(len(catalogues))
+
+    def prune(catalogue):
+        start.wait()
+        actor = Actor(name="ana", kind="claimed")
+        return catalogue.record_dataset(
+            "dataset.pruned", actor=actor, body={"ref": "core@v1"}, since=make.now
+        )
+
+    with ThreadPoolExecutor(len(catalogues)) as pool:
+        made = list(pool.map(prune, catalogues))
+    assert len({record.sequence for record in made}) == 1
+    assert len(catalogues[0].dataset_records()) == 1

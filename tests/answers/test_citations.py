@@ -1,0 +1,107 @@
+"""Stuffing citations, or claims, does not buy coverage."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ordinis_learn.answers.citations import citation_coverage
+from ordinis_learn.answers.repair import NOT_JSON, read_answer
+from ordinis_learn.records import QuestionDocument
+
+SUPPLIED = (QuestionDocument(doc_id="10-K", locator="p. 3"), QuestionDocument(doc_id="memo"))
+
+
+def claim(text, *cited):
+    return {"text": text, "citations": [{"doc_id": doc_id, "locator": locator} for doc_id, locator in cited]}
+
+
+def counted(*claims, **more):
+    found = citation_coverage({"claims": list(claims), **more}, documents=SUPPLIED)
+    return found.covered, found.claims
+
+
+HONEST = (claim("Revenue rose.", ("10-K", "p. 3")), claim("Profit fell."))
+
+
+@pytest.mark.parametrize(
+    ("claims", "covered"),
+    [
+        (HONEST, (1, 2)),
+        ((HONEST[0], claim("Profit fell.", *[(f"made up {n}", "") for n in range(50)])), (1, 2)),
+        ((claim("Revenue rose.", *[("10-K", "p. 3")] * 50), HONEST[1]), (1, 2)),
+        ((HONEST[0], claim("Profit fell.", ("10-K", "p. 99"))), (1, 2)),
+        ((*HONEST, *[claim(" revenue  ROSE. ", ("10-K", "p. 3"))] * 50), (1, 2)),
+        ((*HONEST, *[claim("  ", ("10-K", "p. 3"))] * 50), (1, 2)),
+        ((HONEST[0], claim("Profit fell.", ("memo", "anywhere"))), (2, 2)),
+    ],
+    ids=[
+        "honest",
+        "made up",
+        "repeated",
+        "wrong place",
+        "claims repeated",
+        "claims without words",
+        "whole document",
+    ],
+)
+def test_only_what_resolves_covers_a_claim(claims, covered):
+    assert counted(*claims) == covered
+
+
+def test_uncertainties_are_left_out():
+    unsure = {"text": "Margins may fall.", "uncertain": True, "citations": [{"doc_id": "memo"}]}
+    assert counted(*HONEST, unsure, uncertainties=["why"]) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [None, [], "text", {}, {"claims": None}, {"claims": [None, 3, {"text": 5}, {"citations": "memo"}]}],
+)
+def test_what_has_no_claims_counts_none(answer):
+    found = citation_coverage(answer, documents=SUPPLIED)
+    assert (found.claims, found.covered, found.cited) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        ('```json\n{"a": 1}\n```', {"a": 1}),
+        ('Sure: {"a": "}"} done', {"a": "}"}),
+        ('{"a": [1, 2,],}', {"a": [1, 2]}),
+        ('{"a": "x,}", "b": True,}', {"a": "x,}", "b": True}),
+        ('{"a": "None of these",}', {"a": "None of these"}),
+        ('{"a": [1, 2', NOT_JSON),
+        ('{"a": NaN}', NOT_JSON),
+        ('{"a": 1, "a": 2}', NOT_JSON),
+        ("[" * 100_000, NOT_JSON),
+        ("no", NOT_JSON),
+        ("", NOT_JSON),
+    ],
+)
+def test_the_repair_rewrites_what_is_no_json_and_invents_nothing(text, after):
+    read = read_answer(text)
+    assert read.before is NOT_JSON
+    assert read.after == after
+
+
+def test_citing_everything_for_everything_shows_in_citations_per_claim():
+    from ordinis_learn.answers import Answer, judge_answer, measure_answers
+    from ordinis_learn.evaluation import RefusalDetector
+    from ordinis_learn.records import Question
+
+    documents = tuple(QuestionDocument(doc_id=f"d{n}") for n in range(20))
+    question = Question(item_id="q", task="t", variables={}, documents=documents)
+
+    def measured(cited):
+        citations = [{"doc_id": one.doc_id} for one in documents[:cited]]
+        text = json.dumps({"claims": [{"text": "So it is.", "citations": citations}]})
+        judged = judge_answer(
+            question, Answer(text=text), prompt="Why?", schema=None, detector=RefusalDetector()
+        )
+        return measure_answers([judged]).values
+
+    honest, stuffed = measured(1), measured(20)
+    assert honest["citation_coverage"] == stuffed["citation_coverage"] == 1.0
+    assert (honest["citations_per_claim"], stuffed["citations_per_claim"]) == (1.0, 20.0)

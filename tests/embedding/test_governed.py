@@ -53,12 +53,16 @@ def activate(engine, artifact):
 
 
 @pytest.fixture
-def served(engine):
+def served(engine, monkeypatch):
     """Load by name from the desk's registry, as whoever serves the model does."""
     import mlflow
 
-    mlflow.set_tracking_uri(tracking_uri(engine.workbench.settings))
-    mlflow.set_registry_uri(registry_uri(engine.workbench.settings))
+    tracking, registry = tracking_uri(engine.workbench.settings), registry_uri(engine.workbench.settings)
+    # MLflow writes the registry's address into the environment and never takes it back.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking)
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", registry)
+    mlflow.set_tracking_uri(tracking)
+    mlflow.set_registry_uri(registry)
     yield mlflow.pyfunc
     mlflow.set_tracking_uri(None)
     mlflow.set_registry_uri(None)

@@ -38,6 +38,13 @@ PLAN = LoopPlan(
 )
 
 
+@pytest.fixture(autouse=True)
+def _own_addresses(monkeypatch):
+    """The loop runs on its home, whatever registry the environment names."""
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        monkeypatch.delenv(name, raising=False)
+
+
 def _run(home, *, edge: float):
     history = simulate_history(
         sessions=5200, symbols=20, seed=11, edge=edge, shift_at=SHIFT, annual_drift=0.25

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 __all__ = ["compare_url"]
 
-_PARENT: Final = "tags.`mlflow.parentRunId` = '{}'"
+_IS_TRIAL: Final = "tags.`ordinis.trial` != ''"
+_TRIALS_OF: Final = f"tags.`mlflow.parentRunId` = '{{}}' AND {_IS_TRIAL}"
+"""The folds of the best trial's fit lie below the same run; they are no trials."""
 
 
 def compare_url(client: MlflowClient, *, server: str, experiment_ids: list[str]) -> str | None:
@@ -32,13 +34,13 @@ def compare_url(client: MlflowClient, *, server: str, experiment_ids: list[str])
         None when no study was run.
     """
     trials = client.search_runs(
-        experiment_ids, "tags.`ordinis.trial` != ''", order_by=["attributes.start_time DESC"], max_results=1
+        experiment_ids, _IS_TRIAL, order_by=["attributes.start_time DESC"], max_results=1
     )
     if not trials:
         return None
     newest = trials[0]
     parent = newest.data.tags["mlflow.parentRunId"]
-    runs = client.search_runs([newest.info.experiment_id], _PARENT.format(parent), max_results=100)
+    runs = client.search_runs([newest.info.experiment_id], _TRIALS_OF.format(parent), max_results=100)
     ids = json.dumps([run.info.run_id for run in runs], separators=(",", ":"))
     experiments = json.dumps([newest.info.experiment_id])
     return f"{server}/compare-runs?runs={quote(ids)}&experiments={quote(experiments)}"

@@ -51,7 +51,9 @@ def register_prompts(bench: Workbench, config: PromptConfig) -> ModelArtifact:
         bench.tracker.start_run(f"register {config.name}", tags=_tags(config)) as run,
         tempfile.TemporaryDirectory(prefix="ordinis-prompts-") as scratch,
     ):
-        run.log_params({f"parameters.{key}": f"{value}" for key, value in config.pack.parameters if value})
+        run.log_params(
+            {f"parameters.{key}": f"{value}" for key, value in config.pack.parameters if value is not None}
+        )
         run.log_json(config.pack.to_json(), path="prompt_pack.json")
         bundle = Path(scratch) / "bundle"
         save_prompt_pack(config.pack, bundle)

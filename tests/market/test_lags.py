@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ordinis_learn.datasets.history import history_reaches, with_history
@@ -38,6 +38,7 @@ def rows_of(cube, *, keep=None, seed=0):
     )
 
 
+@settings(deadline=None)  # the first call loads an exchange calendar
 @given(seed=st.integers(0, 2**16), session=st.integers(0, 8))
 def test_what_comes_later_changes_nothing(seed, session):
     cube, other = cube_of(seed), cube_of(seed + 1)
@@ -48,6 +49,7 @@ def test_what_comes_later_changes_nothing(seed, session):
     np.testing.assert_array_equal(before[: session + 1], after[: session + 1])
 
 
+@settings(deadline=None)  # the first call loads an exchange calendar
 @given(seed=st.integers(0, 2**16), session=st.integers(0, 8))
 def test_rows_of_a_dataset_hold_what_the_cube_holds_and_nothing_later(seed, session):
     cube = cube_of(seed)

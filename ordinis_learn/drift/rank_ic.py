@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from ordinis_learn.drift.binning import Float1D, Float2D, Int1D
-from ordinis_learn.drift.outcome import mean_of
+from ordinis_learn.drift.outcome import MeanDecline, mean_of
 from ordinis_learn.drift.scores import Scores, known_rows
 
 __all__ = ["MIN_SYMBOLS", "RankICDecline", "rank_ic_by_session"]
@@ -48,7 +48,7 @@ def rank_ic_by_session(
     return coefficients
 
 
-class RankICDecline:
+class RankICDecline(MeanDecline):
     """By how much the mean rank information coefficient has fallen; losing half of it is material."""
 
     metric = "rank_ic_decline"
@@ -62,17 +62,6 @@ class RankICDecline:
         )
         known = np.isfinite(coefficient)
         return np.stack([np.where(known, coefficient, 0.0), known.astype(np.float64)], axis=1)
-
-    def influence(self, by_session: Float2D) -> Float1D:
-        """Return the sessions' centred coefficients."""
-        total, count = by_session.sum(axis=0)
-        centred: Float1D = by_session[:, 0] - by_session[:, 1] * (total / max(count, 1.0))
-        return centred
-
-    def decline(self, reference: Float1D, current: Float2D) -> Float1D:
-        """Return the decline of the mean; NaN where no session has a coefficient."""
-        decline: Float1D = np.maximum(mean_of(reference[None, :])[0] - mean_of(current), 0.0)
-        return decline
 
     def material(self, reference: Float1D) -> float:
         """Return half of the reference's mean; infinity where the model never ordered anything."""

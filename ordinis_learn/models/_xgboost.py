@@ -11,10 +11,8 @@ import xgboost as xgb  # noqa: TID253  the leaf that needs it
 from pydantic import Field, ValidationError
 
 from ordinis_learn.errors import DataCorrupt
-from ordinis_learn.models.base import Predictions
-from ordinis_learn.models.edge import worthwhile_direction
+from ordinis_learn.models.forecaster import ReturnForecaster
 from ordinis_learn.models.header import BundleHeader, write_bundle
-from ordinis_learn.models.rows import checked_rows
 from ordinis_learn.records import Record
 
 __all__ = ["BOOSTER_FILE", "XGBoostParameters", "XGBoostSignalModel"]
@@ -33,11 +31,8 @@ class XGBoostParameters(Record):
     scale: float = Field(gt=0.0, allow_inf_nan=False)
 
 
-class XGBoostSignalModel:
-    """A regression of the unsigned forward return over ``horizon_sessions``.
-
-    Direction is the forecast's sign where its size exceeds ``min_edge_bps``, else flat. Confidence is
-    min(1, size / ``scale``): monotone in the forecast, not a calibrated probability.
+class XGBoostSignalModel(ReturnForecaster[XGBoostParameters]):
+    """Boosted trees as a :class:`~ordinis_learn.models.forecaster.ReturnForecaster`.
 
     Parameters
     ----------
@@ -58,44 +53,16 @@ class XGBoostSignalModel:
         horizon_sessions: int,
         parameters: XGBoostParameters,
     ) -> None:
+        super().__init__(
+            feature_names=feature_names, horizon_sessions=horizon_sessions, parameters=parameters
+        )
         # One thread: a desk asks for a few rows at a time, and threads cost more than they bring there.
         booster.set_param({"nthread": 1})
         self._booster = booster
-        self._feature_names = feature_names
-        self._horizon_sessions = horizon_sessions
-        self._parameters = parameters
 
-    @property
-    def feature_names(self) -> tuple[str, ...]:
-        """Return the columns of ``predict``'s argument, in order."""
-        return self._feature_names
-
-    @property
-    def horizon_sessions(self) -> int:
-        """Return the horizon of the forecast."""
-        return self._horizon_sessions
-
-    @property
-    def parameters(self) -> XGBoostParameters:
-        """Return the declared edge and the confidence's scale."""
-        return self._parameters
-
-    def predict(self, features: npt.NDArray[np.float64]) -> Predictions:
-        """Answer for an (n, F) matrix.
-
-        A row with a non-finite feature is flat with confidence 0 and an expected return of NaN, although
-        trees could handle it: no such row was seen in training.
-        """
-        rows, complete = checked_rows(features, names=self._feature_names)
-        forecast = np.full(len(rows), np.nan)
-        if complete.any():
-            forecast[complete] = self._booster.inplace_predict(np.ascontiguousarray(rows[complete]))
-        size = np.where(np.isnan(forecast), 0.0, np.abs(forecast))
-        return Predictions(
-            direction=worthwhile_direction(forecast, min_edge_bps=self._parameters.min_edge_bps),
-            confidence=np.minimum(size / self._parameters.scale, 1.0),
-            expected_return=forecast,
-        )
+    def _forecast(self, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.floating]:
+        forecast: npt.NDArray[np.floating] = self._booster.inplace_predict(np.ascontiguousarray(rows))
+        return forecast
 
     def save(self, folder: Path) -> None:
         """Write ``model.json`` and ``booster.ubj`` into a new folder."""

@@ -18,10 +18,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from ordinis_learn.errors import DataCorrupt
-from ordinis_learn.models.base import Predictions
-from ordinis_learn.models.edge import worthwhile_direction
+from ordinis_learn.models.forecaster import ReturnForecaster
 from ordinis_learn.models.header import BundleHeader, write_bundle
-from ordinis_learn.models.rows import checked_rows
 from ordinis_learn.records import Record
 
 __all__ = ["WEIGHTS_FILE", "NetworkModel", "NetworkWeights", "ServedNetwork"]
@@ -51,7 +49,7 @@ class ServedNetwork(Record):
     scale: float = Field(gt=0.0, allow_inf_nan=False)
 
 
-class NetworkModel:
+class NetworkModel(ReturnForecaster[ServedNetwork]):
     """A regression of the unsigned forward return over ``horizon_sessions``; see the xgboost model for the rest.
 
     Parameters
@@ -74,42 +72,15 @@ class NetworkModel:
         horizon_sessions: int,
         parameters: ServedNetwork,
     ) -> None:
+        super().__init__(
+            feature_names=feature_names, horizon_sessions=horizon_sessions, parameters=parameters
+        )
         self._weights = weights
-        self._feature_names = feature_names
-        self._horizon_sessions = horizon_sessions
-        self._parameters = parameters
         layers = range(len(parameters.hidden) + 1)
         self._layers = [
             (weights[f"weight_{n}"].astype(np.float64).T, weights[f"bias_{n}"].astype(np.float64))
             for n in layers
         ]
-
-    @property
-    def feature_names(self) -> tuple[str, ...]:
-        """Return the columns of ``predict``'s argument, in order."""
-        return self._feature_names
-
-    @property
-    def horizon_sessions(self) -> int:
-        """Return the horizon of the forecast."""
-        return self._horizon_sessions
-
-    @property
-    def parameters(self) -> ServedNetwork:
-        """Return what the header declares."""
-        return self._parameters
-
-    def predict(self, features: npt.NDArray[np.float64]) -> Predictions:
-        """Answer for an (n, F) matrix; a row with a non-finite feature is flat with confidence 0."""
-        rows, complete = checked_rows(features, names=self._feature_names)
-        forecast = np.full(len(rows), np.nan)
-        forecast[complete] = self._forecast(rows[complete])
-        size = np.where(np.isnan(forecast), 0.0, np.abs(forecast))
-        return Predictions(
-            direction=worthwhile_direction(forecast, min_edge_bps=self._parameters.min_edge_bps),
-            confidence=np.minimum(size / self._parameters.scale, 1.0),
-            expected_return=forecast,
-        )
 
     def _forecast(self, rows: Float2D) -> npt.NDArray[np.float64]:
         declared = self._parameters

@@ -17,11 +17,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from ordinis_learn.errors import DataCorrupt
-from ordinis_learn.models.base import Predictions
-from ordinis_learn.models.edge import worthwhile_direction
+from ordinis_learn.models.forecaster import ReturnForecaster
 from ordinis_learn.models.header import BundleHeader, write_bundle
 from ordinis_learn.models.network import WEIGHTS_FILE, NetworkWeights
-from ordinis_learn.models.rows import checked_rows
 from ordinis_learn.records import Record
 
 __all__ = ["SequenceModel", "ServedSequence"]
@@ -46,8 +44,10 @@ class ServedSequence(Record):
     scale: float = Field(gt=0.0, allow_inf_nan=False)
 
 
-class SequenceModel:
+class SequenceModel(ReturnForecaster[ServedSequence]):
     """A regression of the unsigned forward return over ``horizon_sessions`` on the last ``steps`` feature vectors.
+
+    A row that misses a part of its history is flat with confidence 0.
 
     Parameters
     ----------
@@ -70,38 +70,11 @@ class SequenceModel:
         horizon_sessions: int,
         parameters: ServedSequence,
     ) -> None:
-        self._weights = weights
-        self._feature_names = feature_names
-        self._horizon_sessions = horizon_sessions
-        self._parameters = parameters
-        self._exact = {name: array.astype(np.float64).T for name, array in weights.items()}
-
-    @property
-    def feature_names(self) -> tuple[str, ...]:
-        """Return the columns of ``predict``'s argument, in order."""
-        return self._feature_names
-
-    @property
-    def horizon_sessions(self) -> int:
-        """Return the horizon of the forecast."""
-        return self._horizon_sessions
-
-    @property
-    def parameters(self) -> ServedSequence:
-        """Return what the header declares."""
-        return self._parameters
-
-    def predict(self, features: npt.NDArray[np.float64]) -> Predictions:
-        """Answer for an (n, steps · F) matrix; a row that misses a part of its history is flat with confidence 0."""
-        rows, complete = checked_rows(features, names=self._feature_names)
-        forecast = np.full(len(rows), np.nan)
-        forecast[complete] = self._forecast(rows[complete])
-        size = np.where(np.isnan(forecast), 0.0, np.abs(forecast))
-        return Predictions(
-            direction=worthwhile_direction(forecast, min_edge_bps=self._parameters.min_edge_bps),
-            confidence=np.minimum(size / self._parameters.scale, 1.0),
-            expected_return=forecast,
+        super().__init__(
+            feature_names=feature_names, horizon_sessions=horizon_sessions, parameters=parameters
         )
+        self._weights = weights
+        self._exact = {name: array.astype(np.float64).T for name, array in weights.items()}
 
     def _forecast(self, rows: Float2D) -> npt.NDArray[np.float64]:
         declared, exact = self._parameters, self._exact

@@ -13,10 +13,10 @@ from ordinis_learn.evaluation.purging import Overlap
 from ordinis_learn.models import SignalModel, load_bundle
 from ordinis_learn.ports import Run
 from ordinis_learn.records import ModelArtifact, ModelRef, Scorecard
-from ordinis_learn.rollout.tags import scorecard_tag
-from ordinis_learn.use_cases.find import find_artifact
+from ordinis_learn.use_cases.attest import attach_scorecard
+from ordinis_learn.use_cases.find import earlier_versions, find_incumbent
 from ordinis_learn.use_cases.rivals import load_rivals
-from ordinis_learn.use_cases.sign import reference, submit
+from ordinis_learn.use_cases.sign import reference
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["CALIBRATIONS", "FEE_BPS", "SLIPPAGE_BPS", "evaluate", "incumbent", "plots_folder"]
@@ -54,7 +54,7 @@ def evaluate(
     pack = load_pack(bench.settings.bench_dir, pack_id)
     baseline_ref, baseline = incumbent(bench, artifact)
     judgement = Judgement(calibrations=calibrations, overlap=overlap, timer=time.perf_counter)
-    before = [a for a in bench.catalogue.artifacts(artifact.name) if int(a.version) < int(artifact.version)]
+    before = earlier_versions(bench, artifact)
     rivals, left_out = load_rivals(bench, before)
     with bench.tracker.start_run(f"evaluate {artifact.name} v{artifact.version} on {pack_id}") as run:
         evaluation = evaluate_model(
@@ -79,8 +79,7 @@ def evaluate(
         _log(run, scorecard)
         for plot in write_plots(evaluation, plots_folder(bench, artifact) / pack_id):
             run.log_file(plot, folder="plots")
-    submit(bench, "scorecard", key=scorecard_tag(pack_id), subject=reference(artifact), predicate=scorecard)
-    bench.catalogue.add_scorecard(artifact_id, scorecard)
+    attach_scorecard(bench, artifact, scorecard)
     return scorecard
 
 
@@ -101,11 +100,10 @@ def plots_folder(bench: Workbench, artifact: ModelArtifact) -> Path:
 
 def incumbent(bench: Workbench, artifact: ModelArtifact) -> tuple[ModelRef | None, SignalModel | None]:
     """Return the version that the artifact must beat and its loaded bundle; two Nones for a first model."""
-    version = bench.registry.incumbent(artifact.name)
-    if version is None or version == artifact.version:
+    known = find_incumbent(bench, artifact)
+    if known is None:
         return None, None
-    known = find_artifact(bench, artifact.name, version)
-    return reference(known), load_bundle(bench.registry.local_path(known.name, version))
+    return reference(known), load_bundle(bench.registry.local_path(known.name, known.version))
 
 
 def _log(run: Run, scorecard: Scorecard) -> None:

@@ -19,10 +19,10 @@ from ordinis_learn.evaluation import RefusalDetector
 from ordinis_learn.llm import ChatAnswer, ChatModel, ChatRequest, ask_all
 from ordinis_learn.prompts import PromptPack, chat_request, load_prompt_pack
 from ordinis_learn.records import ModelArtifact, Question, Scorecard
-from ordinis_learn.rollout.tags import scorecard_tag
+from ordinis_learn.use_cases.attest import attach_scorecard
 from ordinis_learn.use_cases.chat_model import chat_model, refusal_detector
-from ordinis_learn.use_cases.find import find_artifact
-from ordinis_learn.use_cases.sign import reference, submit
+from ordinis_learn.use_cases.find import earlier_versions, find_incumbent
+from ordinis_learn.use_cases.sign import reference
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["DOCUMENTS", "answer_questions", "evaluate_answers"]
@@ -61,8 +61,7 @@ def evaluate_answers(
     questions = load_questions(bench.settings.bench_dir, pack_id)
     asked, judge = model or chat_model(bench.settings), detector or refusal_detector()
     own = load_prompt_pack(bench.registry.local_path(artifact.name, artifact.version))
-    version = bench.registry.incumbent(artifact.name)
-    known = None if version in {None, artifact.version} else find_artifact(bench, artifact.name, str(version))
+    known = find_incumbent(bench, artifact)
     concurrency = bench.settings.learn_llm_concurrency
     with bench.tracker.start_run(f"evaluate {artifact.name} v{artifact.version} on {pack_id}") as run:
         outcomes = answer_questions(own, questions, model=asked, detector=judge, concurrency=concurrency)
@@ -72,11 +71,6 @@ def evaluate_answers(
             baseline = answer_questions(
                 theirs, questions, model=asked, detector=judge, concurrency=concurrency
             )
-        before = [
-            one
-            for one in bench.catalogue.artifacts(artifact.name)
-            if int(one.version) < int(artifact.version)
-        ]
         scorecard = answer_scorecard(
             outcomes,
             baseline,
@@ -87,13 +81,12 @@ def evaluate_answers(
             seed=seed,
             clock=bench.clock,
             code_commit=bench.provenance().code_commit,
-            earlier_trials=sum(one.trials for one in before),
+            earlier_trials=sum(one.trials for one in earlier_versions(bench, artifact)),
         )
         run.log_metrics({name: value for name, value in scorecard.metrics.items() if value is not None})
         run.set_tags({"ordinis.pack": pack_id, "ordinis.pack_hash": scorecard.pack_hash})
         run.log_json(scorecard.to_json(), path="scorecard.json")
-    submit(bench, "scorecard", key=scorecard_tag(pack_id), subject=reference(artifact), predicate=scorecard)
-    bench.catalogue.add_scorecard(artifact.artifact_id, scorecard)
+    attach_scorecard(bench, artifact, scorecard)
     return scorecard
 
 

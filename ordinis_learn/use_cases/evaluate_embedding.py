@@ -7,9 +7,9 @@ from ordinis_learn.answers.retrieval_corpus import retrieval_corpus
 from ordinis_learn.answers.retrieval_scorecard import retrieval_scorecard, search
 from ordinis_learn.models import load_embedder
 from ordinis_learn.records import ModelArtifact, Scorecard
-from ordinis_learn.rollout.tags import scorecard_tag
-from ordinis_learn.use_cases.find import find_artifact
-from ordinis_learn.use_cases.sign import reference, submit
+from ordinis_learn.use_cases.attest import attach_scorecard
+from ordinis_learn.use_cases.find import earlier_versions, find_incumbent
+from ordinis_learn.use_cases.sign import reference
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["evaluate_embedding"]
@@ -35,11 +35,7 @@ def evaluate_embedding(
     questions = load_questions(bench.settings.bench_dir, pack_id)
     subject = load_embedder(bench.registry.local_path(artifact.name, artifact.version))
     corpus = retrieval_corpus(questions, seen=subject.seen)
-    version = bench.registry.incumbent(artifact.name)
-    known = None if version in {None, artifact.version} else find_artifact(bench, artifact.name, str(version))
-    before = [
-        one for one in bench.catalogue.artifacts(artifact.name) if int(one.version) < int(artifact.version)
-    ]
+    known = find_incumbent(bench, artifact)
     with bench.tracker.start_run(f"evaluate {artifact.name} v{artifact.version} on {pack_id}") as run:
         baseline = None
         if known is not None:
@@ -56,12 +52,11 @@ def evaluate_embedding(
             seed=seed,
             clock=bench.clock,
             code_commit=bench.provenance().code_commit,
-            earlier_trials=sum(one.trials for one in before),
+            earlier_trials=sum(one.trials for one in earlier_versions(bench, artifact)),
         )
         run.log_metrics({name: value for name, value in scorecard.metrics.items() if value is not None})
         run.log_metrics({f"delta_{name}": one.estimate for name, one in scorecard.differences.items()})
         run.set_tags({"ordinis.pack": pack_id, "ordinis.pack_hash": scorecard.pack_hash})
         run.log_json(scorecard.to_json(), path="scorecard.json")
-    submit(bench, "scorecard", key=scorecard_tag(pack_id), subject=reference(artifact), predicate=scorecard)
-    bench.catalogue.add_scorecard(artifact.artifact_id, scorecard)
+    attach_scorecard(bench, artifact, scorecard)
     return scorecard

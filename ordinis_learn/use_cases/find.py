@@ -1,4 +1,4 @@
-"""Find an artifact by what people call it."""
+"""Find artifacts: by what people call them, and by what they have to do with another one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ordinis_learn.errors import ArtifactMissing
 from ordinis_learn.records import ModelArtifact
 from ordinis_learn.workbench import Workbench
 
-__all__ = ["find_artifact"]
+__all__ = ["earlier_versions", "find_artifact", "find_incumbent"]
 
 
 def find_artifact(bench: Workbench, name: str, version: str) -> ModelArtifact:
@@ -27,3 +27,18 @@ def find_artifact(bench: Workbench, name: str, version: str) -> ModelArtifact:
         found=f"versions registered here: {versions}",
         next_step="ordinis-learn models",
     )
+
+
+def find_incumbent(bench: Workbench, artifact: ModelArtifact) -> ModelArtifact | None:
+    """Return the version that the artifact must beat; None for a first model, and for the incumbent itself."""
+    version = bench.registry.incumbent(artifact.name)
+    if version is None or version == artifact.version:
+        return None
+    return find_artifact(bench, artifact.name, version)
+
+
+def earlier_versions(bench: Workbench, artifact: ModelArtifact) -> list[ModelArtifact]:
+    """Return the versions of its name that came before it, in the order of the catalogue."""
+    return [
+        one for one in bench.catalogue.artifacts(artifact.name) if int(one.version) < int(artifact.version)
+    ]

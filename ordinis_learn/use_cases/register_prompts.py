@@ -11,9 +11,10 @@ from pydantic import Field
 
 from ordinis_learn.prompts import PromptPack, check_pack, save_prompt_pack
 from ordinis_learn.records import DECLARED, ModelArtifact, ModelType, Record, tree_sha256
-from ordinis_learn.rollout.tags import TRAINING_TAG
+from ordinis_learn.training import Provenance
+from ordinis_learn.training.run_record import log_patch, run_tags
+from ordinis_learn.use_cases.attest import register_artifact
 from ordinis_learn.use_cases.parsing import parse_record
-from ordinis_learn.use_cases.sign import reference, submit
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["PromptConfig", "parse_prompts", "register_prompts"]
@@ -48,20 +49,22 @@ def register_prompts(bench: Workbench, config: PromptConfig) -> ModelArtifact:
     """Log, register (state CANDIDATE) and attest one pack."""
     provenance = bench.provenance()
     with (
-        bench.tracker.start_run(f"register {config.name}", tags=_tags(config)) as run,
+        bench.tracker.start_run(f"register {config.name}", tags=_tags(config, provenance)) as run,
         tempfile.TemporaryDirectory(prefix="ordinis-prompts-") as scratch,
     ):
         run.log_params(
             {f"parameters.{key}": f"{value}" for key, value in config.pack.parameters if value is not None}
         )
         run.log_json(config.pack.to_json(), path="prompt_pack.json")
+        log_patch(run, provenance, scratch=Path(scratch))
         bundle = Path(scratch) / "bundle"
         save_prompt_pack(config.pack, bundle)
         model_uri = run.log_model(bundle, name=config.name, feature_names=(), model_type="prompt_pack")
         sha256 = tree_sha256(run.model_folder(model_uri))
         run.set_tags({"ordinis.artifact_sha256": sha256})
         run_id = run.run_id
-    artifact = bench.registry.register(
+    return register_artifact(
+        bench,
         ModelArtifact(
             artifact_id=f"{config.name}-{sha256[:12]}",
             model_type=ModelType.PROMPT_PACK,
@@ -83,15 +86,17 @@ def register_prompts(bench: Workbench, config: PromptConfig) -> ModelArtifact:
         ),
         model_uri=model_uri,
     )
-    submit(bench, "training", key=TRAINING_TAG, subject=reference(artifact), predicate=artifact)
-    bench.catalogue.add_artifact(artifact)
-    return artifact
 
 
-def _tags(config: PromptConfig) -> dict[str, str]:
-    return {
-        "ordinis.model_type": "prompt_pack",
-        "ordinis.config_hash": config.content_hash(),
+def _tags(config: PromptConfig, provenance: Provenance) -> dict[str, str]:
+    found_by = run_tags(
+        model_type=config.model_type,
+        config_hash=config.content_hash(),
+        seed=0,
+        manifest=None,
+        provenance=provenance,
+    )
+    return found_by | {
         "ordinis.pack_sha256": config.pack.content_hash(),
         "ordinis.tasks": ",".join(sorted(config.pack.tasks)),
     }

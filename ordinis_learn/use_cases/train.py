@@ -14,13 +14,12 @@ import pyarrow as pa
 from ordinis_learn.datasets import open_dataset
 from ordinis_learn.datasets.execution import open_executor
 from ordinis_learn.records import DatasetManifest, ModelArtifact
-from ordinis_learn.rollout.tags import TRAINING_TAG
 from ordinis_learn.training import TrainConfig, train_model
 from ordinis_learn.training.search import StudyPlace
 from ordinis_learn.training.spread import RowSource, Spread
+from ordinis_learn.use_cases.attest import register_artifact
 from ordinis_learn.use_cases.parsing import parse_record
 from ordinis_learn.use_cases.retries import with_retries
-from ordinis_learn.use_cases.sign import reference, submit
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["parse_config", "train"]
@@ -88,10 +87,7 @@ def _attempt(
             place=_place(bench, config, resume=resume),
             spread=spread,
         )
-    artifact = bench.registry.register(trained.artifact, model_uri=trained.model_uri)
-    submit(bench, "training", key=TRAINING_TAG, subject=reference(artifact), predicate=artifact)
-    bench.catalogue.add_artifact(artifact)
-    return artifact
+    return register_artifact(bench, trained.artifact, model_uri=trained.model_uri)
 
 
 def _place(bench: Workbench, config: TrainConfig, *, resume: bool) -> StudyPlace | None:

@@ -12,11 +12,10 @@ import pyarrow as pa
 
 from ordinis_learn.datasets import open_dataset
 from ordinis_learn.records import DatasetManifest, ModelArtifact
-from ordinis_learn.rollout.tags import TRAINING_TAG
 from ordinis_learn.training import EmbedConfig, train_embedder
+from ordinis_learn.use_cases.attest import register_artifact
 from ordinis_learn.use_cases.parsing import parse_record
 from ordinis_learn.use_cases.retries import with_retries
-from ordinis_learn.use_cases.sign import reference, submit
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["parse_embedding", "train_embedding"]
@@ -65,7 +64,4 @@ def _attempt(
             trainer=bench.settings.actor,
             clock=bench.clock,
         )
-    artifact = bench.registry.register(trained.artifact, model_uri=trained.model_uri)
-    submit(bench, "training", key=TRAINING_TAG, subject=reference(artifact), predicate=artifact)
-    bench.catalogue.add_artifact(artifact)
-    return artifact
+    return register_artifact(bench, trained.artifact, model_uri=trained.model_uri)

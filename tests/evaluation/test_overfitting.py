@@ -1,6 +1,7 @@
 from itertools import combinations
 
 import numpy as np
+import purgedcv
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -91,3 +92,15 @@ def test_what_cannot_be_judged_is_refused(returns, blocks, found):
     with pytest.raises(EvalFailed) as raised:
         probability_of_overfitting(returns, blocks=blocks)
     assert found in raised.value.found
+
+
+@pytest.mark.parametrize("candidates", [7, 8])
+@pytest.mark.parametrize("seed", range(3))
+def test_every_split_ranks_its_winner_as_purgedcv_does(candidates, seed):
+    """A winner exactly at the median counts as overfitted here and not there; the ranks themselves are the same."""
+    returns = np.random.default_rng(seed).normal(0.0, 0.01, (320, candidates))
+    ours = probability_of_overfitting(returns, blocks=8)
+    theirs = purgedcv.probability_of_backtest_overfitting(returns.T, n_splits=8)
+    np.testing.assert_allclose(np.sort(ours.logits), np.sort(theirs.logits), atol=1e-12)
+    assert np.mean(ours.logits < 0.0) == pytest.approx(theirs.pbo)
+    assert ours.probability >= theirs.pbo

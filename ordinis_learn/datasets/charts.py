@@ -36,15 +36,17 @@ def histogram(profile: FeatureProfile, *, label: str) -> str:
     span = high - low
     if span <= 0:
         return _svg([_rect(_WIDTH / 2 - 1, 0, 2, _HEIGHT)], label=f"{label}: constant {low:g}")
-    bins = list(zip(profile.edges, profile.edges[1:], profile.counts, strict=False))
-    density = [count / max(right - left, span * 1e-9) for left, right, count in bins]
+    # As fractions of the span: a density per unit of the feature would overflow where the span is tiny.
+    places = [(edge - low) / span for edge in profile.edges]
+    bins = list(zip(places, places[1:], profile.counts, strict=False))
+    density = [count / max(right - left, 1e-9) for left, right, count in bins]
     # One narrow bin (many equal values) must not flatten the others to nothing.
-    ceiling = min(max(density), 20 * sum(profile.counts) / span)
+    ceiling = min(max(density), 20 * sum(profile.counts))
     bars = [
         _rect(
-            _WIDTH * (left - low) / span,
+            _WIDTH * left,
             _HEIGHT * (1 - min(one / ceiling, 1.0)),
-            max(_WIDTH * (right - left) / span, 0.5),
+            max(_WIDTH * (right - left), 0.5),
             _HEIGHT * min(one / ceiling, 1.0),
         )
         for (left, right, _), one in zip(bins, density, strict=True)

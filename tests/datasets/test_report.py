@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ordinis_learn.datasets import profile_feature
@@ -72,6 +72,7 @@ def test_every_tag_is_closed(build, desk):
 
 
 @settings(deadline=None)
+@example([0.0, 2.2250738585072014e-308])
 @given(st.lists(st.floats(-1e12, 1e12) | st.just(float("nan")), max_size=60))
 def test_bars_stay_inside_their_picture(values):
     picture = histogram(profile_feature(values), label="x")

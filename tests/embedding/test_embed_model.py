@@ -136,16 +136,24 @@ def test_a_bundle_of_another_type_is_refused_by_its_format(tmp_path):
     with pytest.raises(ConfigInvalid, match=r"ordinis\.embed_model/1"):
         load_bundle(tmp_path / "embed")
     header = json.loads((tmp_path / "embed" / HEADER_FILE).read_text())
-    unknown = EncoderSpec(kind="wordllama", dimensions=64).to_json()
     for change in (
         {"format": "ordinis.signal_model/1"},
-        {"encoder": unknown},
         {"encoder": {"kind": "os.system"}},
         {"rank": -1},
     ):
         (tmp_path / "embed" / HEADER_FILE).write_text(json.dumps(header | change))
         with pytest.raises(DataCorrupt):
             load_embedder(tmp_path / "embed")
+
+
+def test_a_header_that_asks_word_vectors_for_another_width_is_refused(tmp_path):
+    pytest.importorskip("wordllama", reason="install the extra: pip install -e '.[llm]'")
+    model().save(tmp_path / "embed")
+    header = json.loads((tmp_path / "embed" / HEADER_FILE).read_text())
+    narrow = {"encoder": EncoderSpec(kind="wordllama", dimensions=64).to_json()}
+    (tmp_path / "embed" / HEADER_FILE).write_text(json.dumps(header | narrow))
+    with pytest.raises(DataCorrupt):
+        load_embedder(tmp_path / "embed")
 
 
 def test_word_vectors_are_pinned_by_the_hash_of_their_weights():

@@ -180,7 +180,11 @@ class PostgresEventLog(DatabaseLog):
 
     @contextmanager
     def sealing(self) -> Iterator[None]:
-        """Be the only sealer among all hosts, by a lock that goes with the connection."""
+        """Be the only sealer among all hosts, by a lock that goes with the connection.
+
+        It is given back by name as well: the server notices a closed connection only after a while, and whoever
+        sealed next would be told that somebody is at work.
+        """
         with translated(f"seal {self._asked}"), connect(self._url) as connection:
             connection.autocommit = True
             found = connection.execute("SELECT pg_try_advisory_lock(%s)", (SEALING,)).fetchone()
@@ -190,7 +194,10 @@ class PostgresEventLog(DatabaseLog):
                     found="another sealer is at work on it",
                     next_step="wait until it has finished; what it seals need not be sealed again",
                 )
-            yield
+            try:
+                yield
+            finally:
+                connection.execute("SELECT pg_advisory_unlock(%s)", (SEALING,))
 
     def hot_days(self, *, before: date) -> Sequence[HotDay]:
         """Return days before a date that have events which are not sealed, oldest first."""

@@ -7,6 +7,7 @@ does not, and *lost* ones. Sources: McNemar (1947), Psychometrika 12(2); exact f
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Final
 
@@ -110,6 +111,7 @@ def mcnemar_power(items: int, *, gained: float, lost: float, alpha: float = 0.05
     return float(binom.pmf(discordant, items, gained + lost) @ rejected)
 
 
+@functools.cache
 def detectable_rate_difference(items: int, *, alpha: float = 0.05, lost: float = 0.0) -> float:
     """Return the net gain that the test sees with 80 % power; NaN where no gain is large enough.
 

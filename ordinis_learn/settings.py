@@ -100,7 +100,7 @@ class Settings(BaseSettings):
     ledger_checkpoint_target: str = _key("file", "LEDGER_CHECKPOINT_TARGET")
     ledger_checkpoint_required: bool = _key(False, "LEDGER_CHECKPOINT_REQUIRED")
     key_store: Literal["file", "keyring"] = _key("file", "KEY_STORE")
-    gov_policy_version: str = _key("gov_v1", "GOV_POLICY_VERSION")
+    gov_policy_version: str | None = _key(None, "GOV_POLICY_VERSION")
     gov_preflight_url: str | None = _key(None, "GOV_PREFLIGHT_URL", pattern=r"^https?://")
     gov_preflight_timeout_s: float = _key(2.0, "GOV_PREFLIGHT_TIMEOUT_S", gt=0, le=60)
     bench_windows_months: tuple[int, ...] = _key((3, 6, 9, 12), "BENCH_WINDOWS_MONTHS")

@@ -107,6 +107,10 @@ class Settings(BaseSettings):
     bench_years_lookback: int = _key(15, "BENCH_YEARS_LOOKBACK", ge=1)
     bench_packs_per_universe: int = _key(50, "BENCH_PACKS_PER_UNIVERSE", ge=1)
     bench_include_stress: bool = _key(True, "BENCH_INCLUDE_STRESS")
+    bench_max_position: float = _key(1.0, "BENCH_MAX_POSITION", gt=0, le=10)
+    bench_shorts: bool = _key(True, "BENCH_SHORTS")
+    bench_borrow_bps: float = _key(0.0, "BENCH_BORROW_BPS", ge=0, le=10_000)
+    bench_strictness: Literal["fail", "drop"] = _key("fail", "BENCH_STRICTNESS")
 
     @classmethod
     def settings_customise_sources(

@@ -43,7 +43,7 @@ def test_the_default_policy_has_the_numbers_fixed_for_it(policy):
     assert params(policy, "drawdown_tolerance") == {"at_most": 0.02}
     assert params(policy, "sharpe_superior") == {"alpha": 0.05, "coverage_at_least": 0.84}
     assert params(policy, "superiority_family") == {"alpha": 0.05, "tests": ["sharpe", "deflated_sharpe"]}
-    assert params(policy, "overfitting") == {"at_most": 0.05}
+    assert params(policy, "overfitting") == {"at_most": 0.05, "search_at_most": None}
     assert params(policy, "latency") == {"p95_ms_at_most": 200}
     for first_model in (False, True):
         assert params(policy, "sharpe_after_trials", first_model=first_model) == {"confidence": 0.95}

@@ -204,12 +204,16 @@ class Searched(ModelArtifact):
 
 
 @pytest.mark.parametrize(
-    ("recorded", "expected"), [(None, PASS), (0.01, PASS), (0.2, OPEN), ({"probability": 0.7}, FAIL)]
+    ("recorded", "expected"),
+    [(None, BLOCKED), (0.01, PASS), (0.2, OPEN), ({"probability": 0.7}, FAIL)],
 )
-def test_a_search_that_recorded_its_choice_is_judged_by_it_too(recorded, expected, make):
+def test_a_search_is_judged_by_its_own_choice_where_a_policy_says_so(recorded, expected, make):
     artifact = Searched.model_validate(make.artifact().model_dump() | {"search_pbo": recorded})
-    verdict = judge("overfitting", {"at_most": 0.05}, make, artifact=artifact)
-    assert verdict.verdict == expected
+    both = {"at_most": 0.05, "search_at_most": 0.05}
+    assert judge("overfitting", both, make, artifact=artifact).verdict == expected
+    told = judge("overfitting", {"at_most": 0.05}, make, artifact=artifact)
+    assert told.verdict == PASS
+    assert ("among the trials of the search" in told.found) == (recorded is not None)
 
 
 SYSTEM = [

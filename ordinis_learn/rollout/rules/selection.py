@@ -29,9 +29,14 @@ _CHANCE: Final = 0.5
 
 
 class Overfitting(Params):
-    """The largest probability of overfitting, of the choice among versions and of that among trials."""
+    """The largest probability of overfitting, of the choice among versions and, where given, of that among trials.
+
+    The trials of a search that converged are equals, and picking among equals is overfitted in half of the splits: a
+    search is not asked for a small probability unless a policy says so. Its trials are counted by the deflated ratio.
+    """
 
     at_most: Annotated[float, Field(gt=0, le=0.5)]
+    search_at_most: Annotated[float, Field(gt=0, le=1)] | None = None
 
 
 def _judge(context: Context, params: Overfitting) -> Finding:
@@ -51,7 +56,12 @@ def _judge(context: Context, params: Overfitting) -> Finding:
             )
         found = f"{probability:.3f} among versions {', '.join(known.candidates)}"
         found += "" if search is None else f", {search:.3f} among the trials of the search"
-        return _answer(max(probability, search or 0.0), found=found, at_most=params.at_most)
+        answer = _answer(probability, found=found, at_most=params.at_most)
+        if answer.verdict != "pass" or params.search_at_most is None:
+            return answer
+        if search is None:
+            return blocked(f"{found}; the search recorded none", "train it again with a release that does")
+        return _answer(search, found=found, at_most=params.search_at_most)
 
     return each_pack(context, judge)
 
@@ -81,7 +91,8 @@ OVERFITTING: Rule[Overfitting] = Rule(
     name="overfitting",
     params=Overfitting,
     asked=lambda params: (
-        f"probability of overfitting at most {params.at_most:g}, among the versions and, where known, the trials"
+        f"probability of overfitting at most {params.at_most:g} among the versions"
+        + ("" if params.search_at_most is None else f", {params.search_at_most:g} among the search's trials")
     ),
     judge=_judge,
     source="scorecards: Bailey, Borwein, López de Prado & Zhu (2017)",

@@ -10,8 +10,10 @@ from ordinis_learn.records import (
     Interval,
     ModelArtifact,
     ModelType,
+    OverfittingFigures,
     PairedDifference,
     Scorecard,
+    ScorecardStatistics,
     ShadowReport,
     State,
 )
@@ -83,6 +85,46 @@ def scorecard(subject, baseline, *, pack):
         code_commit="",
         seed=7,
         created_at=now(),
+        statistics=_statistics(baseline),
+    )
+
+
+def _statistics(baseline):
+    """What the card says about chance: enough for the default policy."""
+    chosen = OverfittingFigures(
+        probability=0.01,
+        loss_probability=0.0,
+        degradation=-0.2,
+        blocks=16,
+        splits=12_870,
+        sessions=2500,
+        candidates=("1", "2"),
+        left_out={},
+    )
+    return ScorecardStatistics(
+        convention="2012 and 2025",
+        skewness=-0.3,
+        kurtosis=6.0,
+        autocorrelation=0.02,
+        probabilistic_sharpe_2012=0.99,
+        probabilistic_sharpe_2025=0.99,
+        deflated_sharpe_2012=0.97,
+        deflated_sharpe_2025=0.96,
+        track_record_confidence=0.95,
+        min_track_record_sessions_2012=1250.0,
+        min_track_record_sessions_2025=1300.0,
+        p_values={"sharpe": 0.004, "max_drawdown": 0.3, "deflated_sharpe": 0.03},
+        adjusted_p_values={"sharpe": 0.012, "max_drawdown": 0.3, "deflated_sharpe": 0.06},
+        block_coverage={"6": 0.9},
+        overlap="purge",
+        system={
+            "error_rate": 0.0,
+            "quarantine_rate": 0.0,
+            "latency_ms_p50": 0.4,
+            "latency_ms_p95": 0.9,
+            "baseline_quarantine_rate": 0.0,
+        },
+        overfitting=chosen if baseline else None,
     )
 
 

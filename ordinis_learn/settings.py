@@ -100,13 +100,17 @@ class Settings(BaseSettings):
     ledger_checkpoint_target: str = _key("file", "LEDGER_CHECKPOINT_TARGET")
     ledger_checkpoint_required: bool = _key(False, "LEDGER_CHECKPOINT_REQUIRED")
     key_store: Literal["file", "keyring"] = _key("file", "KEY_STORE")
-    gov_policy_version: str = _key("gov_v1", "GOV_POLICY_VERSION")
+    gov_policy_version: str | None = _key(None, "GOV_POLICY_VERSION")
     gov_preflight_url: str | None = _key(None, "GOV_PREFLIGHT_URL", pattern=r"^https?://")
     gov_preflight_timeout_s: float = _key(2.0, "GOV_PREFLIGHT_TIMEOUT_S", gt=0, le=60)
     bench_windows_months: tuple[int, ...] = _key((3, 6, 9, 12), "BENCH_WINDOWS_MONTHS")
     bench_years_lookback: int = _key(15, "BENCH_YEARS_LOOKBACK", ge=1)
     bench_packs_per_universe: int = _key(50, "BENCH_PACKS_PER_UNIVERSE", ge=1)
     bench_include_stress: bool = _key(True, "BENCH_INCLUDE_STRESS")
+    bench_max_position: float = _key(1.0, "BENCH_MAX_POSITION", gt=0, le=10)
+    bench_shorts: bool = _key(True, "BENCH_SHORTS")
+    bench_borrow_bps: float = _key(0.0, "BENCH_BORROW_BPS", ge=0, le=10_000)
+    bench_strictness: Literal["fail", "drop"] = _key("fail", "BENCH_STRICTNESS")
 
     @classmethod
     def settings_customise_sources(

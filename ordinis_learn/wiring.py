@@ -31,6 +31,7 @@ from ordinis_learn.use_cases.active_model import ActiveModels
 from ordinis_learn.workbench import Workbench
 
 if TYPE_CHECKING:
+    from ordinis_registry.adoption import SqlPolicyBook
     from ordinis_registry.reconciliation import Disagreement
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "open_bus",
     "open_engine",
     "open_workbench",
+    "policy_book",
     "reconcile",
     "registry_uri",
     "tracking_uri",
@@ -168,6 +170,19 @@ def has_registry(settings: Settings) -> bool:
     return file == uri or Path(file).exists()
 
 
+def policy_book(settings: Settings) -> SqlPolicyBook:
+    """Return what the registry says about which policy decides; nothing is opened or written before it is asked."""
+    from ordinis_registry.adoption import SqlPolicyBook  # noqa: PLC0415
+
+    behind = registry_uri(settings)
+    return SqlPolicyBook(
+        _governed_uri(settings).removeprefix("ordinis+"),
+        exists=has_registry(settings),
+        server="" if behind.startswith("ordinis+") else behind,
+        clock=_now,
+    )
+
+
 def disagreements(settings: Settings) -> list[Disagreement]:
     """Compare ledger and registry without writing anything; nothing is found where no registry is yet."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -176,7 +191,9 @@ def disagreements(settings: Settings) -> list[Disagreement]:
     from ordinis_registry import GovernanceDatabase  # noqa: PLC0415
     from ordinis_registry.reconciliation import examine  # noqa: PLC0415
 
-    policy = load_policy(settings.gov_policy_version, settings=settings)
+    policy = load_policy(
+        policy_book(settings).choice(settings.gov_policy_version).policy_id, settings=settings
+    )
     database = GovernanceDatabase(_governed_uri(settings).removeprefix("ordinis+"))
     try:
         with database.reading() as session:

@@ -2,26 +2,30 @@
 
 A target decided at the close of session t is traded at the close of t + 1 and earns from then on, which is
 how labels are entered too. Weights stay constant between trades: the small trades that would hold them there
-are neither made nor charged. There is no interest on cash and no borrow fee. All of this holds for the
-subject and the baseline alike, so it leaves their comparison fair; it is no forecast of a real account.
+are neither made nor charged. There is no interest on cash; being short costs what the limits say, by default
+nothing. All of this holds for the subject and the baseline alike, so it leaves their comparison fair; it is no
+forecast of a real account.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from ordinis_learn.errors import ConfigInvalid
+from ordinis_learn.records import TradingLimits
 
-__all__ = ["BacktestResult", "run_backtest", "targets_from_predictions"]
+__all__ = ["USUAL_LIMITS", "BacktestResult", "run_backtest", "targets_from_predictions"]
 
 Float1D = npt.NDArray[np.float64]
 Float2D = npt.NDArray[np.float64]
 
-_ROUNDING = 1e-9
+USUAL_LIMITS: Final = TradingLimits()
+_ROUNDING: Final = 1e-9
+_SESSIONS_PER_YEAR: Final = 252
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,29 +51,36 @@ class BacktestResult:
 
 
 def run_backtest(
-    close: Float2D, target: Float2D, *, fee_bps: float, slippage_bps: float, max_gross: float = 1.0
+    close: Float2D,
+    target: Float2D,
+    *,
+    fee_bps: float,
+    slippage_bps: float,
+    limits: TradingLimits = USUAL_LIMITS,
 ) -> BacktestResult:
     """Trade target weights on daily closes.
 
-    ``held[t] = target[t-1]`` and ``returns[t] = held[t-1]·r[t] − cost·|held[t] − held[t-1]|``, with
-    ``cost = (fee_bps + slippage_bps) / 10⁴`` per unit of weight traded.
+    ``held[t] = target[t-1]`` and ``returns[t] = held[t-1]·r[t] − cost·|held[t] − held[t-1]| − borrow·short[t-1]``, with
+    ``cost = (fee_bps + slippage_bps) / 10⁴`` per unit of weight traded, ``short`` the sum of negative weights without
+    their sign, and ``borrow = borrow_bps / 10⁴ / 252``.
 
     Parameters
     ----------
     close : array, shape (T, N)
         Adjusted closes. A NaN cell cannot be traded: the weight stays as it was, its return is 0, and
-        the next known close carries the whole move, so that a gap hides no loss.
+        the next known close carries the whole move, so that a gap hides no loss. What cannot be sold takes its
+        room: the others are then scaled down together, so that the gross limit holds all the same.
     target : array, shape (T, N)
-        Weights decided at each close, as fractions of equity; finite, absolute sum at most ``max_gross``.
+        Weights decided at each close, as fractions of equity; finite and within the limits.
     fee_bps, slippage_bps : float
         Costs in basis points of the traded value; not negative.
-    max_gross : float
-        Limit of the gross exposure.
+    limits : TradingLimits
+        Of the gross exposure and of one symbol's, whether anything may be short, and what that costs.
 
     Raises
     ------
     ConfigInvalid
-        Shapes differ, a price is not positive, a target is not finite or over the limit, a cost is negative.
+        Shapes differ, a price is not positive, a target is not finite or outside the limits, a cost is negative.
 
     Examples
     --------
@@ -80,13 +91,17 @@ def run_backtest(
     >>> result.returns.round(4).tolist(), result.turnover.tolist()
     ([0.0, -0.001, 0.1, 0.0], [0.0, 1.0, 0.0, 0.0])
     """
-    _check(close, target, fee_bps=fee_bps, slippage_bps=slippage_bps, max_gross=max_gross)
+    _check(close, target, fee_bps=fee_bps, slippage_bps=slippage_bps, limits=limits)
     known = np.isfinite(close)
     held = _held(target, tradable=known)
+    if np.abs(held).sum(axis=1, initial=0.0).max(initial=0.0) > limits.max_gross + _ROUNDING:
+        held = _held_within(target, tradable=known, max_gross=limits.max_gross)
     earning = np.vstack([np.zeros_like(held[:1]), held[:-1]])
     turnover = np.abs(held - earning).sum(axis=1)
     gross_returns = (earning * _session_returns(close, known=known)).sum(axis=1)
+    short = np.maximum(-earning, 0.0).sum(axis=1)
     returns = gross_returns - (fee_bps + slippage_bps) / 1e4 * turnover
+    returns -= limits.borrow_bps / 1e4 / _SESSIONS_PER_YEAR * short
     return BacktestResult(
         returns=returns,
         turnover=turnover,
@@ -96,9 +111,11 @@ def run_backtest(
 
 
 def targets_from_predictions(
-    direction: npt.NDArray[np.int8], *, cadence_sessions: int = 5, max_gross: float = 1.0
+    direction: npt.NDArray[np.int8], *, cadence_sessions: int = 5, limits: TradingLimits = USUAL_LIMITS
 ) -> Float2D:
     """Turn directions into target weights: an equal slot ``max_gross / N`` per symbol, times the direction.
+
+    A slot is no larger than ``max_position``, and without ``shorts`` a short call is flat.
 
     Confidence does not size positions. It is not calibrated alike in two models, so sizing by it would
     reward the bolder scale instead of the better call; a model that wants less risk says flat. A slot that
@@ -126,7 +143,9 @@ def targets_from_predictions(
         )
     sessions, symbols = direction.shape
     decided_at = np.arange(sessions) // cadence_sessions * cadence_sessions
-    targets: Float2D = direction[decided_at] * np.float64(max_gross / max(symbols, 1))
+    slot = np.float64(min(limits.max_gross / max(symbols, 1), limits.max_position))
+    wanted = direction if limits.shorts else np.maximum(direction, 0)
+    targets: Float2D = wanted[decided_at] * slot
     return targets
 
 
@@ -138,6 +157,18 @@ def _held(target: Float2D, *, tradable: npt.NDArray[np.bool_]) -> Float2D:
     return np.where(last_trade >= 0, np.take_along_axis(wanted, np.maximum(last_trade, 0), axis=0), 0.0)
 
 
+def _held_within(target: Float2D, *, tradable: npt.NDArray[np.bool_], max_gross: float) -> Float2D:
+    """Return weights as :func:`_held`, with less of what trades where what cannot be sold takes its room."""
+    held = np.zeros_like(target)
+    for t in range(1, len(target)):
+        wanted = np.where(tradable[t], target[t - 1], 0.0)
+        kept = np.where(tradable[t], 0.0, held[t - 1])
+        gross, room = np.abs(wanted).sum(), max_gross - np.abs(kept).sum()
+        # Exactly the wanted weights where they fit: a later gap must not move an earlier digit.
+        held[t] = kept + (wanted if gross <= room + _ROUNDING else wanted * (max(room, 0.0) / gross))
+    return held
+
+
 def _session_returns(close: Float2D, *, known: npt.NDArray[np.bool_]) -> Float2D:
     row = np.maximum.accumulate(np.where(known, np.arange(len(close))[:, None], 0), axis=0)
     carried = np.take_along_axis(close, row, axis=0)
@@ -146,7 +177,9 @@ def _session_returns(close: Float2D, *, known: npt.NDArray[np.bool_]) -> Float2D
     return np.where(np.isfinite(change), change, 0.0)
 
 
-def _check(close: Float2D, target: Float2D, *, fee_bps: float, slippage_bps: float, max_gross: float) -> None:
+def _check(
+    close: Float2D, target: Float2D, *, fee_bps: float, slippage_bps: float, limits: TradingLimits
+) -> None:
     faults: dict[str, Any] = {
         f"targets of shape {target.shape} for closes of shape {close.shape}": close.shape != target.shape,
         "a close that is zero or negative": bool((close <= 0).any()),
@@ -154,13 +187,21 @@ def _check(close: Float2D, target: Float2D, *, fee_bps: float, slippage_bps: flo
         f"costs of {fee_bps} and {slippage_bps} bps": not (fee_bps >= 0 and slippage_bps >= 0),
     }
     found = [fault for fault, holds in faults.items() if holds]
-    if (
-        not found
-        and target.size
-        and (gross := float(np.abs(target).sum(axis=1).max())) > max_gross + _ROUNDING
-    ):
-        found = [f"a gross exposure of {gross:.4f}, over the limit of {max_gross}"]
+    if not found and target.size:
+        found = _over_limits(target, limits)
     if found:
         raise ConfigInvalid(
             "run a backtest", found="; ".join(found), next_step="correct the targets, closes or costs"
         )
+
+
+def _over_limits(target: Float2D, limits: TradingLimits) -> list[str]:
+    gross, largest = float(np.abs(target).sum(axis=1).max()), float(np.abs(target).max())
+    faults = {
+        f"a gross exposure of {gross:.4f}, over the limit of {limits.max_gross}": gross
+        > limits.max_gross + _ROUNDING,
+        f"a position of {largest:.4f}, over the limit of {limits.max_position}": largest
+        > limits.max_position + _ROUNDING,
+        "a short position, and shorts are off": not limits.shorts and bool((target < 0).any()),
+    }
+    return [fault for fault, holds in faults.items() if holds]

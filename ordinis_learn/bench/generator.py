@@ -6,41 +6,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import cycle, islice
-from typing import Annotated, Final
+from typing import Final
 
 import numpy as np
-from pydantic import Field
 
 from ordinis_learn.bench.pack import PRICES_FILE, manifest_hash_of, prices_sha256
 from ordinis_learn.bench.regimes import tag_window, volatility_scale
+from ordinis_learn.bench.spec import PackSpec
 from ordinis_learn.bench.stress import STRESS_VERSION, stress_between
+from ordinis_learn.bench.universe import choose_universe
 from ordinis_learn.errors import BenchDataMissing
 from ordinis_learn.market import INDEX_SYMBOL, WARM_UP_SESSIONS, PriceHistory
-from ordinis_learn.records import BenchPackManifest, BenchWindow, Record, Regime
+from ordinis_learn.records import BenchPackManifest, BenchWindow, Regime
 
-__all__ = ["GENERATOR_VERSION", "SESSIONS_PER_MONTH", "PackSpec", "generate_pack"]
+__all__ = ["GENERATOR_VERSION", "SESSIONS_PER_MONTH", "generate_pack"]
 
 GENERATOR_VERSION: Final = "1.0.0"
 SESSIONS_PER_MONTH: Final = 21
 """252 sessions a year, the same convention as in the metrics."""
-
-
-class PackSpec(Record):
-    """What to draw.
-
-    ``months`` are spread evenly over ``windows`` windows. ``end`` is the last session (None: the newest).
-    ``strict`` refuses a history that is too short or has holes; without it the span starts where the
-    history allows, and a missing close means no trade in that cell.
-    """
-
-    pack_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")] = "bench_core_v1"
-    seed: Annotated[int, Field(ge=0)] = 7
-    months: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (3, 6, 9, 12)
-    years_lookback: Annotated[int, Field(ge=1)] = 15
-    windows: Annotated[int, Field(ge=1)] = 50
-    include_stress: bool = True
-    end: date | None = None
-    strict: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +52,8 @@ def generate_pack(history: PriceHistory, spec: PackSpec) -> tuple[BenchPackManif
     Raises
     ------
     BenchDataMissing
-        The history is too short for the span or a window, or (strict) has missing closes.
+        The history is too short for the span or a window; or a symbol is not there or (strict) has missing closes, and
+        strictness is ``fail`` or no symbol is left.
 
     Examples
     --------
@@ -80,7 +64,7 @@ def generate_pack(history: PriceHistory, spec: PackSpec) -> tuple[BenchPackManif
     >>> str(prices.sessions[0]), prices.close.shape
     ('2005-12-29', (4030, 20))
     """
-    prices = _slice(history, spec)
+    prices, dropped = choose_universe(_slice(history, spec), spec)
     stretches = [*_drawn(prices, spec), *(_stress(prices) if spec.include_stress else ())]
     windows = tuple(_tagged(prices, sorted(stretches, key=lambda s: (s.first, s.last, s.stress or ""))))
     unsealed = BenchPackManifest(
@@ -101,6 +85,7 @@ def generate_pack(history: PriceHistory, spec: PackSpec) -> tuple[BenchPackManif
         data_sha256=prices_sha256(prices),
         windows=windows,
         manifest_hash="0" * 64,
+        dropped_symbols=dropped,
     )
     return unsealed.model_copy(update={"manifest_hash": manifest_hash_of(unsealed)}), prices
 
@@ -135,20 +120,6 @@ def _slice(history: PriceHistory, spec: PackSpec) -> PriceHistory:
         close=history.close[keep],
         index_close=history.index_close[keep],
     )
-    _check_holes(prices, spec, asked=asked)
-    return prices
-
-
-def _check_holes(prices: PriceHistory, spec: PackSpec, *, asked: str) -> None:
-    missing = ~np.isfinite(prices.close)
-    if spec.strict and missing.any():
-        names = [prices.symbols[n] for n in np.flatnonzero(missing.any(axis=0))]
-        raise BenchDataMissing(
-            asked,
-            found=f"{int(missing.sum())} missing closes, in {', '.join(names)}",
-            next_step="capture the missing bars, or pass strict=False to skip those cells",
-            symbols=names,
-        )
     holes = int((~np.isfinite(prices.index_close)).sum())
     if holes:
         raise BenchDataMissing(
@@ -156,6 +127,7 @@ def _check_holes(prices: PriceHistory, spec: PackSpec, *, asked: str) -> None:
             found=f"{holes} sessions without a close of the index {INDEX_SYMBOL}; regimes cannot be tagged",
             next_step=f"capture the bars of {INDEX_SYMBOL} for every session",
         )
+    return prices
 
 
 def _drawn(prices: PriceHistory, spec: PackSpec) -> list[_Stretch]:

@@ -9,6 +9,7 @@ import click
 from ordinis_learn.cli.command import learn_command
 
 if TYPE_CHECKING:
+    from ordinis_learn.settings import Settings
     from ordinis_learn.use_cases.diagnose import Finding
 
 
@@ -22,7 +23,7 @@ def command(ctx: click.Context) -> None:
     from ordinis_learn.use_cases.diagnose import diagnose  # noqa: PLC0415
 
     overrides = dict(ctx.find_root().obj or {})
-    findings = diagnose(overrides)
+    findings = diagnose(overrides, decides=_decides)
     if not any(finding.status == "missing" for finding in findings):
         findings.extend(_registry(overrides))
     for finding in findings:
@@ -31,6 +32,12 @@ def command(ctx: click.Context) -> None:
             click.echo(f"{'':<8} {'':<22} next: {finding.next_step}")
     if any(finding.status == "missing" for finding in findings):
         ctx.exit(1)
+
+
+def _decides(settings: Settings) -> str:
+    from ordinis_learn.wiring import policy_book  # noqa: PLC0415
+
+    return policy_book(settings).choice(settings.gov_policy_version).policy_id
 
 
 def _registry(overrides: dict[str, Any]) -> list[Finding]:

@@ -17,6 +17,10 @@ def scorecard_lines(card: Mapping[str, Any]) -> Iterator[str]:
     )
     if card["purged_windows"]:
         yield f"  left out, seen in training: {len(card['purged_windows'])} windows"
+    for name, why in card.get("dropped_symbols", {}).items():
+        yield f"  not in the pack: {name}, {why}"
+    if card.get("trading"):
+        yield "  limits: " + ", ".join(f"{name} {value}" for name, value in card["trading"].items())
     for metric, value in card["metrics"].items():
         baseline = card["baseline_metrics"].get(metric)
         why = f"   ({card['metric_quality'][metric]})" if metric in card["metric_quality"] else ""

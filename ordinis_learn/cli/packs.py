@@ -20,16 +20,41 @@ def command() -> None:
 @click.option("--pack", "pack_id", default="bench_core_v1", show_default=True)
 @click.option("--end", type=click.DateTime(["%Y-%m-%d"]), help="Last session (default: the newest captured).")
 @click.option("--seed", default=7, show_default=True, type=click.IntRange(0))
+@click.option(
+    "--symbol", "symbols", multiple=True, help="Of the universe; may be given often (default: all)."
+)
+@click.option(
+    "--strictness",
+    type=click.Choice(["fail", "drop"]),
+    help="What to do with a symbol that lacks bars (default: BENCH_STRICTNESS).",
+)
 @click.pass_context
-def generate(ctx: click.Context, pack_id: str, end: date | None, seed: int) -> None:
+def generate(
+    ctx: click.Context,
+    *,
+    pack_id: str,
+    end: date | None,
+    seed: int,
+    symbols: tuple[str, ...],
+    strictness: str | None,
+) -> None:
     """Draw windows, tag regimes, add stress periods, and write the pack."""
     from ordinis_learn.use_cases.generate_pack import generate_bench_pack, pack_spec  # noqa: PLC0415
 
     with opened(ctx) as engine:
-        spec = pack_spec(engine.workbench.settings, pack_id=pack_id, seed=seed, end=end)
+        spec = pack_spec(
+            engine.workbench.settings,
+            pack_id=pack_id,
+            seed=seed,
+            end=end,
+            symbols=symbols,
+            strictness=strictness,
+        )
         manifest = generate_bench_pack(engine.workbench, spec)
     stress = sum(window.stress is not None for window in manifest.windows)
     click.echo(f"{manifest.pack_id}: {len(manifest.windows)} windows, {stress} of them stress periods")
+    for name, why in manifest.dropped_symbols.items():
+        click.echo(f"left out {name}: {why}")
     click.echo(f"{manifest.start} to {manifest.end}, sha256 {manifest.manifest_hash}")
 
 

@@ -25,10 +25,43 @@ def show(ctx: click.Context, policy_id: str | None) -> None:
     from ordinis_learn.rollout.policy import load_policy  # noqa: PLC0415
     from ordinis_learn.settings import load_settings  # noqa: PLC0415
     from ordinis_learn.use_cases.policies import describe_policy  # noqa: PLC0415
+    from ordinis_learn.wiring import policy_book  # noqa: PLC0415
 
     settings = load_settings(**dict(ctx.find_root().obj or {}))
-    policy = load_policy(policy_id or settings.gov_policy_version, settings=settings)
-    click.echo(describe_policy(policy))
+    if policy_id is None:
+        choice = policy_book(settings).choice(settings.gov_policy_version)
+        policy_id = choice.policy_id
+        click.echo(f"{policy_id} decides ({choice.why})", err=True)
+    click.echo(describe_policy(load_policy(policy_id, settings=settings)))
+
+
+@command.add_command
+@learn_command("adopt", example="ordinis-learn policy adopt gov_v2 --reason 'tests that hold their level'")
+@click.argument("policy_id")
+@click.option("--reason", required=True, help="Kept in the ledger.")
+@click.pass_context
+def adopt(ctx: click.Context, policy_id: str, reason: str) -> None:
+    """Let a policy decide from now on, and record that in the ledger.
+
+    A registry keeps the packaged policy that has decided in it until then. Servers follow when they start the next
+    time; GOV_POLICY_VERSION goes before it.
+    """
+    from ordinis_learn.records import Actor  # noqa: PLC0415
+    from ordinis_learn.rollout.policy import load_policy  # noqa: PLC0415
+    from ordinis_learn.settings import load_settings  # noqa: PLC0415
+    from ordinis_learn.wiring import policy_book  # noqa: PLC0415
+
+    settings = load_settings(**dict(ctx.find_root().obj or {}))
+    policy = load_policy(policy_id, settings=settings)
+    actor = Actor(name=settings.actor, kind="claimed")
+    record = policy_book(settings).adopt(policy, actor=actor, reason=reason)
+    click.echo(
+        f"{policy_id} decides from now on, before it {record.body['before']} did; record {record.sequence} of *"
+    )
+    if settings.gov_policy_version not in {None, policy_id}:
+        click.echo(
+            f"but GOV_POLICY_VERSION={settings.gov_policy_version} is set and goes before it: unset it"
+        )
 
 
 @command.add_command
@@ -50,7 +83,7 @@ def check(ctx: click.Context, file: Path) -> None:
 @_FILE
 @click.pass_context
 def what_if(ctx: click.Context, file: Path) -> None:
-    """Judge every past decision by a file's policy; say which would have been another."""
+    """Judge every past decision by a file's policy, or a packaged one by its id; say which would have been another."""
     from ordinis_learn.use_cases.policies import read_policy_file  # noqa: PLC0415
     from ordinis_learn.use_cases.policies import what_if as judged  # noqa: PLC0415
 

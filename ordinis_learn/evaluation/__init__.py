@@ -12,8 +12,10 @@ from ordinis_learn.evaluation.deflated import (
     deflated_sharpe,
     expected_maximum_sharpe,
     minimum_track_record,
+    periods_for_confidence,
     probabilistic_sharpe,
     return_shape,
+    sharpe_standard_error,
 )
 from ordinis_learn.evaluation.drawdown import compare_drawdown
 from ordinis_learn.evaluation.latency import session_latency_ms
@@ -43,7 +45,7 @@ from ordinis_learn.evaluation.paired_rates import (
 )
 from ordinis_learn.evaluation.paired_verdicts import rate_verdict, share_verdict
 from ordinis_learn.evaluation.plots import write_plots
-from ordinis_learn.evaluation.power import sessions_for_power
+from ordinis_learn.evaluation.power import detectable_sharpe, sessions_for_power
 from ordinis_learn.evaluation.predictions import PredictionGrid, predict_grid
 from ordinis_learn.evaluation.purging import split_windows
 from ordinis_learn.evaluation.refusal import OFF_TOPIC_BELOW, Refusal, RefusalDetector, Similarity
@@ -103,6 +105,7 @@ __all__ = [
     "default_block_length",
     "deflated_sharpe",
     "detectable_rate_difference",
+    "detectable_sharpe",
     "evaluate_model",
     "expected_maximum_sharpe",
     "hit_rate",
@@ -112,6 +115,7 @@ __all__ = [
     "minimum_track_record",
     "minimum_track_record_revised",
     "observations_for_margin",
+    "periods_for_confidence",
     "predict_grid",
     "probabilistic_sharpe",
     "probabilistic_sharpe_revised",
@@ -126,6 +130,7 @@ __all__ = [
     "share_verdict",
     "sharpe_confidence",
     "sharpe_ratio",
+    "sharpe_standard_error",
     "sortino_ratio",
     "split_windows",
     "write_plots",

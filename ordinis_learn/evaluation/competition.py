@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from ordinis_learn.bench import Pack
+from ordinis_learn.bench import USUAL_LIMITS, Pack
 from ordinis_learn.errors import ConfigInvalid, EvalFailed
 from ordinis_learn.evaluation.deflated import probabilistic_sharpe, return_shape
 from ordinis_learn.evaluation.metrics import SESSIONS_PER_YEAR, sharpe_ratio
@@ -28,7 +28,14 @@ from ordinis_learn.evaluation.track import run_track, sessions_in
 from ordinis_learn.market import compute_features
 from ordinis_learn.models import SignalModel
 from ordinis_learn.ports import Clock
-from ordinis_learn.records import BenchWindow, Competition, Contender, ModelRef, PairedDifference
+from ordinis_learn.records import (
+    BenchWindow,
+    Competition,
+    Contender,
+    ModelRef,
+    PairedDifference,
+    TradingLimits,
+)
 
 __all__ = ["compete"]
 
@@ -62,6 +69,7 @@ def compete(
     overlap: Overlap = "purge",
     alpha: float = 0.05,
     draws: int = 2000,
+    limits: TradingLimits = USUAL_LIMITS,
 ) -> Competition:
     """Judge two or more versions of one name together, on windows that none of them has seen.
 
@@ -73,6 +81,8 @@ def compete(
         What to do with windows that any candidate's training has touched.
     alpha : float
         Of the stepwise test and of each interval.
+    limits : TradingLimits
+        What each of them may hold.
 
     Raises
     ------
@@ -92,7 +102,9 @@ def compete(
     cube = compute_features(pack.history)
 
     def returns_of(model: SignalModel) -> Float1D:
-        track = run_track(model, cube=cube, pack=pack, fee_bps=fee_bps, slippage_bps=slippage_bps)
+        track = run_track(
+            model, cube=cube, pack=pack, fee_bps=fee_bps, slippage_bps=slippage_bps, limits=limits
+        )
         return track.returns[keep]
 
     columns = {rival.artifact.version: returns_of(rival.model) for rival in rivals}

@@ -9,14 +9,14 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from ordinis_learn.bench import Pack
+from ordinis_learn.bench import USUAL_LIMITS, Pack
 from ordinis_learn.errors import EvalFailed
 from ordinis_learn.evaluation.overfitting import probability_of_overfitting
 from ordinis_learn.evaluation.purging import split_windows
 from ordinis_learn.evaluation.track import run_track, sessions_in
 from ordinis_learn.market import FeatureCube
 from ordinis_learn.models import SignalModel
-from ordinis_learn.records import ModelArtifact, OverfittingFigures
+from ordinis_learn.records import ModelArtifact, OverfittingFigures, TradingLimits
 
 __all__ = ["Rival", "common_sessions", "judge_choice", "judge_columns"]
 
@@ -48,6 +48,7 @@ def judge_choice(
     pack: Pack,
     fee_bps: float,
     slippage_bps: float,
+    limits: TradingLimits = USUAL_LIMITS,
 ) -> tuple[OverfittingFigures | None, dict[str, str]]:
     """Estimate how likely the best of the versions in sample is no better than their median out of sample.
 
@@ -72,7 +73,14 @@ def judge_choice(
     columns = {version: own}
     for rival in admitted:
         try:
-            track = run_track(rival.model, cube=cube, pack=pack, fee_bps=fee_bps, slippage_bps=slippage_bps)
+            track = run_track(
+                rival.model,
+                cube=cube,
+                pack=pack,
+                fee_bps=fee_bps,
+                slippage_bps=slippage_bps,
+                limits=limits,
+            )
         except EvalFailed as error:
             outside[rival.artifact.version] = error.found
             continue

@@ -2,6 +2,8 @@
 
 Both models see the same features, trade by the same rule at the same costs, and are measured on the same
 sessions: those of at least one window that the subject's training has not touched.
+
+The file is long because a scorecard has many fields; each is computed in a file of its own.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ordinis_learn.bench import Pack
+from ordinis_learn.bench import USUAL_LIMITS, Pack
 from ordinis_learn.errors import ConfigInvalid, EvalFailed
 from ordinis_learn.evaluation.block_length import BlockCalibration, calibrated_block_length
 from ordinis_learn.evaluation.drawdown import compare_drawdown
@@ -41,6 +43,7 @@ from ordinis_learn.records import (
     PairedDifference,
     Scorecard,
     ScorecardStatistics,
+    TradingLimits,
 )
 
 __all__ = ["Evaluation", "Judgement", "evaluate_model", "judge_tracks"]
@@ -85,12 +88,15 @@ class Judgement:
         What to do with windows that the subject's training has touched.
     timer : Timer, optional
         Measures the latency of one session's answer; not measured without.
+    limits : TradingLimits
+        What both models may hold; the scorecard names limits that are not the usual ones.
     """
 
     draws: int = 2000
     calibrations: int = 0
     overlap: Overlap = "purge"
     timer: Timer | None = None
+    limits: TradingLimits = USUAL_LIMITS
 
 
 def evaluate_model(
@@ -158,8 +164,10 @@ def evaluate_model(
     )
     cube = compute_features(pack.history)
     costs = {"fee_bps": fee_bps, "slippage_bps": slippage_bps}
-    own = run_track(subject, cube=cube, pack=pack, **costs)
-    other = None if baseline is None else run_track(baseline, cube=cube, pack=pack, **costs)
+    own = run_track(subject, cube=cube, pack=pack, limits=how.limits, **costs)
+    other = (
+        None if baseline is None else run_track(baseline, cube=cube, pack=pack, limits=how.limits, **costs)
+    )
     keep = sessions_in(kept, pack=pack)
     tried = Tried(
         count=artifact.trials + earlier_trials,
@@ -175,6 +183,7 @@ def evaluate_model(
         left_out=rivals_left_out or {},
         cube=cube,
         pack=pack,
+        limits=how.limits,
         **costs,
     )
     system = _system(own, other, latencies=_latencies(subject, baseline, cube=cube, timer=how.timer))
@@ -197,6 +206,8 @@ def evaluate_model(
         code_commit=code_commit,
         seed=seed,
         created_at=clock(),
+        dropped_symbols=pack.manifest.dropped_symbols,
+        trading=None if how.limits == USUAL_LIMITS else how.limits,
         **costs,
         **findings,
     )

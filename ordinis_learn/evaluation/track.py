@@ -9,12 +9,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from ordinis_learn.bench import Pack, run_backtest, targets_from_predictions
+from ordinis_learn.bench import USUAL_LIMITS, Pack, run_backtest, targets_from_predictions
 from ordinis_learn.evaluation.metrics import MetricSet, compute_metrics
 from ordinis_learn.evaluation.predictions import predict_grid
 from ordinis_learn.market import FeatureCube
 from ordinis_learn.models import SignalModel
-from ordinis_learn.records import BenchWindow
+from ordinis_learn.records import BenchWindow, TradingLimits
 
 __all__ = ["DECISION_CADENCE_SESSIONS", "Track", "run_track", "sessions_in"]
 
@@ -42,12 +42,22 @@ class Track:
 
 
 def run_track(
-    model: SignalModel, *, cube: FeatureCube, pack: Pack, fee_bps: float, slippage_bps: float
+    model: SignalModel,
+    *,
+    cube: FeatureCube,
+    pack: Pack,
+    fee_bps: float,
+    slippage_bps: float,
+    limits: TradingLimits = USUAL_LIMITS,
 ) -> Track:
     """Ask a model about every session of a pack and trade its answers, once, continuously."""
     grid = predict_grid(model, cube)
-    target = targets_from_predictions(grid.direction, cadence_sessions=DECISION_CADENCE_SESSIONS)
-    result = run_backtest(pack.history.close, target, fee_bps=fee_bps, slippage_bps=slippage_bps)
+    target = targets_from_predictions(
+        grid.direction, cadence_sessions=DECISION_CADENCE_SESSIONS, limits=limits
+    )
+    result = run_backtest(
+        pack.history.close, target, fee_bps=fee_bps, slippage_bps=slippage_bps, limits=limits
+    )
     return Track(
         returns=result.returns,
         turnover=result.turnover,

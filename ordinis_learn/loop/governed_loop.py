@@ -108,14 +108,13 @@ class GovernedLoop:
             }
             ref = self._engine.build_dataset(plan.dataset_id, window)
             manifest = self._bench.catalogue.dataset(ref)
-            check = manifest.validation
             self._display.say(f"{ref}: {manifest.rows:,} rows, {len(manifest.feature_names)} features")
             for horizon, stats in sorted(manifest.label_stats.items(), key=lambda item: int(item[0][:-1])):
                 self._display.say(
                     f"{horizon:>4}: {stats.labelled:,} labels, worth {stats.effective_samples:,.0f} "
                     "that do not overlap in time"
                 )
-            self._display.good(f"{check.evaluated} of {check.expected} expectations evaluated, all hold")
+            self._display.good(manifest.validation.summary)
         return ref
 
     def _generate_pack(self) -> None:

@@ -2,7 +2,7 @@
 
 from ordinis_learn.records.artifact import DECLARED, ModelArtifact, ModelType
 from ordinis_learn.records.base import Fraction, NullableFloat, Record, Sha256, UtcDatetime
-from ordinis_learn.records.bench import BenchPackManifest, BenchWindow, Regime
+from ordinis_learn.records.bench import BenchPackManifest, BenchWindow, Regime, TradingLimits
 from ordinis_learn.records.canonical import canonical_json, file_sha256, hash_of, tree_sha256
 from ordinis_learn.records.competition import Competition, Contender
 from ordinis_learn.records.dataset import (
@@ -144,6 +144,7 @@ __all__ = [
     "SignalGenerated",
     "State",
     "Topic",
+    "TradingLimits",
     "UtcDatetime",
     "Verdict",
     "Waiver",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from ordinis_learn.records.base import Record, Sha256
 
-__all__ = ["BenchPackManifest", "BenchWindow", "Regime"]
+__all__ = ["BenchPackManifest", "BenchWindow", "Regime", "TradingLimits"]
 
 
 class Regime(StrEnum):
@@ -19,6 +21,20 @@ class Regime(StrEnum):
     SIDEWAYS = "SIDEWAYS"
     VOL_SPIKE = "VOL_SPIKE"
     MIXED = "MIXED"
+
+
+class TradingLimits(Record):
+    """What a backtest may hold, and what being short costs.
+
+    ``max_gross`` and ``max_position`` are the largest sum of absolute weights and the largest weight of one symbol, as fractions
+    of equity. Without ``shorts`` a short call is traded as flat. ``borrow_bps`` is the yearly fee on what is short, in
+    basis points, charged session by session (1/252 each).
+    """
+
+    max_gross: Annotated[float, Field(gt=0, le=10)] = 1.0
+    max_position: Annotated[float, Field(gt=0, le=10)] = 1.0
+    shorts: bool = True
+    borrow_bps: Annotated[float, Field(ge=0, le=10_000)] = 0.0
 
 
 class BenchWindow(Record):
@@ -33,7 +49,11 @@ class BenchWindow(Record):
 
 
 class BenchPackManifest(Record):
-    """The specification's fields, the windows, and the hashes that pin both code and data."""
+    """The specification's fields, the windows, and the hashes that pin both code and data.
+
+    ``dropped_symbols`` were asked for and left out, each with its reason; it is not in the JSON where there are none, so
+    that packs made before it keep their hash.
+    """
 
     schema_version: Literal["1.0.0"] = "1.0.0"
     generator_version: str
@@ -48,3 +68,4 @@ class BenchPackManifest(Record):
     data_sha256: Sha256
     windows: tuple[BenchWindow, ...]
     manifest_hash: Sha256
+    dropped_symbols: dict[str, str] = Field(default_factory=dict, exclude_if=lambda value: not value)

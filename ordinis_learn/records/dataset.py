@@ -151,6 +151,15 @@ class DatasetValidation(Record):
     warnings: tuple[str, ...] = ()
     checks: tuple[ExpectationResult, ...] = ()
 
+    @property
+    def summary(self) -> str:
+        """How many expectations were met, and the names of those that were not: errors reject, warnings do not."""
+        met = self.evaluated - len(self.failed) - len(self.warnings)
+        said = [f"{met} of {self.expected} expectations met"]
+        said += [f"errors: {', '.join(self.failed)}"] if self.failed else []
+        said += [f"warnings: {', '.join(self.warnings)}"] if self.warnings else []
+        return "; ".join([*said, *([self.error] if self.error else [])])
+
 
 class DatasetManifest(Record):
     """The identity of a dataset; ``content_sha256`` covers every value of every row in order.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -136,7 +136,13 @@ class Waiver(Record):
 
 
 class RuleVerdict(Record):
-    """One rule of the policy: asked, found, and where it was found."""
+    """One rule of the policy: asked, found, and where it was found.
+
+    A rule that tests something says how small an effect its sample could have shown (``detectable``, in the unit of what it
+    tests) and, where it is inconclusive, how many sessions more would settle it if all else stays as it is
+    (``sessions_missing``; None where no number would). Both are left out of the JSON where there are none, so that
+    decisions made before them keep their bytes.
+    """
 
     rule: str
     verdict: Literal["pass", "fail", "inconclusive", "not_evaluable"]
@@ -145,6 +151,8 @@ class RuleVerdict(Record):
     found: str
     source: str
     next_step: str = ""
+    detectable: Annotated[float | None, Field(exclude_if=lambda value: value is None)] = None
+    sessions_missing: Annotated[int | None, Field(exclude_if=lambda value: value is None)] = None
 
     @property
     def passed(self) -> bool:

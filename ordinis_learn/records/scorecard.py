@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ordinis_learn.records.base import NullableFloat, Record, Sha256, UtcDatetime
-from ordinis_learn.records.bench import Regime
+from ordinis_learn.records.bench import Regime, TradingLimits
 from ordinis_learn.records.statistics import ScorecardStatistics
 
 __all__ = ["Interval", "ModelRef", "PairedDifference", "RegimeRow", "Scorecard", "ShadowReport", "Verdict"]
@@ -73,7 +73,9 @@ class Scorecard(Record):
     version and for all versions of the name before it.
     ``purged_windows`` were left out because the subject's training labels overlap them.
     ``deflated_sharpe`` is the probability of Bailey & López de Prado (2014), 2012 convention of the variance.
-    ``statistics`` is left out of the JSON where there are none, so that cards signed before it keep their bytes.
+    ``dropped_symbols`` are those that the pack was asked for and does not hold, each with its reason; ``trading`` the limits of
+    the backtest where they are not the usual ones. These and ``statistics`` are left out of the JSON where there
+    are none, so that cards signed before them keep their bytes.
     """
 
     schema_version: Literal["1.0.0"] = "1.0.0"
@@ -103,6 +105,8 @@ class Scorecard(Record):
     seed: int
     created_at: UtcDatetime
     statistics: Annotated[ScorecardStatistics | None, Field(exclude_if=lambda value: value is None)] = None
+    dropped_symbols: dict[str, str] = Field(default_factory=dict, exclude_if=lambda value: not value)
+    trading: Annotated[TradingLimits | None, Field(exclude_if=lambda value: value is None)] = None
 
 
 class ShadowReport(Record):

@@ -32,6 +32,7 @@ from ordinis_learn.records import (
     State,
     UtcDatetime,
 )
+from ordinis_learn.rollout.gate import describe_power
 
 __all__ = ["Dossier", "PngDataUri", "png_data_uri", "render_dossier"]
 
@@ -122,6 +123,7 @@ def _environment() -> Environment:
         "words": _words,
         "facts": _facts,
         "by_horizon": _by_horizon,
+        "power": describe_power,
     }
     return environment
 

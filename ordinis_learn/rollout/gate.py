@@ -20,7 +20,7 @@ from ordinis_learn.rollout.rules.base import JUDGE_ERRORS
 from ordinis_learn.rollout.states import check_move
 from ordinis_learn.rollout.waivers import BREAK_GLASS, apply_waivers
 
-__all__ = ["decide", "explain"]
+__all__ = ["decide", "describe_power", "explain"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +110,7 @@ def explain(decision: GateDecision) -> str:
             f"    asked: {verdict.asked}",
             f"    found: {verdict.found}",
         ]
+        lines += [f"    power: {power}"] if (power := describe_power(verdict)) else []
         lines += [f"    next:  {verdict.next_step}"] if verdict.next_step else []
     for waiver in decision.waivers:
         lines += [
@@ -120,6 +121,16 @@ def explain(decision: GateDecision) -> str:
     if held := [verdict.rule for verdict in decision.verdicts if verdict.passed]:
         lines.append(f"  PASS          {', '.join(held)}")
     return "\n".join(lines)
+
+
+def describe_power(verdict: RuleVerdict) -> str:
+    """Return what a test could have shown and what it lacks, as words; empty for a rule that tests nothing."""
+    parts = []
+    if verdict.detectable is not None:
+        parts.append(f"detectable {verdict.detectable:.2f} or more")
+    if verdict.sessions_missing is not None:
+        parts.append(f"{verdict.sessions_missing:,} sessions still needed")
+    return ", ".join(parts)
 
 
 def _rule(context: Context, *, policy: Policy, model_type: ModelType, first_model: bool) -> _Ruling:

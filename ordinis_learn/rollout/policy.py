@@ -36,10 +36,11 @@ __all__ = [
     "TypeRules",
     "governs",
     "load_policy",
+    "packaged_policies",
     "seen_by_triggers",
 ]
 
-DEFAULT_POLICY: Final = "gov_v1"
+DEFAULT_POLICY: Final = "gov_v2"
 
 _PATTERN: Final = re.compile(r"(?:[ -Z^-~]|\[!?(?:[A-Za-z0-9_](?:-[A-Za-z0-9_])?)+\])+")
 _POLICY_ID: Final = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
@@ -171,7 +172,7 @@ def load_policy(policy_id: str = DEFAULT_POLICY, *, settings: Settings, folder: 
     Parameters
     ----------
     policy_id : str
-        Of the package (``gov_v1``), or the stem of a file in ``folder``. A file cannot replace a policy
+        Of the package (``gov_v1``, ``gov_v2``), or the stem of a file in ``folder``. A file cannot replace a policy
         of the package.
     settings : Settings
         Where ``{setting: NAME}`` is looked up.
@@ -204,6 +205,18 @@ def load_policy(policy_id: str = DEFAULT_POLICY, *, settings: Settings, folder: 
     if policy.policy_id != policy_id:
         raise _invalid(policy_id, f"it calls itself {policy.policy_id!r}")
     return policy
+
+
+def packaged_policies() -> tuple[str, ...]:
+    """Return the ids of the policies that come with the package, in order.
+
+    Examples
+    --------
+    >>> packaged_policies()
+    ('gov_v1', 'gov_v2')
+    """
+    folder = resources.files("ordinis_learn.rollout") / "policies"
+    return tuple(sorted(file.name.removesuffix(".yaml") for file in folder.iterdir()))
 
 
 def governs(policy: Policy, name: str, model_type: ModelType | str | None = None) -> bool:

@@ -10,7 +10,7 @@ from ordinis_learn.evaluation import Rival, compete
 from ordinis_learn.evaluation.purging import Overlap
 from ordinis_learn.models import load_bundle
 from ordinis_learn.records import Competition, ModelArtifact, ModelType
-from ordinis_learn.use_cases.evaluate import FEE_BPS, SLIPPAGE_BPS
+from ordinis_learn.use_cases.evaluate import FEE_BPS, SLIPPAGE_BPS, trading_limits
 from ordinis_learn.use_cases.find import find_artifact
 from ordinis_learn.use_cases.sign import reference
 from ordinis_learn.workbench import Workbench
@@ -61,6 +61,7 @@ def compete_versions(
             clock=bench.clock,
             code_commit=bench.provenance().code_commit,
             overlap=overlap,
+            limits=trading_limits(bench.settings),
         )
         run.log_metrics({"spa_p_consistent": competition.p_consistent})
         run.set_tags({"ordinis.pack": pack_id, "ordinis.pack_hash": competition.pack_hash})

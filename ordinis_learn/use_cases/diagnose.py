@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import sqlite3
@@ -50,8 +51,11 @@ class Finding:
     next_step: str = ""
 
 
-def diagnose(overrides: Mapping[str, Any]) -> list[Finding]:
-    """Return findings in the order a newcomer should mend them; nothing is created or changed."""
+def diagnose(overrides: Mapping[str, Any], *, decides: Callable[[Settings], str]) -> list[Finding]:
+    """Return findings in the order a newcomer should mend them; nothing is created or changed.
+
+    ``decides`` returns the id of the policy that decides by these settings.
+    """
     try:
         settings = load_settings(**overrides)
     except LearnError as error:
@@ -61,7 +65,7 @@ def diagnose(overrides: Mapping[str, Any]) -> list[Finding]:
         _packages,
         _home,
         _databases,
-        _policy,
+        functools.partial(_policy, decides=decides),
         _keys,
         _checkpoints,
     )
@@ -158,9 +162,9 @@ def _database(subject: str, path: Path) -> Finding:
     )
 
 
-def _policy(settings: Settings) -> list[Finding]:
+def _policy(settings: Settings, *, decides: Callable[[Settings], str]) -> list[Finding]:
     try:
-        policy = load_policy(settings=settings)
+        policy = load_policy(decides(settings), settings=settings)
     except LearnError as error:
         return [Finding(status="missing", subject="policy", found=error.found, next_step=error.next_step)]
     return [

@@ -12,14 +12,23 @@ from ordinis_learn.evaluation import SESSIONS_PER_YEAR, Judgement, evaluate_mode
 from ordinis_learn.evaluation.purging import Overlap
 from ordinis_learn.models import SignalModel, load_bundle
 from ordinis_learn.ports import Run
-from ordinis_learn.records import ModelArtifact, ModelRef, Scorecard
+from ordinis_learn.records import ModelArtifact, ModelRef, Scorecard, TradingLimits
+from ordinis_learn.settings import Settings
 from ordinis_learn.use_cases.attest import attach_scorecard
 from ordinis_learn.use_cases.find import earlier_versions, find_incumbent
 from ordinis_learn.use_cases.rivals import load_rivals
 from ordinis_learn.use_cases.sign import reference
 from ordinis_learn.workbench import Workbench
 
-__all__ = ["CALIBRATIONS", "FEE_BPS", "SLIPPAGE_BPS", "evaluate", "incumbent", "plots_folder"]
+__all__ = [
+    "CALIBRATIONS",
+    "FEE_BPS",
+    "SLIPPAGE_BPS",
+    "evaluate",
+    "incumbent",
+    "plots_folder",
+    "trading_limits",
+]
 
 FEE_BPS = 1.0
 SLIPPAGE_BPS = 5.0
@@ -53,7 +62,12 @@ def evaluate(
     artifact = bench.catalogue.artifact(artifact_id)
     pack = load_pack(bench.settings.bench_dir, pack_id)
     baseline_ref, baseline = incumbent(bench, artifact)
-    judgement = Judgement(calibrations=calibrations, overlap=overlap, timer=time.perf_counter)
+    judgement = Judgement(
+        calibrations=calibrations,
+        overlap=overlap,
+        timer=time.perf_counter,
+        limits=trading_limits(bench.settings),
+    )
     before = earlier_versions(bench, artifact)
     rivals, left_out = load_rivals(bench, before)
     with bench.tracker.start_run(f"evaluate {artifact.name} v{artifact.version} on {pack_id}") as run:
@@ -81,6 +95,15 @@ def evaluate(
             run.log_file(plot, folder="plots")
     attach_scorecard(bench, artifact, scorecard)
     return scorecard
+
+
+def trading_limits(settings: Settings) -> TradingLimits:
+    """Return what models may hold in a backtest, by the ``BENCH_*`` settings."""
+    return TradingLimits(
+        max_position=settings.bench_max_position,
+        shorts=settings.bench_shorts,
+        borrow_bps=settings.bench_borrow_bps,
+    )
 
 
 def _sharpes(bench: Workbench, artifacts: Sequence[ModelArtifact], *, pack_id: str) -> list[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 
 from ordinis_learn.bench import PackSpec, generate_pack, write_pack
@@ -14,8 +15,19 @@ from ordinis_learn.workbench import Workbench
 __all__ = ["generate_bench_pack", "pack_spec"]
 
 
-def pack_spec(settings: Settings, *, pack_id: str, seed: int, end: date | None) -> PackSpec:
-    """Return the pack's specification from the ``BENCH_*`` settings; ``end`` None means the newest session."""
+def pack_spec(
+    settings: Settings,
+    *,
+    pack_id: str,
+    seed: int,
+    end: date | None,
+    symbols: Sequence[str] = (),
+    strictness: str | None = None,
+) -> PackSpec:
+    """Return the pack's specification from the ``BENCH_*`` settings.
+
+    ``end`` None means the newest session, no ``symbols`` all that were captured, ``strictness`` None the setting.
+    """
     return parse_record(
         PackSpec,
         {
@@ -25,6 +37,8 @@ def pack_spec(settings: Settings, *, pack_id: str, seed: int, end: date | None) 
             "years_lookback": settings.bench_years_lookback,
             "windows": settings.bench_packs_per_universe,
             "include_stress": settings.bench_include_stress,
+            "universe": tuple(symbols) or None,
+            "strictness": strictness or settings.bench_strictness,
             "end": end.date() if isinstance(end, datetime) else end,
         },
         asked=f"specify the benchmark pack {pack_id!r}",

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ordinis_learn.errors import AuditChainBroken
 from ordinis_learn.records import AuditRecord
 
-__all__ = ["describe"]
+__all__ = ["describe", "garbled"]
 
 
 def describe(record: AuditRecord) -> str:
@@ -15,10 +16,30 @@ def describe(record: AuditRecord) -> str:
 
     A decision shows its states and its code, a refusal also the codes of the rules that did not pass; other records show
     what was found or the reason given. What a record does not say is left out.
+
+    Raises
+    ------
+    AuditChainBroken
+        The record holds something that such a record does not.
     """
     place = f"{record.sequence:>4}  {record.at:%Y-%m-%d %H:%M:%S}Z  {record.action:<20}"
     who = f"by {record.actor.name} ({record.actor.kind})"
-    return "  ".join(part for part in (place, *_told(record.body), who, record.hash[:12]) if part)
+    try:
+        told = _told(record.body)
+    except (LookupError, TypeError, AttributeError) as error:
+        raise garbled(record, error) from error
+    return "  ".join(part for part in (place, *told, who, record.hash[:12]) if part)
+
+
+def garbled(record: AuditRecord, error: Exception) -> AuditChainBroken:
+    """Return the error for a record whose body the store did not write."""
+    return AuditChainBroken(
+        f"read record {record.sequence} of {record.subject!r}",
+        found=f"it does not say what such a record says ({type(error).__name__}: {str(error)[:200]})",
+        next_step="ordinis-learn ledger verify names what was changed; then restore the database from a backup",
+        subject=record.subject,
+        sequence=record.sequence,
+    )
 
 
 def _told(body: Mapping[str, Any]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ordinis_learn.rollout.policy import Policy, load_policy
+from ordinis_learn.rollout.policy import Policy, load_policy, packaged_policies
 from ordinis_learn.rollout.rules import RULES
 from ordinis_learn.settings import Settings
 from ordinis_learn.workbench import Workbench
@@ -15,7 +15,7 @@ __all__ = ["describe_policy", "read_policy_file", "what_if"]
 
 
 def read_policy_file(path: Path, *, settings: Settings) -> Policy:
-    """Read a policy from a file, whose stem must be its ``policy_id``.
+    """Read a policy from a file, whose stem must be its ``policy_id``, or one of the package by its bare id.
 
     Raises
     ------
@@ -24,6 +24,8 @@ def read_policy_file(path: Path, *, settings: Settings) -> Policy:
     ConfigInvalid
         It is not a policy, or it would let a model become ACTIVE unseen.
     """
+    if str(path) in packaged_policies():
+        return load_policy(str(path), settings=settings)
     return load_policy(path.stem, settings=settings, folder=path.parent)
 
 

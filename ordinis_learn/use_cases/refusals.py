@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from ordinis_learn.records import GateDecision, ModelArtifact
+from pydantic import ValidationError
+
+from ordinis_learn.records import AuditRecord, GateDecision, ModelArtifact
+from ordinis_learn.use_cases.history import garbled
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["decisions", "refused_rules"]
 
 
 def decisions(bench: Workbench, artifact: ModelArtifact) -> tuple[GateDecision, ...]:
-    """Return every recorded decision about a version, oldest first."""
-    bodies = [record.body.get("decision") for record in bench.ledger.history(artifact.name)]
-    read = [GateDecision.model_validate(body) for body in bodies if body is not None]
+    """Return every recorded decision about a version, oldest first.
+
+    Raises
+    ------
+    AuditChainBroken
+        A record holds something else.
+    """
+    read = [_read(record) for record in bench.ledger.history(artifact.name) if record.body.get("decision")]
     return tuple(entry for entry in read if entry.subject.version == artifact.version)
+
+
+def _read(record: AuditRecord) -> GateDecision:
+    try:
+        return GateDecision.model_validate(record.body["decision"])
+    except ValidationError as error:
+        raise garbled(record, error) from error
 
 
 def refused_rules(bench: Workbench, artifact: ModelArtifact) -> set[str]:

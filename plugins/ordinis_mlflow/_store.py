@@ -77,6 +77,7 @@ from ordinis_mlflow.guards import (
     tags_at_creation_refused,
 )
 from ordinis_mlflow.preflight import open_preflight
+from ordinis_registry.adoption import choose_policy
 from ordinis_registry.database import GovernanceDatabase
 from ordinis_registry.pointers import Pointers
 from ordinis_registry.reconciliation import Disagreement
@@ -102,7 +103,8 @@ class GovernedStoreMixin:
     clock : Clock, optional
         Default: the system's.
     policy_id : str, optional
-        The policy that governs this store's models; default ``GOV_POLICY_VERSION``.
+        The policy that governs this store's models; default ``GOV_POLICY_VERSION``, else what the registry chose:
+        :func:`ordinis_registry.adoption.choose_policy`, once, when the store is opened.
     tracking_uri : str, optional
         Where the runs and logged models behind the versions are; default is MLflow's current one.
     """
@@ -126,11 +128,13 @@ class GovernedStoreMixin:
         self._artifacts = ArtifactReader(tracking_uri)
         self._settings = load_settings() if settings is None else settings
         self._clock: Clock = _system_clock if clock is None else clock
-        self._policy_id = policy_id or self._settings.gov_policy_version
         self._policy: Policy | None = None
         self._preflight = open_preflight(self._settings)
         database = GovernanceDatabase(db_uri)
         database.upgrade()
+        with database.reading() as session:
+            setting = policy_id or self._settings.gov_policy_version
+            self._policy_id = choose_policy(session, setting=setting).policy_id
         guard(database, self._scope(), actor=current_actor(), at=self._clock())
         database.close()
         self._witness = Witness(db_uri, settings=self._settings, clock=self._clock)

@@ -10,10 +10,11 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from ordinis_learn.records import Identity, canonical_json
+from ordinis_learn.records import AuditRecord, Identity, canonical_json
 from ordinis_learn.rollout.submitted import text_sha256
 from ordinis_learn.rollout.tags import kind_of
 from ordinis_registry import ledger
+from ordinis_registry._reading import legible
 from ordinis_registry.models import LedgerRow
 
 __all__ = ["Submissions", "accepted_statements", "altered_statements", "submissions"]
@@ -35,10 +36,16 @@ def accepted_statements(
     if all(identity.retired_at is None for identity in identities):
         return {}
     return {
-        record.body["envelope_sha256"]: record.at
+        _envelope_of(record): record.at
         for action in _ACTIONS
         for record in ledger.newest(session, name, action=action)
     }
+
+
+def _envelope_of(record: AuditRecord) -> str:
+    with legible(record.subject, record.sequence):
+        digest: str = record.body["envelope_sha256"]
+        return digest
 
 
 def submissions(session: Session, name: str, version: str) -> Submissions:
@@ -54,13 +61,16 @@ def submissions(session: Session, name: str, version: str) -> Submissions:
     )
     found: dict[str, list[Mapping[str, Any]]] = {}
     for action, text in session.execute(query.order_by(LedgerRow.sequence)):
-        body = json.loads(text)["body"]
-        if body.get("version") != version:
-            continue
-        if action == _REGISTERED:
-            found.clear()
-        else:
-            found.setdefault(str(body["key"]), []).append(body)
+        with legible(name):
+            body = json.loads(text)["body"]
+            if body.get("version") != version:
+                continue
+            if action == _REGISTERED:
+                found.clear()
+            else:
+                found.setdefault(str(body["key"]), []).append(
+                    {**body, "envelope_sha256": str(body["envelope_sha256"])}
+                )
     return found
 
 

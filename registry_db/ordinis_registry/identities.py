@@ -15,6 +15,7 @@ from ordinis_learn.errors import ConfigInvalid
 from ordinis_learn.ports import Clock
 from ordinis_learn.records import Actor, Identity
 from ordinis_registry import ledger
+from ordinis_registry._reading import legible
 from ordinis_registry.database import GovernanceDatabase
 from ordinis_registry.models import Base, LedgerRow
 
@@ -138,7 +139,8 @@ def known_identities(session: Session) -> list[Identity]:
 
 @lru_cache(1024)
 def _identity_in(text: str) -> Identity:
-    return Identity.model_validate(json.loads(text)["body"]["identity"])
+    with legible(ledger.EVERYTHING):
+        return Identity.model_validate(json.loads(text)["body"]["identity"])
 
 
 def _is_new(identity: Identity, known: Sequence[Identity]) -> bool:

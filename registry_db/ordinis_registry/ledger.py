@@ -24,6 +24,7 @@ from sqlalchemy.orm import Session
 
 from ordinis_learn.errors import AuditWriteFailed
 from ordinis_learn.records import Actor, AuditRecord, canonical_json
+from ordinis_registry._reading import legible
 from ordinis_registry._stretch import DOMAIN, GENESIS
 from ordinis_registry.models import MOVED_POINTERS, Base, HeadRow, LedgerRow, UtcMoment
 from ordinis_registry.once import insert_once
@@ -58,7 +59,7 @@ _ADVANCE: Final = (
     .values(sequence=sa.bindparam("new_sequence"), hash=sa.bindparam("new_hash"))
 )
 _RECORDS: Final = (
-    sa.select(_LEDGER.c.sequence, _LEDGER.c.hash, _LEDGER.c.hashed_text)
+    sa.select(_LEDGER.c.subject, _LEDGER.c.sequence, _LEDGER.c.hash, _LEDGER.c.hashed_text)
     .where(_LEDGER.c.subject == sa.bindparam("of_subject"), _LEDGER.c.sequence < sa.bindparam("below"))
     .order_by(_LEDGER.c.sequence.desc())
     .limit(sa.bindparam("count", type_=sa.Integer()))
@@ -195,8 +196,15 @@ def newest(session: Session, subject: str, *, action: str, holding: str = "") ->
 
 
 def to_record(row: LedgerRow | sa.Row[Any]) -> AuditRecord:
-    """Return a row as the record that was hashed."""
-    return AuditRecord.model_validate({**json.loads(row.hashed_text), "hash": row.hash})
+    """Return a row as the record that was hashed.
+
+    Raises
+    ------
+    AuditChainBroken
+        The text is none.
+    """
+    with legible(*_place(row)):
+        return AuditRecord.model_validate({**json.loads(row.hashed_text), "hash": row.hash})
 
 
 def _write_failed(asked: str, error: Exception) -> AuditWriteFailed:
@@ -235,8 +243,13 @@ def _escaped(text: str) -> str:
 
 
 def _pointers_of(row: sa.Row[Any]) -> Pointers | None:
-    body = json.loads(row.hashed_text)["body"]
-    return Pointers.model_validate(body["pointers"]) if "pointers" in body else None
+    with legible(*_place(row)):
+        body = json.loads(row.hashed_text)["body"]
+        return Pointers.model_validate(body["pointers"]) if "pointers" in body else None
+
+
+def _place(row: LedgerRow | sa.Row[Any]) -> tuple[str, int]:
+    return str(row.subject), row.sequence
 
 
 def _next_record(

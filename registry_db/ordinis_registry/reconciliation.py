@@ -14,9 +14,11 @@ from typing import Final, Literal
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from ordinis_learn.errors import AuditChainBroken
 from ordinis_learn.records import State
 from ordinis_learn.rollout.states import MLFLOW_STAGES, is_governed_alias
 from ordinis_registry import ledger
+from ordinis_registry._reading import UNREADABLE
 from ordinis_registry._texts import as_it_is
 from ordinis_registry.acceptance import altered_statements, submissions
 from ordinis_registry.hooks import foreign_hooks
@@ -24,7 +26,7 @@ from ordinis_registry.models import HeadRow
 from ordinis_registry.permits import SCOPE
 from ordinis_registry.pointers import Pointers
 from ordinis_registry.subjects import split_subject, subject_column
-from ordinis_registry.succession import UNREADABLE, unlawful_moves
+from ordinis_registry.succession import unlawful_moves
 from ordinis_registry.triggers import missing_triggers
 
 __all__ = ["REPAIR", "Disagreement", "Shown", "compare", "examine", "expected_state", "registered", "shown"]
@@ -107,7 +109,10 @@ def examine(
         try:
             with as_it_is(session):
                 found.extend(_of_model(session, name, digest))
-        except UNREADABLE as error:  # one chain that nobody can read must not hide the other models
+        except (
+            *UNREADABLE,
+            AuditChainBroken,
+        ) as error:  # one chain that nobody can read must not hide the other models
             found.append(_unreadable(name, error))
     return found
 

@@ -14,6 +14,7 @@ from ordinis_learn.errors import DataCorrupt
 from ordinis_learn.records import AuditRecord, GateDecision
 from ordinis_learn.rollout.bundle import EvidenceBundle, decide_again
 from ordinis_learn.rollout.policy import Policy
+from ordinis_registry._reading import legible
 from ordinis_registry.evidence import evidence_bundle
 from ordinis_registry.ledger import to_record
 from ordinis_registry.models import LedgerRow
@@ -72,7 +73,8 @@ def _decisions(session: Session) -> Iterator[AuditRecord]:
 
 
 def _again(session: Session, record: AuditRecord, *, policy: Policy | None) -> Replayed:
-    decision = GateDecision.model_validate(record.body["decision"])
+    with legible(record.subject, record.sequence):
+        decision = GateDecision.model_validate(record.body["decision"])
     try:
         bundle = evidence_bundle(session, str(record.body.get("bundle", "")))
         own = _policy(session, decision.policy_hash)

@@ -16,6 +16,7 @@ from ordinis_learn.rollout.retention import VersionFacts
 from ordinis_learn.rollout.states import MLFLOW_STAGES
 from ordinis_learn.rollout.tags import TRAINING_TAG
 from ordinis_registry import ledger
+from ordinis_registry._reading import legible
 from ordinis_registry.models import LedgerRow
 from ordinis_registry.subjects import subject_column
 
@@ -89,7 +90,12 @@ def pruned(session: Session, name: str, version: str) -> AuditRecord | None:
 def _newest(session: Session, *actions: str, name: str | None = None) -> dict[_Key, LedgerRow]:
     query = sa.select(LedgerRow).where(LedgerRow.action.in_(actions)).order_by(LedgerRow.position)
     rows = session.scalars(query if name is None else query.where(LedgerRow.subject == name))
-    return {(row.subject, str(json.loads(row.hashed_text)["body"]["version"])): row for row in rows}
+    return {(row.subject, _said(row, "version")): row for row in rows}
+
+
+def _said(row: LedgerRow, key: str) -> str:
+    with legible(row.subject, row.sequence):
+        return str(json.loads(row.hashed_text)["body"][key])
 
 
 def _types(session: Session) -> dict[_Key, str]:
@@ -124,7 +130,7 @@ def _needed(session: Session) -> dict[_Key, str]:
                 needed[name, one] = why
     for key, said in _newest(session, HOLD_PLACED, HOLD_RELEASED).items():
         if said.action == HOLD_PLACED:
-            needed[key] = f"legal hold: {json.loads(said.hashed_text)['body']['reason']}"
+            needed[key] = f"legal hold: {_said(said, 'reason')}"
     return needed
 
 

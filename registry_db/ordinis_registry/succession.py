@@ -8,22 +8,21 @@ could have made; a version that never was in SHADOW and is ACTIVE all the same g
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from ordinis_learn.errors import AuditChainBroken
 from ordinis_learn.records import State
+from ordinis_registry._reading import UNREADABLE
 from ordinis_registry._texts import as_it_is
 from ordinis_registry.ledger import to_record
 from ordinis_registry.models import MOVED_POINTERS, LedgerRow
 from ordinis_registry.pointers import Pointers
 from ordinis_registry.verification import Fault
 
-__all__ = ["UNREADABLE", "successor", "unlawful_moves"]
-
-UNREADABLE: Final = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
-"""What reading a text meets that the store did not write: no JSON, or JSON of another shape."""
+__all__ = ["successor", "unlawful_moves"]
 
 
 def unlawful_moves(session: Session, subject: str) -> list[Fault]:
@@ -32,7 +31,7 @@ def unlawful_moves(session: Session, subject: str) -> list[Fault]:
     The next record is compared with what the unlawful one claims, so that one forgery is one fault.
     """
     moved = sa.text(MOVED_POINTERS[session.get_bind().dialect.name])
-    query = sa.select(LedgerRow.sequence, LedgerRow.hash, LedgerRow.hashed_text).where(
+    query = sa.select(LedgerRow.subject, LedgerRow.sequence, LedgerRow.hash, LedgerRow.hashed_text).where(
         LedgerRow.subject == subject, moved
     )
     before: Pointers | None = None
@@ -42,7 +41,7 @@ def unlawful_moves(session: Session, subject: str) -> list[Fault]:
     for row in rows:
         try:
             claimed, wrong = _judged(row, before)
-        except UNREADABLE as error:
+        except (*UNREADABLE, AuditChainBroken) as error:
             claimed, wrong = None, f"what it says cannot be read ({type(error).__name__})"
         if wrong is not None:
             faults.append(Fault(subject=subject, sequence=row.sequence, kind="unlawful", detail=wrong))

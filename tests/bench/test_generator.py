@@ -117,6 +117,51 @@ def test_a_missing_close_is_named_or_tolerated(history, spec):
     assert manifest.data_sha256 == prices_sha256(prices)
 
 
+@pytest.fixture(scope="module")
+def gapped(history):
+    """BBY lacks one close, KO all of them, and nobody captured TSLA."""
+    close = history.close.copy()
+    close[-500, 3] = np.nan
+    close[:, history.symbols.index("KO")] = np.nan
+    return replace(history, close=close)
+
+
+SPEC_HASH = "3b18a312e8fde469017611e9d342b54df18bd0764ff9f8d6ef6cc46d411fcb9c"
+PACK_HASH = "417fc3c217cc87f10b50203388b9fd4ff12268954e4f5722f684515d01cb2946"
+ASKED = ("AAPL", "BBY", "KO", "TSLA", "WMT")
+
+
+def test_missing_symbols_are_named_with_their_reason(gapped, spec):
+    with pytest.raises(BenchDataMissing) as caught:
+        generate_pack(gapped, spec.model_copy(update={"universe": ASKED}))
+    assert caught.value.data["symbols"] == ["TSLA", "BBY", "KO"]
+    assert "TSLA: no bar was captured; BBY: 1 of 4030 closes missing, the first on" in caught.value.found
+
+
+def test_missing_symbols_are_dropped_and_recorded(gapped, spec):
+    dropping = spec.model_copy(update={"universe": ASKED, "strictness": "drop"})
+    manifest, prices = generate_pack(gapped, dropping)
+    assert prices.symbols == manifest.universe == ("AAPL", "WMT")
+    assert set(manifest.dropped_symbols) == {"BBY", "KO", "TSLA"}
+    assert manifest.manifest_hash == manifest_hash_of(manifest)
+    assert manifest_hash_of(manifest.model_copy(update={"dropped_symbols": {}})) != manifest.manifest_hash
+    lenient, _ = generate_pack(gapped, dropping.model_copy(update={"strict": False}))
+    assert set(lenient.dropped_symbols) == {"KO", "TSLA"}  # a gap is no trade in that cell
+    assert {window.window_id for window in manifest.windows} == {w.window_id for w in lenient.windows}
+
+
+def test_a_pack_without_any_symbol_is_refused(gapped, spec):
+    with pytest.raises(BenchDataMissing, match="none of 2 symbols"):
+        generate_pack(gapped, spec.model_copy(update={"universe": ("KO", "TSLA"), "strictness": "drop"}))
+
+
+def test_what_is_new_leaves_packs_and_specs_as_they_were(generated, spec):
+    """The hashes were printed by the release before strictness."""
+    assert spec.content_hash() == SPEC_HASH
+    assert generated[0].manifest_hash == PACK_HASH
+    assert "dropped_symbols" not in generated[0].to_json()
+
+
 def test_a_hole_in_the_index_is_refused_even_without_strict(history, spec):
     index = history.index_close.copy()
     index[-500] = np.nan

@@ -26,6 +26,7 @@ def test_show_check_and_what_if(tmp_path):
         0,
         "0 of 0 decisions would have been another under desk_v2\n",
     )
+    assert typed(tmp_path, "policy", "what-if", "gov_v1")[0] == 0
     assert typed(tmp_path, "ledger", "replay") == (0, "0 of 0 decisions made again, all identical\n")
     path.write_text("policy_id: desk_v2")
     code, output = typed(tmp_path, "policy", "check", str(path))

@@ -20,11 +20,13 @@ from ordinis_learn.records import (
     ModelArtifact,
     ModelRef,
     ModelType,
+    OverfittingFigures,
     PairedDifference,
     Regime,
     RegimeRow,
     RuleVerdict,
     Scorecard,
+    ScorecardStatistics,
     ShadowReport,
     State,
     hash_of,
@@ -117,7 +119,9 @@ def _dataset():
         code_commit="b7b74de4f0",
         config_hash=digest("2"),
         suite_hash=digest("3"),
-        validation=DatasetValidation(success=True, evaluated=31, expected=31),
+        validation=DatasetValidation(
+            success=True, evaluated=31, expected=31, warnings=("vol_20 repeats", "few fills")
+        ),
         created_at=NOW,
     )
 
@@ -178,6 +182,38 @@ def _scorecard(subject, baseline):
         code_commit="b7b74de4f0",
         seed=7,
         created_at=NOW,
+        statistics=_statistics(),
+    )
+
+
+def _statistics():
+    return ScorecardStatistics(
+        convention="2012 and 2025",
+        skewness=-0.41,
+        kurtosis=9.7,
+        autocorrelation=-0.032,
+        probabilistic_sharpe_2012=0.994,
+        probabilistic_sharpe_2025=0.996,
+        deflated_sharpe_2012=0.913,
+        deflated_sharpe_2025=0.921,
+        track_record_confidence=0.95,
+        min_track_record_sessions_2012=1623.0,
+        min_track_record_sessions_2025=1489.0,
+        p_values={"sharpe": 0.372, "deflated_sharpe": 0.087},
+        adjusted_p_values={"sharpe": 0.372, "deflated_sharpe": 0.174},
+        block_coverage={"3": 0.86, "6": 0.91},
+        overlap="purge",
+        system={"latency_ms_p50": 0.42, "latency_ms_p95": 0.97, "quarantine_rate": 0.0},
+        overfitting=OverfittingFigures(
+            probability=0.204,
+            loss_probability=0.011,
+            degradation=-0.7,
+            blocks=16,
+            splits=12_870,
+            sessions=3775,
+            candidates=("1", "2"),
+            left_out={"3": "was trained on more than half of the sessions"},
+        ),
     )
 
 

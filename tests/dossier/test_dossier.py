@@ -90,6 +90,10 @@ def test_an_allowed_request_names_its_approvers(dossier):
         "pointers: active 1, shadow 2, good none",
         "ordinis-learn ledger verify",
         "Earlier request",
+        "accepted: 29 of 31 expectations met; warnings: vol_20 repeats, few fills",
+        "probability 0.204 among versions 1, 2, 12,870 splits of 3,775 sessions; version 3 left out: was trained on",
+        "deflated sharpe p 0.087, after Holm over 2 0.174",
+        "latency ms p95 0.97",
     ],
 )
 def test_the_page_holds_what_an_auditor_asks(page, expected):

@@ -56,7 +56,7 @@ def test_without_an_incumbent_the_first_model_rules_are_used(policy, make):
     decision = ask(first_model(make), policy, make)
     assert decision.allowed, explain(decision)
     assert decision.rule_set == "first_model"
-    assert {"sessions", "probabilistic_sharpe", "max_drawdown"} <= {
+    assert {"sessions", "track_record", "sharpe_after_trials", "max_drawdown"} <= {
         verdict.rule for verdict in decision.verdicts
     }
 
@@ -236,7 +236,7 @@ def test_a_refusal_and_an_explanation_read_well(policy, make):
     decision = ask(make.evidence(), policy, make)
     lines = explain(decision).splitlines()
     assert lines[0] == (
-        "E_LEARN_ROLLOUT_DENIED: sp500_signal 2, SHADOW to ACTIVE (policy gov_v1, rules default)"
+        "E_LEARN_ROLLOUT_DENIED: sp500_signal 2, SHADOW to ACTIVE (policy gov_v2, rules default)"
     )
     assert lines[1] == "  FAIL          approvals [E_LEARN_APPROVAL_MISSING]"
     assert lines[4] == (

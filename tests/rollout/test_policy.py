@@ -1,4 +1,5 @@
 import copy
+import hashlib
 from importlib import resources
 
 import pytest
@@ -7,11 +8,14 @@ import yaml
 from ordinis_learn.errors import ConfigInvalid, PolicyMissing
 from ordinis_learn.records import ModelType, State
 from ordinis_learn.rollout import governs, load_policy
-from ordinis_learn.rollout.policy import DEFAULT_POLICY
+from ordinis_learn.rollout.policy import DEFAULT_POLICY, packaged_policies
 from ordinis_learn.rollout.rules import RULES
 from ordinis_learn.settings import load_settings
 
 PACKAGED = resources.files("ordinis_learn.rollout") / "policies" / "gov_v1.yaml"
+
+GOV_V1_FILE = "4e87846abec6fb645d7c300cc387b67e4c928857c4c0d4f9a9d9c836e36b7461"
+GOV_V1_HASH = "3533100641e23024b55c8a0f4205c56a6e4177cf837063aaee7b501b3ccf2441"
 
 
 @pytest.fixture
@@ -37,20 +41,41 @@ def test_the_default_policy_has_the_numbers_fixed_for_it(policy):
     assert policy.packs == ("bench_core_v1",)
     assert params(policy, "delta_sharpe") == {"at_least": 0.10}
     assert params(policy, "drawdown_tolerance") == {"at_most": 0.02}
-    assert params(policy, "deflated_sharpe") == {"at_least": 0.95}
+    assert params(policy, "sharpe_superior") == {"alpha": 0.05, "coverage_at_least": 0.84}
+    assert params(policy, "superiority_family") == {"alpha": 0.05, "tests": ["sharpe", "deflated_sharpe"]}
+    assert params(policy, "overfitting") == {"at_most": 0.05, "search_at_most": None}
+    assert params(policy, "latency") == {"p95_ms_at_most": 200}
+    for first_model in (False, True):
+        assert params(policy, "sharpe_after_trials", first_model=first_model) == {"confidence": 0.95}
+        assert params(policy, "track_record", first_model=first_model) == {"confidence": 0.95}
     assert params(policy, "shadow_duration") == {"at_least_days": 7}
     assert params(policy, "shadow_parity") == {"max_abs_diff": 1e-9}
     assert params(policy, "shadow_not_inferior") == {"margin": 0.05}
     assert params(policy, "approvals") == {"count": 1, "max_age_days": 30, "groups": {}}
-    assert params(policy, "probabilistic_sharpe", first_model=True) == {"at_least": 0.95}
     assert params(policy, "max_drawdown", first_model=True) == {"at_most": 0.35}
     assert params(policy, "sessions", first_model=True) == {"at_least": 1000}
 
 
-def test_every_rule_is_used_by_the_default_policy(policy):
-    moves = policy.rules[ModelType.SIGNAL_MODEL]
+def test_the_policy_before_it_is_what_it_was(settings):
+    """Decisions were made by these bytes, and name this hash; both were printed before ``gov_v2`` was written."""
+    before = load_policy("gov_v1", settings=settings)
+    digest = hashlib.sha256(PACKAGED.read_bytes()).hexdigest()
+    assert digest == GOV_V1_FILE
+    assert before.policy_hash == GOV_V1_HASH
+
+
+def test_the_types_that_are_not_traded_are_judged_as_before(policy, settings):
+    before = load_policy("gov_v1", settings=settings)
+    for model_type in (ModelType.PROMPT_PACK, ModelType.EMBED_MODEL):
+        now = policy.rules[model_type].model_dump_json().replace("dataset_checked", "dataset_accepted")
+        assert now == before.rules[model_type].model_dump_json()
+
+
+def test_every_rule_is_used_by_a_packaged_policy(settings):
     used = {
         spec.rule
+        for policy_id in packaged_policies()
+        for moves in [load_policy(policy_id, settings=settings).rules[ModelType.SIGNAL_MODEL]]
         for move in (moves.shadow, moves.active)
         for specs in (move.default, move.first_model)
         for spec in specs

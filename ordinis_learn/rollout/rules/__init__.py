@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from ordinis_learn.rollout.rules.approvals import APPROVALS, counted_approvers
 from ordinis_learn.rollout.rules.base import Context, Rule
+from ordinis_learn.rollout.rules.certainty import SHARPE_AFTER_TRIALS, TRACK_RECORD
 from ordinis_learn.rollout.rules.drift import NO_DRIFT_BREACH
 from ordinis_learn.rollout.rules.edge import (
     DEFLATED_SHARPE,
@@ -14,7 +15,12 @@ from ordinis_learn.rollout.rules.edge import (
     DRAWDOWN_TOLERANCE,
     SHARPE_SIGNIFICANT,
 )
-from ordinis_learn.rollout.rules.integrity import ARTIFACT_INTACT, DATASET_ACCEPTED, EVIDENCE_VERIFIED
+from ordinis_learn.rollout.rules.integrity import (
+    ARTIFACT_INTACT,
+    DATASET_ACCEPTED,
+    DATASET_CHECKED,
+    EVIDENCE_VERIFIED,
+)
 from ordinis_learn.rollout.rules.limits import MAX_DRAWDOWN, PROBABILISTIC_SHARPE, SESSIONS
 from ordinis_learn.rollout.rules.requests import REQUESTER_KIND
 from ordinis_learn.rollout.rules.runs import RUN_METRIC
@@ -25,6 +31,7 @@ from ordinis_learn.rollout.rules.scorecards import (
     SCORECARDS_FRESH,
     SCORECARDS_PRESENT,
 )
+from ordinis_learn.rollout.rules.selection import OVERFITTING
 from ordinis_learn.rollout.rules.shadow import (
     SHADOW_AFTER_TRAINING,
     SHADOW_DECISIONS,
@@ -32,6 +39,8 @@ from ordinis_learn.rollout.rules.shadow import (
     SHADOW_NOT_INFERIOR,
     SHADOW_PARITY,
 )
+from ordinis_learn.rollout.rules.superiority import SHARPE_SUPERIOR, SUPERIORITY_FAMILY
+from ordinis_learn.rollout.rules.system import LATENCY, QUARANTINE_NOT_HIGHER
 
 __all__ = ["RULES", "Context", "Rule", "counted_approvers"]
 
@@ -40,14 +49,18 @@ _ALL: Final[tuple[Rule[Any], ...]] = (
     ARTIFACT_INTACT,
     BASELINE_IS_INCUMBENT,
     DATASET_ACCEPTED,
+    DATASET_CHECKED,
     DEFLATED_SHARPE,
     DELTA_SHARPE,
     DRAWDOWN_TOLERANCE,
     ERROR_RATE_NOT_HIGHER,
     EVIDENCE_VERIFIED,
+    LATENCY,
     MAX_DRAWDOWN,
     NO_DRIFT_BREACH,
+    OVERFITTING,
     PROBABILISTIC_SHARPE,
+    QUARANTINE_NOT_HIGHER,
     REQUESTER_KIND,
     RUN_METRIC,
     SCORECARDS_FRESH,
@@ -59,7 +72,11 @@ _ALL: Final[tuple[Rule[Any], ...]] = (
     SHADOW_DURATION,
     SHADOW_NOT_INFERIOR,
     SHADOW_PARITY,
+    SHARPE_AFTER_TRIALS,
     SHARPE_SIGNIFICANT,
+    SHARPE_SUPERIOR,
+    SUPERIORITY_FAMILY,
+    TRACK_RECORD,
 )
 
 RULES: Final[MappingProxyType[str, Rule[Any]]] = MappingProxyType({rule.name: rule for rule in _ALL})

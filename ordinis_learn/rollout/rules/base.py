@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, Generic, Literal, TypeVar
@@ -32,6 +32,7 @@ __all__ = [
     "finite",
     "passed",
     "unclear",
+    "with_power",
 ]
 
 CLOCK_SKEW: Final = timedelta(minutes=5)
@@ -69,11 +70,13 @@ class Context:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """The answer of a rule before it carries its name."""
+    """The answer of a rule before it carries its name; of a test also what it could show and what it lacks."""
 
     verdict: VerdictWord
     found: str
     next_step: str = ""
+    detectable: float | None = None
+    sessions_missing: int | None = None
 
 
 P = TypeVar("P", bound=Params)
@@ -133,6 +136,8 @@ class Rule(Generic[P]):
             found=finding.found,
             source=self.source,
             next_step=finding.next_step,
+            detectable=finding.detectable,
+            sessions_missing=finding.sessions_missing,
         )
 
 
@@ -149,6 +154,11 @@ def failed(found: str, next_step: str) -> Finding:
 def unclear(found: str, next_step: str) -> Finding:
     """Return inconclusive: the numbers are there and do not suffice."""
     return Finding(verdict="inconclusive", found=found, next_step=next_step)
+
+
+def with_power(finding: Finding, *, detectable: float | None, sessions_missing: int | None = None) -> Finding:
+    """Return a finding with what its test could show and how many sessions more it takes."""
+    return replace(finding, detectable=detectable, sessions_missing=sessions_missing)
 
 
 def blocked(found: str, next_step: str) -> Finding:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ordinis_learn.records import DECLARED, DatasetManifest, ModelArtifact
 from ordinis_learn.rollout.rules.base import Context, Finding, NoParams, Params, Rule, blocked, failed, passed
 
-__all__ = ["ARTIFACT_INTACT", "DATASET_ACCEPTED", "EVIDENCE_VERIFIED"]
+__all__ = ["ARTIFACT_INTACT", "DATASET_ACCEPTED", "DATASET_CHECKED", "EVIDENCE_VERIFIED"]
 
 
 class Attested(Params):
@@ -82,6 +82,13 @@ def _judge_manifest(artifact: ModelArtifact, dataset: DatasetManifest) -> Findin
     return passed(f"{dataset.ref}, {dataset.rows} rows, {check.evaluated} expectations met")
 
 
+def _judge_checked(context: Context, params: NoParams) -> Finding:
+    finding, dataset = _judge_dataset(context, params), context.evidence.dataset
+    if finding.verdict != "pass" or dataset is None:
+        return finding
+    return passed(f"{dataset.ref}, {dataset.rows} rows, {dataset.validation.summary}")
+
+
 ARTIFACT_INTACT = Rule(
     name="artifact_intact",
     params=Attested,
@@ -107,3 +114,12 @@ DATASET_ACCEPTED = Rule(
     judge=_judge_dataset,
     source="dataset manifest",
 )
+
+DATASET_CHECKED = Rule(
+    name="dataset_checked",
+    params=NoParams,
+    asked=lambda _: "the training data is known, and no expectation that would reject it failed",
+    judge=_judge_checked,
+    source="dataset manifest",
+)
+"""As :data:`DATASET_ACCEPTED`, which counts warnings among what was met; past decisions keep those words."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from ordinis_learn.records import Scorecard
@@ -20,7 +21,7 @@ def each_pack(context: Context, judge: Callable[[Scorecard], Finding]) -> Findin
         return blocked("the policy requires no pack", "name at least one pack in the policy")
     worst = min(findings.values(), key=lambda finding: _WORST_FIRST.index(finding.verdict))
     found = "; ".join(f"{pack}: {finding.found}" for pack, finding in findings.items())
-    return Finding(verdict=worst.verdict, found=found, next_step=worst.next_step)
+    return replace(worst, found=found)
 
 
 def compared_packs(context: Context, judge: Callable[[Scorecard], Finding]) -> Finding:

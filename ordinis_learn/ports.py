@@ -45,11 +45,14 @@ __all__ = [
     "HotDay",
     "IdentityBook",
     "Ledger",
+    "MetricSource",
     "ModelRegistry",
     "Preflight",
     "Run",
+    "Sample",
     "SealableLog",
     "SegmentCatalogue",
+    "Tally",
     "Tracker",
 ]
 
@@ -77,6 +80,35 @@ class EventRow(NamedTuple):
     correlation_id: str
     envelope: str
     payload: str
+
+
+class Tally(NamedTuple):
+    """How many events of each type a log held when its newest had ``position`` and ``segments`` files were sealed."""
+
+    position: int
+    segments: int
+    counts: Mapping[str, int]
+
+
+class Sample(NamedTuple):
+    """One value of one metric at a moment; ``labels`` name which."""
+
+    metric: str
+    labels: Mapping[str, str]
+    value: float
+
+
+class MetricSource(Protocol):
+    """Where facts for metrics come from. It is read whole or not at all, and need not be thread-safe."""
+
+    @property
+    def name(self) -> str:
+        """What a reading that failed is reported under."""
+        ...
+
+    def samples(self) -> Iterable[Sample]:
+        """Return what is there now; a LearnError (or LookupError, ValueError) where it cannot be read."""
+        ...
 
 
 class EventLog(Protocol):
@@ -141,6 +173,17 @@ class EventLog(Protocol):
 
     def counts(self) -> Mapping[str, int]:
         """Return stored events by type, sealed and hot."""
+        ...
+
+    def tally(self, since: Tally | None = None) -> Tally:
+        """Return what :meth:`counts` does, of one moment with its position.
+
+        ``since`` is an earlier answer of the same log: where nothing was sealed in between, only newer events are read.
+        """
+        ...
+
+    def quarantine_counts(self) -> Mapping[str, int]:
+        """Return how many entries the quarantine holds, by error code."""
         ...
 
     def quarantined(self) -> Sequence[Mapping[str, Any]]:

@@ -38,8 +38,9 @@ from ordinis_learn.capture.columns import (
     to_microseconds,
 )
 from ordinis_learn.capture.sealed import SEALED_ENVELOPE, Bounds
+from ordinis_learn.capture.tally import tallied
 from ordinis_learn.errors import StoreUnavailable
-from ordinis_learn.ports import Clock, EventRow, HotDay
+from ordinis_learn.ports import Clock, EventRow, HotDay, Tally
 from ordinis_learn.records import Segment, Topic
 
 __all__ = ["PostgresEventLog"]
@@ -88,6 +89,15 @@ _COUNTS: Final = f"""SELECT event_type, sum(n)::bigint FROM (
         SELECT event_type, count(*) AS n FROM events WHERE {_UNPURGED} GROUP BY event_type
         UNION ALL SELECT event_type, rows FROM segments) AS both_of_them
     GROUP BY event_type"""  # noqa: S608
+
+# One statement, one moment. The row without a type says how far the log goes and how many files are sealed.
+_TALLY: Final = f"""SELECT event_type, sum(n)::bigint, max(position) FROM (
+        SELECT event_type, count(*) AS n, max(position) AS position
+        FROM events WHERE {_UNPURGED} GROUP BY event_type
+        UNION ALL SELECT event_type, rows, last_position FROM segments) AS both_of_them
+    GROUP BY event_type UNION ALL SELECT NULL, count(*), 0 FROM segments"""  # noqa: S608
+_NEWER: Final = """SELECT event_type, count(*), max(position) FROM events WHERE position > %s
+    GROUP BY event_type UNION ALL SELECT NULL, count(*), 0 FROM segments"""
 
 
 class PostgresEventLog(DatabaseLog):
@@ -156,6 +166,16 @@ class PostgresEventLog(DatabaseLog):
     def counts(self) -> Mapping[str, int]:
         """Return stored events by type, sealed and hot."""
         return dict(self._rows(_COUNTS))
+
+    def tally(self, since: Tally | None = None) -> Tally:
+        """Return stored events by type and the position they reach, from one consistent state."""
+        return tallied(
+            lambda: self._rows(_TALLY), lambda position: self._rows(_NEWER, (position,)), since=since
+        )
+
+    def quarantine_counts(self) -> Mapping[str, int]:
+        """Return how many entries the quarantine holds, by error code."""
+        return dict(self._rows("SELECT code, count(*) FROM quarantine GROUP BY code ORDER BY code"))
 
     def quarantined(self) -> Sequence[Mapping[str, Any]]:
         """Return quarantined entries, the first seen first."""

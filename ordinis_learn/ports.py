@@ -167,6 +167,12 @@ class EventLog(Protocol):
         """
         ...
 
+    def envelopes(
+        self, topic: Topic, *, start: datetime | None = None, end: datetime | None = None, limit: int
+    ) -> Sequence[str]:
+        """Return the JSON texts of what has no column, of the newest ``limit`` events of a span, oldest first."""
+        ...
+
     def position(self) -> int:
         """Return the position of the newest event, 0 for an empty log."""
         ...
@@ -503,6 +509,22 @@ class Catalogue(Protocol):
 
     def drift(self, model: str) -> Sequence[DriftReport]:
         """Return a model's drift checks, oldest first."""
+        ...
+
+    def add_failure(self, kind: str, *, label: str, subject: str, code: str, found: str) -> None:
+        """Remember work that failed: ``kind`` is its verb, ``label`` the model type or pack it counts under."""
+        ...
+
+    def failures(self, kind: str) -> Mapping[str, int]:
+        """Return how often work of a kind failed, by label."""
+        ...
+
+    def keep_trace(self, subject: str, traceparent: str) -> None:
+        """Remember the trace a subject was made in (W3C ``traceparent``); the first one stays."""
+        ...
+
+    def trace_of(self, subject: str) -> str | None:
+        """Return the trace that was kept for a subject."""
         ...
 
     def pending_events(self, *, limit: int | None = None) -> Sequence[Mapping[str, Any]]:

@@ -19,7 +19,7 @@ from typing import Any, Final, LiteralString
 import psycopg
 import pyarrow as pa
 
-from ordinis_learn.capture._database_log import DatabaseLog
+from ordinis_learn.capture._database_log import DatabaseLog, newest_columns
 from ordinis_learn.capture._group_commit import GroupCommit, Work
 from ordinis_learn.capture._postgres_server import (
     APPENDING,
@@ -74,6 +74,9 @@ _HOT_ROWS: Final = f"""SELECT position, event_id, ts_event, ts_ingest, partition
 _HOT_DAYS: Final = f"""SELECT event_type, ts_event - ((ts_event %% {DAY_US}) + {DAY_US}) %% {DAY_US} AS start,
     count(*), max(position)
     FROM events WHERE ts_event < %s AND {_UNPURGED} GROUP BY 1, 2 ORDER BY 2, 1"""  # noqa: S608
+_NEWEST: Final = f"""SELECT event_id, ts_event, envelope FROM events
+    WHERE event_type = %(event_type)s AND ts_event >= %(start)s AND ts_event < %(end)s AND {_UNPURGED}
+    ORDER BY ts_event DESC LIMIT %(limit)s"""  # noqa: S608
 _SEGMENTS: Final = "SELECT record FROM segments WHERE event_type = %s AND first < %s AND last >= %s"
 _PURGE: Final = f"""WITH gone AS (
         DELETE FROM events WHERE position IN (
@@ -257,6 +260,15 @@ class PostgresEventLog(DatabaseLog):
             purged += chunk
         self._write(lambda connection: connection.execute("DELETE FROM purges").rowcount)
         return purged
+
+    def _newest(
+        self, topic: Topic, bounds: Bounds, limit: int
+    ) -> tuple[Mapping[str, Sequence[Any]], list[Segment]]:
+        named = {"event_type": topic.value, "start": bounds.start, "end": bounds.end, "limit": limit}
+        with self._reading() as reader:
+            found = reader.execute(_SEGMENTS, (topic.value, bounds.end, bounds.start)).fetchall()
+            rows = reader.execute(_NEWEST, named).fetchall()
+        return newest_columns(rows), [Segment.model_validate_json(text) for (text,) in found]
 
     def _snapshot(self, topic: Topic, bounds: Bounds) -> tuple[pa.Table, list[Segment]]:
         with self._reading() as reader:

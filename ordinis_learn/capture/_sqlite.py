@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from ordinis_learn.capture._database_log import DatabaseLog
+from ordinis_learn.capture._database_log import DatabaseLog, newest_columns
 from ordinis_learn.capture._group_commit import GroupCommit, Work
 from ordinis_learn.capture._sqlite_file import connect, is_busy, prepare, translated
 from ordinis_learn.capture._sqlite_hot import UNPURGED, hot_batches, row_batches
@@ -59,6 +59,9 @@ _SCAN: Final = f"""SELECT position, event_id, ts_event, ts_ingest, partition_key
 _HOT_DAYS: Final = f"""SELECT event_type, (ts_event - ((ts_event % {DAY_US}) + {DAY_US}) % {DAY_US}) AS start,
     count(*), max(position)
     FROM events WHERE ts_event < ? AND {UNPURGED} GROUP BY 1, 2 ORDER BY 2, 1"""  # noqa: S608
+_NEWEST: Final = f"""SELECT event_id, ts_event, envelope FROM events
+    WHERE event_type = :event_type AND ts_event >= :start AND ts_event < :end AND {UNPURGED}
+    ORDER BY ts_event DESC LIMIT :limit"""  # noqa: S608
 _SEGMENTS: Final = "SELECT record FROM segments WHERE event_type = ? AND first < ? AND last >= ?"
 _PURGE: Final = f"""DELETE FROM events WHERE position IN (
     SELECT position FROM events WHERE event_type = :event_type AND position <= :until
@@ -241,6 +244,17 @@ class SqliteEventLog(DatabaseLog):
             purged += chunk
         self._write(lambda connection: connection.execute("DELETE FROM purges"))
         return purged
+
+    def _newest(
+        self, topic: Topic, bounds: Bounds, limit: int
+    ) -> tuple[Mapping[str, Sequence[Any]], list[Segment]]:
+        self._require_own_process("read")
+        with translated("read events", self._path), closing(connect(self._path, mode="rw")) as reader:
+            reader.execute("BEGIN")
+            found = reader.execute(_SEGMENTS, (topic.value, bounds.end, bounds.start)).fetchall()
+            named = {key: value for key, value in _named(topic, bounds).items() if key != "position"}
+            rows = reader.execute(_NEWEST, {**named, "limit": limit}).fetchall()
+        return newest_columns(rows), [Segment.model_validate_json(text) for (text,) in found]
 
     def _snapshot(self, topic: Topic, bounds: Bounds) -> tuple[pa.Table, list[Segment]]:
         self._require_own_process("read")

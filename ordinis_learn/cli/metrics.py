@@ -49,9 +49,7 @@ def serve(ctx: click.Context, host: str | None, port: int | None) -> None:
     with _bound(settings, exposition, host=host, port=port) as server:
         for number in (signal.SIGTERM, signal.SIGINT):
             # shutdown() waits for the loop, which this thread is in.
-            signal.signal(
-                number, lambda _number, _frame: threading.Thread(target=server.shutdown).start()
-            )
+            signal.signal(number, lambda _number, _frame: threading.Thread(target=server.shutdown).start())
         click.echo(f"metrics at http://{server.server_address[0]}:{server.server_port}/metrics")
         server.serve_forever()
 

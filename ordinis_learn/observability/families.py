@@ -29,12 +29,8 @@ _ALL: Final = (
     Family(
         name="learn_events_total", kind="counter", labels=("type",), help="Captured events, hot and sealed."
     ),
-    Family(
-        name="learn_event_log_position", kind="gauge", help="Position of the newest event of the log."
-    ),
-    Family(
-        name="learn_event_segments", kind="gauge", help="Sealed files of events that readers see."
-    ),
+    Family(name="learn_event_log_position", kind="gauge", help="Position of the newest event of the log."),
+    Family(name="learn_event_segments", kind="gauge", help="Sealed files of events that readers see."),
     Family(
         name="learn_quarantine_entries",
         kind="gauge",

@@ -60,7 +60,11 @@ class Scraper:
         """Add what a source says, all of it or nothing; return whether it failed."""
         try:
             samples = [self._bounded(sample) for sample in source.samples()]
-        except (LearnError, LookupError, ValueError) as error:  # the last two: a stored record that is garbled
+        except (
+            LearnError,
+            LookupError,
+            ValueError,
+        ) as error:  # the last two: a stored record that is garbled
             _log.warning("metrics of %s: %s: %s", source.name, type(error).__name__, error)
             return True
         for sample in samples:

@@ -15,6 +15,7 @@ from ordinis_learn.capture.buckets import check_bucket, in_bucket
 from ordinis_learn.capture.columns import SCAN_SCHEMA, from_microseconds, to_microseconds
 from ordinis_learn.capture.payload_columns import columns_by_record
 from ordinis_learn.capture.rows import row_of
+from ordinis_learn.capture.sealed import Bounds
 from ordinis_learn.ports import Clock, EventRow, Tally
 from ordinis_learn.records import Envelope, Topic
 
@@ -99,6 +100,15 @@ class InMemoryEventLog:
             check_bucket(bucket)
         scanned = self.scan(topic, start=start, end=end, until_position=until_position)
         return columns_by_record(topic, in_bucket(scanned, bucket))
+
+    def envelopes(
+        self, topic: Topic, *, start: datetime | None = None, end: datetime | None = None, limit: int
+    ) -> Sequence[str]:
+        """Return the envelope texts of the newest events of a span, oldest first."""
+        bounds = Bounds.of(start=start, end=end, until_position=None)
+        found = [event for event in self._known(topic, None) if bounds.start <= event.ts_event < bounds.end]
+        found.sort(key=lambda event: (event.ts_event, event.event_id))
+        return [event.envelope for event in found[len(found) - min(limit, len(found)) :]]
 
     def position(self) -> int:
         """Return how many events were stored."""

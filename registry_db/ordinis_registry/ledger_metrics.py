@@ -62,8 +62,8 @@ class _Model:
     def point(self, pointers: Pointers, *, at: datetime) -> None:
         """Move versions to where the pointers say; who left ACTIVE or SHADOW is retired."""
         for version, state in list(self.states.items()):
-            held = {State.ACTIVE: {pointers.active}, State.SHADOW: set(pointers.shadow)}.get(state)
-            if held is not None and version not in held:
+            left_active = state is State.ACTIVE and version != pointers.active
+            if left_active or (state is State.SHADOW and version not in pointers.shadow):
                 self.enter(version, State.RETIRED)
         for version in pointers.shadow:
             self.enter(version, State.SHADOW)

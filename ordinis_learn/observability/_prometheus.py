@@ -35,7 +35,7 @@ class Exposition:
         self._scraper = scraper
         # describe() keeps registering from scraping: the first scrape is the first question.
         self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(self)  # type: ignore[arg-type]  # a collector by its methods
+        self._registry.register(self)
 
     def describe(self) -> Iterable[Metric]:
         """Return nothing: names are claimed in a registry of our own."""
@@ -91,7 +91,7 @@ def is_loopback(host: str) -> bool:
 def metrics_server(exposition: Exposition, *, host: str, port: int, token: str | None = None) -> WSGIServer:
     """Return a server that is bound and not yet serving; port 0 takes a free one (``server.server_port``)."""
     app = metrics_app(exposition, token=token)
-    return make_server(host, port, app, handler_class=_Quiet)  # type: ignore[arg-type]  # a WSGI application
+    return make_server(host, port, app, handler_class=_Quiet)
 
 
 class _Quiet(WSGIRequestHandler):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Final
 
 from opentelemetry import trace
@@ -25,11 +26,21 @@ from opentelemetry.trace import (
     Status,
     StatusCode,
     TraceFlags,
+    TracerProvider,
 )
 
 from ordinis_learn.errors import LearnError
 
-__all__ = ["MAX_LINKS", "Attributes", "current_ids", "is_on", "span", "traceparent", "traceparent_of"]
+__all__ = [
+    "MAX_LINKS",
+    "Attributes",
+    "current_ids",
+    "is_on",
+    "recorded_by",
+    "span",
+    "traceparent",
+    "traceparent_of",
+]
 
 Attributes = Mapping[str, str | int | float | bool | Sequence[str]]
 
@@ -42,9 +53,26 @@ _TRACE_ID: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _SPAN_ID: Final = re.compile(r"[0-9a-f]{16}", re.ASCII)
 
 
+_PROVIDER: Final[ContextVar[TracerProvider | None]] = ContextVar("ordinis_tracer_provider", default=None)
+
+
 def is_on() -> bool:
-    """Tell whether anybody has set up a tracer provider in this process."""
-    return not isinstance(trace.get_tracer_provider(), ProxyTracerProvider | NoOpTracerProvider)
+    """Tell whether anybody has set up a tracer provider."""
+    return not isinstance(_provider(), ProxyTracerProvider | NoOpTracerProvider)
+
+
+@contextmanager
+def recorded_by(provider: TracerProvider) -> Iterator[None]:
+    """Let a provider other than the process's own record the spans inside: an application may have several."""
+    token = _PROVIDER.set(provider)
+    try:
+        yield
+    finally:
+        _PROVIDER.reset(token)
+
+
+def _provider() -> TracerProvider:
+    return _PROVIDER.get() or trace.get_tracer_provider()
 
 
 @contextmanager
@@ -78,14 +106,18 @@ def span(
     if given is not None and current.is_valid and current.trace_id != given.trace_id:
         linked.append(current)
     within = None if given is None else trace.set_span_in_context(NonRecordingSpan(given))
-    with trace.get_tracer(_SCOPE).start_as_current_span(
-        name,
-        context=within,
-        links=[Link(context) for context in linked[-MAX_LINKS:]],
-        attributes=attributes,
-        set_status_on_exception=False,
-        record_exception=False,  # a message may quote what was refused; the code says enough
-    ) as opened:
+    with (
+        _provider()
+        .get_tracer(_SCOPE)
+        .start_as_current_span(
+            name,
+            context=within,
+            links=[Link(context) for context in linked[-MAX_LINKS:]],
+            attributes=attributes,
+            set_status_on_exception=False,
+            record_exception=False,  # a message may quote what was refused; the code says enough
+        ) as opened
+    ):
         try:
             yield opened
         except LearnError as error:

@@ -61,14 +61,14 @@ class _Model:
 
     def point(self, pointers: Pointers, *, at: datetime) -> None:
         """Move versions to where the pointers say; who left ACTIVE or SHADOW is retired."""
-        for version, state in list(self.states.items()):
-            left_active = state is State.ACTIVE and version != pointers.active
-            if left_active or (state is State.SHADOW and version not in pointers.shadow):
-                self.enter(version, State.RETIRED)
-        for version in pointers.shadow:
-            self.enter(version, State.SHADOW)
+        held = dict.fromkeys(pointers.shadow, State.SHADOW)
         if pointers.active is not None:
-            self.enter(pointers.active, State.ACTIVE)
+            held[pointers.active] = State.ACTIVE
+        for version, state in list(self.states.items()):
+            if state in {State.ACTIVE, State.SHADOW} and version not in held:
+                self.enter(version, State.RETIRED)
+        for version, state in held.items():
+            self.enter(version, state)
         if pointers.active != self.active:
             self.active_since = at
         self.active = pointers.active

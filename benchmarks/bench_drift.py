@@ -18,7 +18,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -78,12 +78,13 @@ def rival(tool, before, now):
         yield None
         return
     command = [python, str(Path(__file__).with_name("_rival_drift.py")), tool]
-    with tempfile.TemporaryDirectory(prefix="ordinis-bench-") as folder:
-        with process([*command, *saved(folder, before, now, every=100)]) as few:
-            once(few)
-            with process([*command, *saved(folder, before, now, every=1)]) as whole:
-                # The harness throws its first pair away; what takes minutes is warmed up on fewer rows.
-                yield lambda run: lambda: once(few if run == 0 and tool == "evidently" else whole)
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ordinis-bench-"))
+        few = stack.enter_context(process([*command, *saved(folder, before, now, every=100)]))
+        once(few)
+        whole = stack.enter_context(process([*command, *saved(folder, before, now, every=1)]))
+        # The harness throws its first pair away; what takes minutes is warmed up on fewer rows.
+        yield lambda run: lambda: once(few if run == 0 and tool == "evidently" else whole)
 
 
 def saved(folder, before, now, *, every):

@@ -29,6 +29,7 @@ __all__ = ["UNKNOWN_TYPE", "CatalogueSource", "OutboxSource", "model_types"]
 UNKNOWN_TYPE: Final = "unknown"
 """The model type of a name that no artifact has."""
 
+_STATUSES: Final = ("quiet", "breached", "failed")
 _NEWEST: Final = sa.select(sa.func.max(DriftReportRow.position)).group_by(DriftReportRow.model)
 
 
@@ -139,7 +140,8 @@ def _evaluations(session: Session) -> Iterator[Sample]:
 
 def _checks(session: Session, types: dict[str, str]) -> Iterator[Sample]:
     query = sa.select(DriftReportRow.model, DriftReportRow.breached, sa.func.count())
-    counts: Counter[tuple[str, str]] = Counter()
+    # A series that begins at 1 would have no increase: every status is there from the start.
+    counts = Counter({(name.value, status): 0 for name in ModelType for status in _STATUSES})
     for model, breached, number in session.execute(
         query.group_by(DriftReportRow.model, DriftReportRow.breached)
     ):

@@ -45,11 +45,14 @@ __all__ = [
     "HotDay",
     "IdentityBook",
     "Ledger",
+    "MetricSource",
     "ModelRegistry",
     "Preflight",
     "Run",
+    "Sample",
     "SealableLog",
     "SegmentCatalogue",
+    "Tally",
     "Tracker",
 ]
 
@@ -77,6 +80,35 @@ class EventRow(NamedTuple):
     correlation_id: str
     envelope: str
     payload: str
+
+
+class Tally(NamedTuple):
+    """How many events of each type a log held when its newest had ``position`` and ``segments`` files were sealed."""
+
+    position: int
+    segments: int
+    counts: Mapping[str, int]
+
+
+class Sample(NamedTuple):
+    """One value of one metric at a moment; ``labels`` name which."""
+
+    metric: str
+    labels: Mapping[str, str]
+    value: float
+
+
+class MetricSource(Protocol):
+    """Where facts for metrics come from. It is read whole or not at all, and need not be thread-safe."""
+
+    @property
+    def name(self) -> str:
+        """What a reading that failed is reported under."""
+        ...
+
+    def samples(self) -> Iterable[Sample]:
+        """Return what is there now; a LearnError (or LookupError, ValueError) where it cannot be read."""
+        ...
 
 
 class EventLog(Protocol):
@@ -135,12 +167,29 @@ class EventLog(Protocol):
         """
         ...
 
+    def envelopes(
+        self, topic: Topic, *, start: datetime | None = None, end: datetime | None = None, limit: int
+    ) -> Sequence[str]:
+        """Return the JSON texts of what has no column, of the newest ``limit`` events of a span, oldest first."""
+        ...
+
     def position(self) -> int:
         """Return the position of the newest event, 0 for an empty log."""
         ...
 
     def counts(self) -> Mapping[str, int]:
         """Return stored events by type, sealed and hot."""
+        ...
+
+    def tally(self, since: Tally | None = None) -> Tally:
+        """Return what :meth:`counts` does, of one moment with its position.
+
+        ``since`` is an earlier answer of the same log: where nothing was sealed in between, only newer events are read.
+        """
+        ...
+
+    def quarantine_counts(self) -> Mapping[str, int]:
+        """Return how many entries the quarantine holds, by error code."""
         ...
 
     def quarantined(self) -> Sequence[Mapping[str, Any]]:
@@ -460,6 +509,22 @@ class Catalogue(Protocol):
 
     def drift(self, model: str) -> Sequence[DriftReport]:
         """Return a model's drift checks, oldest first."""
+        ...
+
+    def add_failure(self, kind: str, *, label: str, subject: str, code: str, found: str) -> None:
+        """Remember work that failed: ``kind`` is its verb, ``label`` the model type or pack it counts under."""
+        ...
+
+    def failures(self, kind: str) -> Mapping[str, int]:
+        """Return how often work of a kind failed, by label."""
+        ...
+
+    def keep_trace(self, subject: str, traceparent: str) -> None:
+        """Remember the trace a subject was made in (W3C ``traceparent``); the first one stays."""
+        ...
+
+    def trace_of(self, subject: str) -> str | None:
+        """Return the trace that was kept for a subject."""
         ...
 
     def pending_events(self, *, limit: int | None = None) -> Sequence[Mapping[str, Any]]:

@@ -24,6 +24,7 @@ from ordinis_learn.capture import EventRecorder, Sealer, open_event_log
 from ordinis_learn.engine import LearningEngine
 from ordinis_learn.errors import ConfigInvalid, StoreUnavailable
 from ordinis_learn.models import SignalModel
+from ordinis_learn.observability import EventLogSource, LazySource, Scraper
 from ordinis_learn.rollout.keyring_keys import open_key_store
 from ordinis_learn.settings import Settings, load_settings
 from ordinis_learn.training.provenance import collect_provenance
@@ -41,6 +42,7 @@ __all__ = [
     "has_registry",
     "open_bus",
     "open_engine",
+    "open_scraper",
     "open_workbench",
     "policy_book",
     "reconcile",
@@ -220,6 +222,53 @@ def _governed_uri(settings: Settings) -> str:
     """Return the database itself, also where ``MLFLOW_REGISTRY_URI`` names a server in front of it."""
     uri = registry_uri(settings)
     return uri if uri.startswith("ordinis+") else f"ordinis+sqlite:///{settings.database_path}"
+
+
+def open_scraper(settings: Settings) -> Scraper:
+    """Return what reads all metrics; nothing is opened before the first scrape, nothing made or upgraded ever."""
+    from ordinis_registry import GovernanceDatabase, parse_target  # noqa: PLC0415  SQLAlchemy
+    from ordinis_registry.catalogue_metrics import CatalogueSource, OutboxSource  # noqa: PLC0415
+    from ordinis_registry.ledger_metrics import CheckpointSource, LedgerSource  # noqa: PLC0415
+
+    def log() -> EventLogSource:
+        if settings.learn_events_url is None:
+            _require(settings.event_log_path, what="the event log")
+        return EventLogSource(
+            open_event_log(
+                settings.learn_events_url,
+                path=settings.event_log_path,
+                sealed=settings.sealed_dir,
+                clock=_now,
+            )
+        )
+
+    def database(url: str) -> GovernanceDatabase:
+        file = url.removeprefix("sqlite:///")
+        if file != url:
+            _require(Path(file), what="the governance database")
+        return GovernanceDatabase(url)
+
+    own, governed = f"sqlite:///{settings.database_path}", _governed_uri(settings).removeprefix("ordinis+")
+    target = settings.ledger_checkpoint_target
+    sources = (
+        LazySource("event_log", log),
+        LazySource("catalogue", lambda: CatalogueSource(database(own))),
+        LazySource("outbox", lambda: OutboxSource(database(own))),
+        LazySource("ledger", lambda: LedgerSource(database(governed))),
+        LazySource(
+            "checkpoints", lambda: CheckpointSource(parse_target(target, default=settings.checkpoints_path))
+        ),
+    )
+    return Scraper(sources, timer=time.perf_counter)
+
+
+def _require(path: Path, *, what: str) -> None:
+    if not path.exists():
+        raise StoreUnavailable(
+            f"read {what} {path}",
+            found="there is no such file (yet)",
+            next_step="export ORDINIS_HOME to the desk's folder, or begin with: ordinis-learn events record",
+        )
 
 
 def tracking_uri(settings: Settings) -> str:

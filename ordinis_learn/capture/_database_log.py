@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ordinis_learn.capture.buckets import check_bucket, in_bucket
-from ordinis_learn.capture.columns import PAYLOAD_COLUMNS, SCAN_SCHEMA
+from ordinis_learn.capture.columns import PAYLOAD_COLUMNS, SCAN_SCHEMA, to_microseconds
 from ordinis_learn.capture.payload_columns import typed_columns
 from ordinis_learn.capture.rows import row_of
-from ordinis_learn.capture.sealed import Bounds, ordered, read_sealed
+from ordinis_learn.capture.sealed import SEALED_ENVELOPE, Bounds, ordered, read_sealed
 from ordinis_learn.errors import StoreUnavailable
 from ordinis_learn.ports import EventRow
 from ordinis_learn.records import Envelope, Segment, Topic
 
-__all__ = ["DatabaseLog"]
+__all__ = ["DatabaseLog", "newest_columns"]
+
+_ENVELOPES: Final = pa.schema([SEALED_ENVELOPE.field(name) for name in ("event_id", "ts_event", "envelope")])
 
 
 class DatabaseLog(ABC):
@@ -79,6 +84,21 @@ class DatabaseLog(ABC):
         sealed = read_sealed(self._sealed, segments, bounds=bounds, schema=schema)
         return ordered([*sealed, typed], schema=schema)
 
+    def envelopes(
+        self, topic: Topic, *, start: datetime | None = None, end: datetime | None = None, limit: int
+    ) -> Sequence[str]:
+        """Return the envelope texts of the newest events of a span: the hot ones, then the newest sealed files."""
+        bounds = Bounds.of(start=start, end=end, until_position=None)
+        hot, segments = self._newest(Topic(topic), bounds, limit)
+        tables = [pa.table({name: list(column) for name, column in hot.items()}, schema=_ENVELOPES)]
+        for segment in sorted(segments, key=lambda one: one.last, reverse=True):
+            known = sum(table.num_rows for table in tables)
+            if known >= limit and to_microseconds(segment.last) < _oldest(tables, limit):
+                break
+            tables.extend(read_sealed(self._sealed, [segment], bounds=bounds, schema=_ENVELOPES))
+        together = ordered(tables, schema=_ENVELOPES)["envelope"]
+        return [str(text) for text in together.slice(max(len(together) - limit, 0)).to_pylist()]
+
     def _is_own_process(self) -> bool:
         return os.getpid() == self._process
 
@@ -95,5 +115,23 @@ class DatabaseLog(ABC):
         """Store rows that are new, in one durable transaction; return how many were."""
 
     @abstractmethod
+    def _newest(
+        self, topic: Topic, bounds: Bounds, limit: int
+    ) -> tuple[Mapping[str, Sequence[Any]], list[Segment]]:
+        """Return the columns of ``_ENVELOPES`` of the newest hot rows and the type's files, of one moment."""
+
+    @abstractmethod
     def _snapshot(self, topic: Topic, bounds: Bounds) -> tuple[pa.Table, list[Segment]]:
         """Return the hot rows within the bounds (all buckets, in order) and the type's files, of one moment."""
+
+
+def newest_columns(rows: Sequence[tuple[str, int, str]]) -> Mapping[str, Sequence[Any]]:
+    """Return rows (event_id, microseconds, envelope) as columns."""
+    columns = zip(*rows, strict=True) if rows else ((), (), ())
+    return dict(zip(_ENVELOPES.names, columns, strict=True))
+
+
+def _oldest(tables: Sequence[pa.Table], limit: int) -> int:
+    """Return the moment (microseconds) that an event must reach to be among the newest ``limit``."""
+    moments = pc.cast(pa.concat_tables(tables)["ts_event"], pa.int64()).to_numpy()
+    return int(np.partition(moments, len(moments) - limit)[len(moments) - limit])

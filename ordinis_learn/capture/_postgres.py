@@ -19,7 +19,7 @@ from typing import Any, Final, LiteralString
 import psycopg
 import pyarrow as pa
 
-from ordinis_learn.capture._database_log import DatabaseLog
+from ordinis_learn.capture._database_log import DatabaseLog, newest_columns
 from ordinis_learn.capture._group_commit import GroupCommit, Work
 from ordinis_learn.capture._postgres_server import (
     APPENDING,
@@ -38,8 +38,9 @@ from ordinis_learn.capture.columns import (
     to_microseconds,
 )
 from ordinis_learn.capture.sealed import SEALED_ENVELOPE, Bounds
+from ordinis_learn.capture.tally import tallied
 from ordinis_learn.errors import StoreUnavailable
-from ordinis_learn.ports import Clock, EventRow, HotDay
+from ordinis_learn.ports import Clock, EventRow, HotDay, Tally
 from ordinis_learn.records import Segment, Topic
 
 __all__ = ["PostgresEventLog"]
@@ -73,6 +74,9 @@ _HOT_ROWS: Final = f"""SELECT position, event_id, ts_event, ts_ingest, partition
 _HOT_DAYS: Final = f"""SELECT event_type, ts_event - ((ts_event %% {DAY_US}) + {DAY_US}) %% {DAY_US} AS start,
     count(*), max(position)
     FROM events WHERE ts_event < %s AND {_UNPURGED} GROUP BY 1, 2 ORDER BY 2, 1"""  # noqa: S608
+_NEWEST: Final = f"""SELECT event_id, ts_event, envelope FROM events
+    WHERE event_type = %(event_type)s AND ts_event >= %(start)s AND ts_event < %(end)s AND {_UNPURGED}
+    ORDER BY ts_event DESC LIMIT %(limit)s"""  # noqa: S608
 _SEGMENTS: Final = "SELECT record FROM segments WHERE event_type = %s AND first < %s AND last >= %s"
 _PURGE: Final = f"""WITH gone AS (
         DELETE FROM events WHERE position IN (
@@ -88,6 +92,15 @@ _COUNTS: Final = f"""SELECT event_type, sum(n)::bigint FROM (
         SELECT event_type, count(*) AS n FROM events WHERE {_UNPURGED} GROUP BY event_type
         UNION ALL SELECT event_type, rows FROM segments) AS both_of_them
     GROUP BY event_type"""  # noqa: S608
+
+# One statement, one moment. The row without a type says how far the log goes and how many files are sealed.
+_TALLY: Final = f"""SELECT event_type, sum(n)::bigint, max(position) FROM (
+        SELECT event_type, count(*) AS n, max(position) AS position
+        FROM events WHERE {_UNPURGED} GROUP BY event_type
+        UNION ALL SELECT event_type, rows, last_position FROM segments) AS both_of_them
+    GROUP BY event_type UNION ALL SELECT NULL, count(*), 0 FROM segments"""  # noqa: S608
+_NEWER: Final = """SELECT event_type, count(*), max(position) FROM events WHERE position > %s
+    GROUP BY event_type UNION ALL SELECT NULL, count(*), 0 FROM segments"""
 
 
 class PostgresEventLog(DatabaseLog):
@@ -156,6 +169,16 @@ class PostgresEventLog(DatabaseLog):
     def counts(self) -> Mapping[str, int]:
         """Return stored events by type, sealed and hot."""
         return dict(self._rows(_COUNTS))
+
+    def tally(self, since: Tally | None = None) -> Tally:
+        """Return stored events by type and the position they reach, from one consistent state."""
+        return tallied(
+            lambda: self._rows(_TALLY), lambda position: self._rows(_NEWER, (position,)), since=since
+        )
+
+    def quarantine_counts(self) -> Mapping[str, int]:
+        """Return how many entries the quarantine holds, by error code."""
+        return dict(self._rows("SELECT code, count(*) FROM quarantine GROUP BY code ORDER BY code"))
 
     def quarantined(self) -> Sequence[Mapping[str, Any]]:
         """Return quarantined entries, the first seen first."""
@@ -244,6 +267,15 @@ class PostgresEventLog(DatabaseLog):
             purged += chunk
         self._write(lambda connection: connection.execute("DELETE FROM purges").rowcount)
         return purged
+
+    def _newest(
+        self, topic: Topic, bounds: Bounds, limit: int
+    ) -> tuple[Mapping[str, Sequence[Any]], list[Segment]]:
+        named = {"event_type": topic.value, "start": bounds.start, "end": bounds.end, "limit": limit}
+        with self._reading() as reader:
+            found = reader.execute(_SEGMENTS, (topic.value, bounds.end, bounds.start)).fetchall()
+            rows = reader.execute(_NEWEST, named).fetchall()
+        return newest_columns(rows), [Segment.model_validate_json(text) for (text,) in found]
 
     def _snapshot(self, topic: Topic, bounds: Bounds) -> tuple[pa.Table, list[Segment]]:
         with self._reading() as reader:

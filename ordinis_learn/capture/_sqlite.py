@@ -15,14 +15,15 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from ordinis_learn.capture._database_log import DatabaseLog
+from ordinis_learn.capture._database_log import DatabaseLog, newest_columns
 from ordinis_learn.capture._group_commit import GroupCommit, Work
 from ordinis_learn.capture._sqlite_file import connect, is_busy, prepare, translated
 from ordinis_learn.capture._sqlite_hot import UNPURGED, hot_batches, row_batches
 from ordinis_learn.capture.columns import DAY_US, SCAN_SCHEMA, from_microseconds, midnight, to_microseconds
 from ordinis_learn.capture.sealed import Bounds
+from ordinis_learn.capture.tally import tallied
 from ordinis_learn.errors import DataCorrupt, StoreUnavailable
-from ordinis_learn.ports import Clock, EventRow, HotDay
+from ordinis_learn.ports import Clock, EventRow, HotDay, Tally
 from ordinis_learn.records import Segment, Topic
 
 __all__ = ["SqliteEventLog"]
@@ -58,10 +59,23 @@ _SCAN: Final = f"""SELECT position, event_id, ts_event, ts_ingest, partition_key
 _HOT_DAYS: Final = f"""SELECT event_type, (ts_event - ((ts_event % {DAY_US}) + {DAY_US}) % {DAY_US}) AS start,
     count(*), max(position)
     FROM events WHERE ts_event < ? AND {UNPURGED} GROUP BY 1, 2 ORDER BY 2, 1"""  # noqa: S608
+_NEWEST: Final = f"""SELECT event_id, ts_event, envelope FROM events
+    WHERE event_type = :event_type AND ts_event >= :start AND ts_event < :end AND {UNPURGED}
+    ORDER BY ts_event DESC LIMIT :limit"""  # noqa: S608
 _SEGMENTS: Final = "SELECT record FROM segments WHERE event_type = ? AND first < ? AND last >= ?"
 _PURGE: Final = f"""DELETE FROM events WHERE position IN (
     SELECT position FROM events WHERE event_type = :event_type AND position <= :until
     AND ts_event >= :start AND ts_event < :start + {DAY_US} ORDER BY ts_event, position LIMIT {_PURGED_ROWS})"""  # noqa: S608
+# One statement, one moment. The row without a type says how far the log goes and how many files are sealed.
+_TALLY: Final = f"""SELECT event_type, sum(n), max(position) FROM (
+        SELECT event_type, count(*) AS n, max(position) AS position
+        FROM events WHERE {UNPURGED} GROUP BY event_type
+        UNION ALL SELECT event_type, json_extract(record, '$.rows'), json_extract(record, '$.last_position')
+        FROM segments) GROUP BY event_type
+    UNION ALL SELECT NULL, count(*), 0 FROM segments"""  # noqa: S608
+# By position, although an index by type is there: it would be read from end to end.
+_NEWER: Final = """SELECT event_type, count(*), max(position) FROM events NOT INDEXED WHERE position > ?
+    GROUP BY event_type UNION ALL SELECT NULL, count(*), 0 FROM segments"""
 _POSITION: Final = """SELECT max(
     (SELECT coalesce(max(position), 0) FROM events),
     (SELECT coalesce(max(json_extract(record, '$.last_position')), 0) FROM segments))"""
@@ -139,6 +153,16 @@ class SqliteEventLog(DatabaseLog):
         )
         both = f"SELECT event_type, sum(n) FROM ({hot} UNION ALL {sealed}) GROUP BY event_type"  # noqa: S608
         return dict(self._rows(both))
+
+    def tally(self, since: Tally | None = None) -> Tally:
+        """Return stored events by type and the position they reach, from one consistent state."""
+        return tallied(
+            lambda: self._rows(_TALLY), lambda position: self._rows(_NEWER, (position,)), since=since
+        )
+
+    def quarantine_counts(self) -> Mapping[str, int]:
+        """Return how many entries the quarantine holds, by error code."""
+        return dict(self._rows("SELECT code, count(*) FROM quarantine GROUP BY code ORDER BY code"))
 
     def quarantined(self) -> Sequence[Mapping[str, Any]]:
         """Return quarantined entries, the first seen first."""
@@ -220,6 +244,17 @@ class SqliteEventLog(DatabaseLog):
             purged += chunk
         self._write(lambda connection: connection.execute("DELETE FROM purges"))
         return purged
+
+    def _newest(
+        self, topic: Topic, bounds: Bounds, limit: int
+    ) -> tuple[Mapping[str, Sequence[Any]], list[Segment]]:
+        self._require_own_process("read")
+        with translated("read events", self._path), closing(connect(self._path, mode="rw")) as reader:
+            reader.execute("BEGIN")
+            found = reader.execute(_SEGMENTS, (topic.value, bounds.end, bounds.start)).fetchall()
+            named = {key: value for key, value in _named(topic, bounds).items() if key != "position"}
+            rows = reader.execute(_NEWEST, {**named, "limit": limit}).fetchall()
+        return newest_columns(rows), [Segment.model_validate_json(text) for (text,) in found]
 
     def _snapshot(self, topic: Topic, bounds: Bounds) -> tuple[pa.Table, list[Segment]]:
         self._require_own_process("read")

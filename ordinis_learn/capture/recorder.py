@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import Field, NonNegativeInt
@@ -11,6 +11,8 @@ from pydantic_core import to_json
 
 from ordinis_learn.capture.validation import Event, validate_row
 from ordinis_learn.errors import ConfigInvalid, EventInvalid
+from ordinis_learn.observability import tracing
+from ordinis_learn.observability.origins import origins_of
 from ordinis_learn.ports import EventLog, EventRow
 from ordinis_learn.records import Record
 
@@ -67,7 +69,7 @@ class EventRecorder:
         except EventInvalid as error:
             self._quarantine(event, error)
             raise
-        self._log.append_rows([row])
+        self._append([row])
 
     def record_events(self, events: Iterable[Event], *, batch_size: int = 1000) -> CaptureReceipt:
         """Store many events, one durable write per batch; bad ones are quarantined and counted.
@@ -97,15 +99,25 @@ class EventRecorder:
                 continue
             valid += 1
             if len(batch) >= batch_size:
-                accepted += self._log.append_rows(batch)
+                accepted += self._append(batch)
                 batch = []
-        accepted += self._log.append_rows(batch)
+        accepted += self._append(batch)
         return CaptureReceipt(
             accepted=accepted,
             duplicates=valid - accepted,
             quarantined=reasons.total(),
             reasons=dict(reasons),
         )
+
+    def _append(self, rows: Sequence[EventRow]) -> int:
+        """Store rows, in a span of the trace they came in where anybody traces."""
+        if not tracing.is_on():
+            return self._log.append_rows(rows)
+        came = origins_of(row.envelope for row in rows)
+        with tracing.span("learn.capture", parent=came.parent, links=came.links) as span:
+            accepted = self._log.append_rows(rows)
+            span.set_attributes({"ordinis.events": len(rows), "ordinis.events.new": accepted})
+        return accepted
 
     def _quarantine(self, event: Event, error: EventInvalid) -> None:
         self._log.quarantine(_whole(event), code=error.code, reason=str(error))

@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "keys": "Create signing keys and trust them in roles.",
     "ledger": "Verify the ledger, read its history.",
     "loop": "Run the governed loop on real prices, end to end.",
+    "metrics": "Show what a monitoring system should know, or serve it over HTTP.",
     "models": "List versions, their states and who is active.",
     "packs": "Generate benchmark packs from captured bars, draw question packs from answers.",
     "pipeline": "Build, train, judge and ask, in one run.",

@@ -43,8 +43,10 @@ def learn_command(
 @contextmanager
 def opened(ctx: click.Context) -> Iterator[LearningEngine]:
     """Open the engine for a command, with ``--home`` and ``--actor`` applied, and close it after."""
+    from ordinis_learn.observability.exporting import export_traces  # noqa: PLC0415
     from ordinis_learn.wiring import open_engine  # noqa: PLC0415  seconds of imports
 
+    export_traces()
     overrides = dict(ctx.find_root().obj or {})
     if "actor" in overrides:
         os.environ["ORDINIS_ACTOR"] = overrides["actor"]

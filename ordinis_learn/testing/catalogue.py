@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from ordinis_learn.errors import ArtifactMissing, BenchDataMissing, DataCorrupt, DataMissing
+from ordinis_learn.observability.origins import in_current_trace
 from ordinis_learn.ports import Clock
 from ordinis_learn.records import (
     Actor,
@@ -44,6 +46,8 @@ class InMemoryCatalogue:
         self._scorecards: dict[tuple[str, str], Scorecard] = {}
         self._drift: dict[tuple[str, str], DriftReport] = {}
         self._dataset_records: list[AuditRecord] = []
+        self._failures: dict[str, Counter[str]] = {}
+        self._traces: dict[str, str] = {}
         self._outbox: dict[int, dict[str, Any]] = {}
         self._last_id = 0
 
@@ -148,6 +152,23 @@ class InMemoryCatalogue:
         """Return a model's drift checks, oldest first."""
         return [report for (owner, _), report in self._drift.items() if owner == model]
 
+    def add_failure(self, kind: str, *, label: str, subject: str, code: str, found: str) -> None:
+        """Count work that failed."""
+        del subject, code, found
+        self._failures.setdefault(kind, Counter())[label] += 1
+
+    def failures(self, kind: str) -> Mapping[str, int]:
+        """Return how often work of a kind failed, by label."""
+        return dict(self._failures.get(kind, {}))
+
+    def keep_trace(self, subject: str, traceparent: str) -> None:
+        """Remember the trace a subject was made in; the first one stays."""
+        self._traces.setdefault(subject, traceparent)
+
+    def trace_of(self, subject: str) -> str | None:
+        """Return the trace that was kept for a subject."""
+        return self._traces.get(subject)
+
     def pending_events(self, *, limit: int | None = None) -> Sequence[Mapping[str, Any]]:
         """Return outbox entries not yet published, oldest first."""
         return list(self._outbox.values())[:limit]
@@ -163,7 +184,7 @@ class InMemoryCatalogue:
             self._outbox[self._last_id] = {
                 "id": self._last_id,
                 "topic": event.event_type,
-                "payload": event.to_json(),
+                "payload": in_current_trace(event).to_json(),
                 "created_at": self._clock(),
             }
 

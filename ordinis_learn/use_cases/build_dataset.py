@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, time, timedelta
 from functools import partial
 from typing import Any, Final
 
 from ordinis_learn.datasets import DatasetBuilder, RagEvalBuilder
 from ordinis_learn.datasets.execution import open_executor
 from ordinis_learn.errors import ConfigInvalid, DatasetRejected
-from ordinis_learn.records import DatasetManifest, DatasetWindow
+from ordinis_learn.observability.origins import origins_of
+from ordinis_learn.observability.tracing import MAX_LINKS
+from ordinis_learn.records import DatasetManifest, DatasetWindow, Topic
 from ordinis_learn.use_cases.parsing import parse_record
+from ordinis_learn.use_cases.stages import Made, Work, dataset_subject, stage
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["build_dataset", "parse_window"]
@@ -21,6 +25,35 @@ _BUILDERS: Final[Mapping[str, type[DatasetBuilder | RagEvalBuilder]]] = {
 }
 
 
+def _asked(bench: Workbench, dataset_id: str, window: Mapping[str, Any]) -> Work:
+    """Go on in the trace of the events, or link to the newest of their traces."""
+    topic = Topic.AI_RESPONSE if window.get("kind") == "rag_eval" else Topic.SIGNAL
+    parsed = parse_window(_kind(window)[1])
+    start = datetime.combine(parsed.start, time(), tzinfo=UTC)
+    end = datetime.combine(parsed.end + timedelta(days=1), time(), tzinfo=UTC)
+    came = origins_of(bench.log.envelopes(topic, start=start, end=end, limit=MAX_LINKS))
+    return Work(
+        subject=dataset_id,
+        parent=came.parent,
+        links=came.links,
+        attributes={"ordinis.window.start": str(parsed.start), "ordinis.window.end": str(parsed.end)},
+    )
+
+
+def _made(manifest: DatasetManifest) -> Made:
+    return Made(
+        subject=dataset_subject(manifest.ref),
+        attributes={
+            "ordinis.dataset": manifest.ref,
+            "ordinis.dataset_sha256": manifest.content_sha256,
+            "ordinis.rows": manifest.rows,
+            "ordinis.events": manifest.event_range.count,
+            "ordinis.log_position": manifest.event_range.log_position,
+        },
+    )
+
+
+@stage("dataset", asked=_asked, made=_made)
 def build_dataset(bench: Workbench, dataset_id: str, window: Mapping[str, Any]) -> DatasetManifest:
     """Write a window of the event log as Parquet with a manifest.
 

@@ -39,6 +39,7 @@ from ordinis_learn.use_cases.drift_reference import (
     seen_by,
 )
 from ordinis_learn.use_cases.find import find_artifact
+from ordinis_learn.use_cases.stages import asked_of_model, made_report, stage
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["ALPHA", "check_model_drift"]
@@ -49,6 +50,7 @@ ALPHA: Final = 0.05
 _RECORD: Final = timedelta(days=183)
 
 
+@stage("drift", asked=asked_of_model, made=made_report)
 def check_model_drift(
     bench: Workbench,
     name: str,

@@ -18,6 +18,7 @@ from ordinis_learn.use_cases.attest import attach_scorecard
 from ordinis_learn.use_cases.find import earlier_versions, find_incumbent
 from ordinis_learn.use_cases.rivals import load_rivals
 from ordinis_learn.use_cases.sign import reference
+from ordinis_learn.use_cases.stages import asked_to_evaluate, made_scorecard, stage
 from ordinis_learn.workbench import Workbench
 
 __all__ = [
@@ -38,6 +39,7 @@ CALIBRATIONS = 100
 """Pseudo-sequences by which the bootstrap's block length is chosen: coverages are then known to ±3 points."""
 
 
+@stage("evaluate", asked=asked_to_evaluate, made=made_scorecard)
 def evaluate(
     bench: Workbench,
     artifact_id: str,

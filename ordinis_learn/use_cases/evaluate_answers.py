@@ -23,6 +23,7 @@ from ordinis_learn.use_cases.attest import attach_scorecard
 from ordinis_learn.use_cases.chat_model import chat_model, refusal_detector
 from ordinis_learn.use_cases.find import earlier_versions, find_incumbent
 from ordinis_learn.use_cases.sign import reference
+from ordinis_learn.use_cases.stages import asked_to_evaluate, made_scorecard, stage
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["DOCUMENTS", "answer_questions", "evaluate_answers"]
@@ -31,6 +32,7 @@ DOCUMENTS = "documents"
 """A task that declares this variable gets the question's documents in it, each with its doc_id and locator."""
 
 
+@stage("evaluate", asked=asked_to_evaluate, made=made_scorecard)
 def evaluate_answers(
     bench: Workbench,
     artifact: ModelArtifact,

@@ -10,11 +10,13 @@ from ordinis_learn.records import ModelArtifact, Scorecard
 from ordinis_learn.use_cases.attest import attach_scorecard
 from ordinis_learn.use_cases.find import earlier_versions, find_incumbent
 from ordinis_learn.use_cases.sign import reference
+from ordinis_learn.use_cases.stages import asked_to_evaluate, made_scorecard, stage
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["evaluate_embedding"]
 
 
+@stage("evaluate", asked=asked_to_evaluate, made=made_scorecard)
 def evaluate_embedding(
     bench: Workbench, artifact: ModelArtifact, pack_id: str, *, seed: int = 7
 ) -> Scorecard:

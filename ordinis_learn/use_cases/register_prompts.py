@@ -15,6 +15,7 @@ from ordinis_learn.training import Provenance
 from ordinis_learn.training.run_record import log_patch, run_tags
 from ordinis_learn.use_cases.attest import register_artifact
 from ordinis_learn.use_cases.parsing import parse_record
+from ordinis_learn.use_cases.stages import asked_to_train, made_artifact, stage
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["PromptConfig", "parse_prompts", "register_prompts"]
@@ -45,6 +46,7 @@ def parse_prompts(values: Mapping[str, Any]) -> PromptConfig:
     return config
 
 
+@stage("train", asked=asked_to_train, made=made_artifact)
 def register_prompts(bench: Workbench, config: PromptConfig) -> ModelArtifact:
     """Log, register (state CANDIDATE) and attest one pack."""
     provenance = bench.provenance()

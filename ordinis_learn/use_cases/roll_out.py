@@ -8,11 +8,14 @@ from typing import Any
 from ordinis_learn.errors import ConfigInvalid
 from ordinis_learn.records import State
 from ordinis_learn.rollout.states import parse_stage
+from ordinis_learn.use_cases.roll_back import roll_back
+from ordinis_learn.use_cases.stages import asked_of_artifact, made_decision, stage
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["roll_out"]
 
 
+@stage("rollout", asked=asked_of_artifact, made=made_decision)
 def roll_out(bench: Workbench, artifact_id: str, target: Mapping[str, Any]) -> dict[str, Any]:
     """Ask for ``target["stage"]`` (default ``LEARN_ROLLOUT_MODE``), or roll back with ``{"rollback": reason}``.
 
@@ -35,7 +38,7 @@ def roll_out(bench: Workbench, artifact_id: str, target: Mapping[str, Any]) -> d
         )
     artifact = bench.catalogue.artifact(artifact_id)
     if "rollback" in target:
-        version = bench.registry.roll_back(artifact.name, reason=str(target["rollback"]))
+        version = roll_back(bench, artifact.name, reason=str(target["rollback"]))
         return {"name": artifact.name, "active_version": version}
     state: State = parse_stage(str(target.get("stage", bench.settings.learn_rollout_mode)))
     decision = bench.registry.transition(artifact.name, artifact.version, state)

@@ -12,11 +12,13 @@ from ordinis_learn.rollout.shadow import run_shadow
 from ordinis_learn.rollout.tags import SHADOW_TAG
 from ordinis_learn.use_cases.evaluate import incumbent
 from ordinis_learn.use_cases.sign import reference, submit
+from ordinis_learn.use_cases.stages import asked_of_artifact, stage
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["shadow"]
 
 
+@stage("shadow", asked=asked_of_artifact)
 def shadow(bench: Workbench, artifact_id: str, *, start: date, end: date) -> ShadowReport:
     """Replay the captured sessions from ``start`` to ``end`` through candidate and active model.
 

@@ -20,11 +20,13 @@ from ordinis_learn.training.spread import RowSource, Spread
 from ordinis_learn.use_cases.attest import register_artifact
 from ordinis_learn.use_cases.parsing import parse_record
 from ordinis_learn.use_cases.retries import with_retries
+from ordinis_learn.use_cases.stages import asked_to_train, made_artifact, stage
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["parse_config", "train"]
 
 
+@stage("train", asked=asked_to_train, made=made_artifact)
 def train(
     bench: Workbench,
     config: TrainConfig,

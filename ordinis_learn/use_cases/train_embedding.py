@@ -16,6 +16,7 @@ from ordinis_learn.training import EmbedConfig, train_embedder
 from ordinis_learn.use_cases.attest import register_artifact
 from ordinis_learn.use_cases.parsing import parse_record
 from ordinis_learn.use_cases.retries import with_retries
+from ordinis_learn.use_cases.stages import asked_to_train, made_artifact, stage
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["parse_embedding", "train_embedding"]
@@ -31,6 +32,7 @@ def parse_embedding(values: Mapping[str, Any]) -> EmbedConfig:
     )
 
 
+@stage("train", asked=asked_to_train, made=made_artifact)
 def train_embedding(
     bench: Workbench, config: EmbedConfig, *, sleep: Callable[[float], None] = time.sleep
 ) -> ModelArtifact:

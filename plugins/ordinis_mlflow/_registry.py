@@ -18,6 +18,7 @@ from mlflow.entities.model_registry import ModelVersion  # noqa: TID253
 from mlflow.exceptions import MlflowException  # noqa: TID253
 
 from ordinis_learn.errors import ArtifactMissing, DataCorrupt, EvidenceInvalid, StoreUnavailable
+from ordinis_learn.observability.tracing import traceparent
 from ordinis_learn.ports import Clock
 from ordinis_learn.records import (
     Approval,
@@ -92,10 +93,12 @@ class MlflowModelRegistry(RetentionClient):
         name = artifact.name
         with self._asked(f"register {name} from {model_uri}"):
             self._ensure_model(name)
+            trace = traceparent()
             made = self._client.create_model_version(
                 name,
                 source=model_uri,
                 run_id=artifact.run_id,
+                tags=None if trace is None else {"traceparent": trace},
                 model_id=logged_model_id(model_uri),  # a server insists on it
                 await_creation_for=0,
             )

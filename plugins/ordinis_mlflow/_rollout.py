@@ -8,6 +8,7 @@ from typing import Any, Final
 from mlflow.exceptions import MlflowException  # noqa: TID253  a leaf, loaded by name
 
 from ordinis_learn.errors import AuditChainBroken
+from ordinis_learn.observability.tracing import span
 from ordinis_learn.records import DECLARED, GateDecision, LearnTopic, PreflightAnswer, State
 from ordinis_learn.rollout.bundle import EvidenceBundle
 from ordinis_learn.rollout.evidence import Evidence, read_evidence
@@ -113,7 +114,7 @@ def judge(
         stored_sha256 = None  # what was given up does not come back, whatever is left of it
     found = gather(change, version, stored_sha256=stored_sha256, runs=runs)
     evidence = replace(found, preflight=preflight)
-    decision = decide(evidence, to_state=to_state, requester=change.actor, policy=policy, now=change.at)
+    decision = _decided(evidence, to_state=to_state, change=change, policy=policy)
     bundle = keep_evidence(change.session, EvidenceBundle.of(evidence), at=change.at)
     keep_policy(
         change.session,
@@ -126,6 +127,23 @@ def judge(
         body = {"version": version, "decision": decision.to_json(), "bundle": bundle}
         change.record("rollout.denied", body)
     return decision, bundle
+
+
+def _decided(evidence: Evidence, *, to_state: State, change: Change, policy: Policy) -> GateDecision:
+    """Decide, in a span that carries what the decision is bound to."""
+    with span("learn.gate", attributes={"ordinis.subject": change.name}) as opened:
+        decision = decide(evidence, to_state=to_state, requester=change.actor, policy=policy, now=change.at)
+        opened.set_attributes(
+            {
+                "ordinis.version": decision.subject.version,
+                "ordinis.to_state": decision.to_state.value,
+                "ordinis.allowed": decision.allowed,
+                "ordinis.code": decision.code,
+                "ordinis.policy_hash": decision.policy_hash,
+                "ordinis.evidence_hash": decision.evidence_hash,
+            }
+        )
+    return decision
 
 
 def refuse_altered(change: Change, version: str) -> None:

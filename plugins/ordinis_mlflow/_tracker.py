@@ -21,6 +21,7 @@ from mlflow.tracking.context.registry import resolve_tags  # noqa: TID253
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID  # noqa: TID253
 
 from ordinis_learn.errors import ArtifactMissing, StoreUnavailable
+from ordinis_learn.observability.tracing import traceparent
 from ordinis_learn.records import DatasetManifest
 from ordinis_learn.training.provenance import UNKNOWN_COMMIT
 from ordinis_mlflow._dataset import DIGEST_LENGTH, dataset_input
@@ -194,6 +195,9 @@ class RunStore:
         """Create a run that is RUNNING; the caller closes it."""
         parent = parent_run_id or self._parent_run_id
         linked = {} if parent is None else {MLFLOW_PARENT_RUN_ID: parent}
+        trace = traceparent()
+        if trace is not None:
+            linked["ordinis.traceparent"] = trace
         with translated(f"open the run {name!r}", uri=self._uri):
             created = self._client.create_run(
                 self._experiment_id, run_name=name, tags=resolve_tags(linked | _with_commit(tags))

@@ -33,13 +33,16 @@ from ordinis_registry import dataset_records, outbox
 from ordinis_registry.database import GovernanceDatabase
 from ordinis_registry.models import (
     ArtifactRow,
+    AttemptRow,
     Base,
     BenchPackRow,
     DatasetRow,
     DriftAlertRow,
     DriftReportRow,
     ScorecardRow,
+    TraceRow,
 )
+from ordinis_registry.once import insert_once
 
 __all__ = ["SqlCatalogue", "find_dataset", "is_drift_breached"]
 
@@ -230,6 +233,28 @@ class SqlCatalogue:
         """Return a model's drift checks, oldest first."""
         query = sa.select(DriftReportRow.record).where(DriftReportRow.model == model)
         return self._read(query.order_by(DriftReportRow.position), DriftReport)
+
+    def add_failure(self, kind: str, *, label: str, subject: str, code: str, found: str) -> None:
+        """Remember work that failed, for good: a tracker's runs may be deleted."""
+        row = AttemptRow(kind=kind, label=label, subject=subject, code=code, found=found, at=self._clock())
+        with self._database.session() as session:
+            session.add(row)
+
+    def failures(self, kind: str) -> Mapping[str, int]:
+        """Return how often work of a kind failed, by label."""
+        query = sa.select(AttemptRow.label, sa.func.count()).where(AttemptRow.kind == kind)
+        with self._database.reading() as session:
+            return {label: number for label, number in session.execute(query.group_by(AttemptRow.label))}  # noqa: C416
+
+    def keep_trace(self, subject: str, traceparent: str) -> None:
+        """Remember the trace a subject was made in; the first one stays."""
+        with self._database.session() as session:
+            insert_once(session, TraceRow, subject=subject, traceparent=traceparent, at=self._clock())
+
+    def trace_of(self, subject: str) -> str | None:
+        """Return the trace that was kept for a subject."""
+        with self._database.reading() as session:
+            return session.scalar(sa.select(TraceRow.traceparent).where(TraceRow.subject == subject))
 
     def pending_events(self, *, limit: int | None = None) -> Sequence[Mapping[str, Any]]:
         """Return outbox entries not yet published, oldest first."""

@@ -27,6 +27,7 @@ __all__ = [
     "MOVED_POINTERS",
     "TABLES",
     "ArtifactRow",
+    "AttemptRow",
     "Base",
     "BenchPackRow",
     "DatasetRow",
@@ -39,6 +40,7 @@ __all__ = [
     "PolicyRow",
     "ScorecardRow",
     "SegmentRow",
+    "TraceRow",
     "UtcMoment",
 ]
 
@@ -255,6 +257,31 @@ class OutboxRow(Base):
     event_id: Mapped[str] = mapped_column(String(256), unique=True)
     payload: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UtcMoment)
+
+
+class AttemptRow(Base):
+    """Work that failed and left no other record; runs of a tracker may be deleted, this is not."""
+
+    __tablename__ = "failed_attempts"
+    __table_args__ = (Index(None, "kind", "at"),)
+
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    label: Mapped[str] = mapped_column(String(256))
+    subject: Mapped[str] = mapped_column(String(256))
+    code: Mapped[str] = mapped_column(String(64))
+    found: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(UtcMoment)
+
+
+class TraceRow(Base):
+    """The trace that a dataset or an artifact was made in, for the processes that go on with it."""
+
+    __tablename__ = "trace_contexts"
+
+    subject: Mapped[str] = mapped_column(String(512), primary_key=True)
+    traceparent: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime] = mapped_column(UtcMoment)
 
 
 TABLES = frozenset(Base.metadata.tables)

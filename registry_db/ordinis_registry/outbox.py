@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from ordinis_learn.observability.origins import in_current_trace
 from ordinis_learn.records import Envelope
 from ordinis_registry.models import OutboxRow
 from ordinis_registry.once import insert_once
@@ -22,7 +23,7 @@ __all__ = ["enqueue", "forget", "pending"]
 
 def enqueue(session: Session, event: Envelope, *, at: datetime) -> None:
     """Add an event within the caller's transaction; one that waits already is not added again."""
-    text = event.canonical().decode()
+    text = in_current_trace(event).canonical().decode()
     insert_once(
         session, OutboxRow, topic=event.event_type, event_id=event.event_id, payload=text, created_at=at
     )

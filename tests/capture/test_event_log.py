@@ -1,5 +1,6 @@
 """What every event log promises; the file and the fake keep the same promises."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from ordinis_learn.capture import SCAN_SCHEMA, SqliteEventLog, validate_event
 from ordinis_learn.errors import ConfigInvalid
+from ordinis_learn.ports import Tally
 from ordinis_learn.records import Envelope, Topic
 from ordinis_learn.testing import InMemoryEventLog
 
@@ -53,6 +55,31 @@ def test_an_empty_log(log):
     table = log.scan(Topic.BAR)
     assert table.num_rows == 0
     assert table.schema == SCAN_SCHEMA
+
+
+def test_a_tally_counts_on_from_an_earlier_one(log, bars):
+    assert log.tally() == Tally(0, 0, {})
+    log.append(bars(1, 2))
+    first = log.tally()
+    log.append(bars(2, 3))
+    assert log.tally(first) == log.tally() == Tally(log.position(), 0, {Topic.BAR: 3})
+    assert log.tally(log.tally()).counts == {Topic.BAR: 3}
+
+
+def test_the_newest_envelopes_of_a_span(log, bars):
+    events = [event.model_copy(update={"trace_id": event.event_id}) for event in bars(4, 1, 3, 2)]
+    log.append(events)
+    found = [json.loads(text)["trace_id"] for text in log.envelopes(Topic.BAR, limit=3)]
+    assert found == ["bar-002", "bar-003", "bar-004"]
+    span = {"start": events[1].ts_event, "end": events[2].ts_event}
+    assert len(log.envelopes(Topic.BAR, limit=9, **span)) == 2
+    assert log.envelopes(Topic.SIGNAL, limit=9) == []
+
+
+def test_quarantine_counts_by_code(log):
+    for raw, code in ((b"1", "E_A"), (b"2", "E_A"), (b"2", "E_A"), (b"3", "E_B")):
+        log.quarantine(raw, code=code, reason="bad")
+    assert log.quarantine_counts() == {"E_A": 2, "E_B": 1}
 
 
 def test_a_scan_gives_back_what_was_appended(log, bars):

@@ -104,6 +104,8 @@ def seen(log):
         "columns": {topic: log.read_columns(topic).to_pylist() for topic in (Topic.BAR, Topic.SIGNAL)},
         "part": log.read_columns(Topic.BAR, bucket=(1, 2)).to_pylist(),
         "counts": dict(log.counts()),
+        "tally": dict(log.tally().counts),
+        "envelopes": log.envelopes(Topic.SIGNAL, limit=5),
         "position": log.position(),
     }
 
@@ -217,6 +219,7 @@ def test_a_log_that_is_sealed_now_and_then_reads_like_one_that_never_is(history,
 
     with TemporaryDirectory() as folder:
         desk, never = Desk(Path(folder), buckets=buckets), InMemoryEventLog(clock=today)
+        tally = None
         for step in history:
             if isinstance(step, int):
                 desk.seal(before=date(1970, 1, step))
@@ -226,6 +229,8 @@ def test_a_log_that_is_sealed_now_and_then_reads_like_one_that_never_is(history,
                 for n, hour, key in step
             ]
             assert desk.log.append_rows(rows) == never.append_rows(rows)
+            tally = desk.log.tally(tally)
+            assert (tally.counts, tally.position) == (never.counts(), desk.log.position())
         bounds = {"start": datetime(1970, 1, 3, 5, tzinfo=UTC), "end": datetime(1970, 1, 8, tzinfo=UTC)}
         for more in ({}, bounds):
             mine, other = (log.scan(Topic.BAR, **more).drop_columns("position") for log in (desk.log, never))

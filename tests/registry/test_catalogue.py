@@ -209,3 +209,17 @@ def test_two_that_prune_at_once_leave_one_record(database, make):
         made = list(pool.map(prune, catalogues))
     assert len({record.sequence for record in made}) == 1
     assert len(catalogues[0].dataset_records()) == 1
+
+
+def test_failures_are_counted_by_label(catalogue):
+    for label in ("signal_model", "prompt_pack", "signal_model"):
+        catalogue.add_failure("train", label=label, subject="m", code="E_LEARN_TRAIN_FAILED", found="why")
+    assert catalogue.failures("train") == {"signal_model": 2, "prompt_pack": 1}
+    assert catalogue.failures("evaluate") == {}
+
+
+def test_the_first_trace_of_a_subject_stays(catalogue):
+    assert catalogue.trace_of("dataset:core@v1") is None
+    catalogue.keep_trace("dataset:core@v1", "00-first")
+    catalogue.keep_trace("dataset:core@v1", "00-second")
+    assert catalogue.trace_of("dataset:core@v1") == "00-first"

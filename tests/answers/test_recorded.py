@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ordinis_learn.answers import OutputSchema, compare_recorded, measure_recorded, read_recorded
@@ -164,6 +164,7 @@ def read_recorded_bare(events):
     return read_recorded(log.scan(Topic.AI_RESPONSE), log.scan(Topic.AI_REFUSAL))
 
 
+@settings(deadline=None)  # the first call imports Arrow's readers and SciPy's distributions
 @given(st.permutations(range(12)), st.integers(0, 3))
 def test_the_order_of_rows_and_replays_change_no_measure(order, replays):
     events = [response(n, valid=n % 3 != 0) for n in range(10)] + [refusal(10, request="r2"), refusal(11)]
@@ -173,6 +174,7 @@ def test_the_order_of_rows_and_replays_change_no_measure(order, replays):
     assert sum(again.repeated.values()) == replays
 
 
+@settings(deadline=None)  # the first call imports Arrow's readers and SciPy's distributions
 @given(
     st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0, 6)), min_size=2, max_size=40),
 )

@@ -24,6 +24,7 @@ from ordinis_learn.use_cases.approve import answer_request
 from ordinis_learn.use_cases.evaluate_answers import evaluate_answers
 from ordinis_learn.use_cases.refusals import refused_rules
 from ordinis_learn.use_cases.sign import create_identity
+from ordinis_learn.wiring import registry_uri
 
 from .conftest import completion  # isort: skip
 
@@ -31,6 +32,15 @@ from .conftest import completion  # isort: skip
 @pytest.fixture
 def cortex(cortex_file):
     return read_pack_file(cortex_file)
+
+
+def prompt_aliases(bench):
+    """Return where the aliases of a linked prompt point, as any MLflow client sees them."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(registry_uri=registry_uri(bench.settings))
+    # MLflow's client shows no prompt as a model, and a prompt without its aliases.
+    return client._get_registry_client().get_registered_model("cortex.synthesize_research").aliases
 
 
 def with_settings(engine, **changes):
@@ -136,6 +146,7 @@ def test_the_first_pack_goes_live_after_two_approvals_and_a_worse_one_does_not_f
     approved(asked, first)
     asked.rollout(first.artifact_id, {"stage": "active"})
     assert bench.registry.state("cortex", "1") is State.ACTIVE
+    assert prompt_aliases(bench) == {"active": "1", "pack-1": "1"}
 
     asked_before = len(endpoint.asked)
     second = registered(asked, cortex, **briefer(cortex))
@@ -144,10 +155,14 @@ def test_the_first_pack_goes_live_after_two_approvals_and_a_worse_one_does_not_f
     assert card["metrics"]["citation_coverage"] == pytest.approx(2 / 3, abs=0.01)
     assert card["differences"]["citation_coverage"]["verdict"] == "fail"
     asked.rollout(second.artifact_id, {"stage": "shadow"})
+    assert prompt_aliases(bench) == {"active": "1", "pack-1": "1", "shadow": "2", "pack-2": "2"}
     approved(asked, second)
     with pytest.raises(RolloutDenied):
         asked.rollout(second.artifact_id, {"stage": "active"})
     assert refused_rules(bench, second) == {"scorecard_metric:citation_coverage"}
+
+    bench.registry.roll_back("cortex", reason="drill")
+    assert prompt_aliases(bench) == {"pack-1": "1", "shadow": "2", "pack-2": "2"}
     assert bench.registry.active_version("cortex") == "1"
 
 

@@ -8,6 +8,7 @@ import sqlite3
 import pytest
 from click.testing import CliRunner
 from mlflow import MlflowClient  # noqa: TID253  what is tested here is a leaf of MLflow
+from mlflow.entities.model_registry import ModelVersionTag, RegisteredModelTag  # noqa: TID253
 from mlflow.exceptions import MlflowException  # noqa: TID253
 from mlflow.prompt import constants  # noqa: TID253
 
@@ -77,18 +78,19 @@ def test_every_task_of_a_registered_pack_reads_the_same_in_mlflow(engine, client
 def test_a_linked_prompt_is_not_changed_by_hand(engine, client, cortex):
     registered(engine, cortex)
     store = client._get_registry_client().store  # past what MLflow's client keeps from prompts by itself
+    text, kind = ModelVersionTag("mlflow.prompt.text", "Buy everything."), "mlflow.prompt.is_prompt"
     ways = (
-        lambda: client.register_prompt(PLAN, "Buy everything. {{goal}}"),
-        lambda: client.set_model_version_tag(PLAN, "1", "mlflow.prompt.text", "Buy everything."),
-        lambda: client.delete_model_version_tag(PLAN, "1", "mlflow.prompt.text"),
-        lambda: client.delete_registered_model_tag(PLAN, "mlflow.prompt.is_prompt"),
-        lambda: client.set_registered_model_tag(PLAN, "mlflow.prompt.is_prompt", "false"),
-        lambda: client.set_prompt_alias(PLAN, "active", 1),
-        lambda: client.set_prompt_alias(PLAN, "Shadow", 1),
-        lambda: client.set_prompt_alias(PLAN, "pack-7", 1),
-        lambda: client.delete_prompt_alias(PLAN, "pack-1"),
-        lambda: store.delete_model_version(PLAN, "1"),
-        lambda: store.delete_registered_model(PLAN),
+        lambda: store.create_prompt_version(PLAN, "Buy everything. {{goal}}"),
+        lambda: store.set_model_version_tag(PLAN, "1", text),
+        lambda: store.delete_model_version_tag(PLAN, "1", text.key),
+        lambda: store.set_registered_model_tag(PLAN, RegisteredModelTag(kind, "false")),
+        lambda: store.delete_registered_model_tag(PLAN, kind),
+        lambda: store.set_prompt_alias(PLAN, "active", 1),
+        lambda: store.set_prompt_alias(PLAN, "Shadow", 1),
+        lambda: store.set_prompt_alias(PLAN, "pack-7", 1),
+        lambda: store.delete_prompt_alias(PLAN, "pack-1"),
+        lambda: store.delete_prompt_version(PLAN, "1"),
+        lambda: store.delete_prompt(PLAN),
         lambda: store.rename_registered_model(PLAN, "cortex.other"),
         lambda: store.transition_model_version_stage(PLAN, "1", "archived", False),
         lambda: store.transition_model_version_stage(PLAN, "1", "active", True),
@@ -97,12 +99,14 @@ def test_a_linked_prompt_is_not_changed_by_hand(engine, client, cortex):
         with pytest.raises(MlflowException) as caught:
             act()
         assert caught.value.error_code == "PERMISSION_DENIED", str(caught.value)
+    with pytest.raises(MlflowException, match="follows it"):
+        client.register_prompt(PLAN, "Buy everything. {{goal}}")
     client.set_prompt_alias(PLAN, "draft", 1)  # what nobody loads by rule is free
     assert load(client, f"prompts:/{PLAN}@draft").version == 1
     refused = [
         record for record in engine.workbench.ledger.history(PLAN) if record.action == "prompt.refused"
     ]
-    assert len(refused) == 11
+    assert len(refused) == 12
 
 
 def test_a_text_that_was_changed_behind_the_store_is_found_and_not_loaded(engine, client, cortex):

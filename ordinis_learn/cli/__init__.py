@@ -20,7 +20,7 @@ COMMANDS: Final = {
     "doctor": "Say what is missing and what to type.",
     "dossier": "Write the evidence of a version as one HTML file, and JSON beside it.",
     "drift": "Check the active model against its training data.",
-    "evaluate": "Judge a model on a benchmark pack, against what is active.",
+    "evaluate": "Judge a model on a pack of its kind, against what is active.",
     "events": "Record events, seal closed days, look at the quarantine.",
     "keys": "Create signing keys and trust them in roles.",
     "ledger": "Verify the ledger, read its history.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -93,8 +94,55 @@ def register(ctx: click.Context, file: Path, *, name: str, trials: int) -> None:
         artifact = engine.train(
             {"model_type": "prompt_pack", "name": name, "pack": pack.to_json(), "trials": trials}
         )
+        linked = engine.workbench.registry.linked_prompts(artifact.name, artifact.version)
     click.echo(f"{artifact.name} v{artifact.version} is a CANDIDATE ({artifact.artifact_id})")
     click.echo(f"run {artifact.run_id}, sha256 {artifact.artifact_sha256}")
+    for address in linked.values():
+        click.echo(f"  {address}")
+
+
+@command.add_command
+@learn_command("show", example="ordinis-learn prompts show cortex --version 1")
+@click.argument("name_or_file")
+@click.option("--version", help="Of a registered pack (default: the active one, else the newest).")
+@click.pass_context
+def show(ctx: click.Context, name_or_file: str, *, version: str | None) -> None:
+    """Print a pack, from a file or as registered, with its prompts in MLflow."""
+    from ordinis_learn.prompts import read_pack_file  # noqa: PLC0415
+    from ordinis_learn.use_cases.show_prompts import registered_pack  # noqa: PLC0415
+
+    linked: Mapping[str, str] = {}
+    if version is None and Path(name_or_file).is_file():
+        pack, title = read_pack_file(Path(name_or_file)), name_or_file
+    else:
+        with opened(ctx) as engine:
+            shown = registered_pack(engine.workbench, name_or_file, version)
+        pack, title, linked = shown.pack, f"{name_or_file} v{shown.version}, {shown.state}", shown.linked
+    click.echo(f"{title}: {pack.description}")
+    click.echo(f"sha256 {pack.content_hash()}, asks {pack.parameters.model}")
+    for name, task in sorted(pack.tasks.items()):
+        click.echo(
+            f"\n{name} ({', '.join(task.variables)}; {len(task.examples)} examples)  {linked.get(name, '')}".rstrip()
+        )
+        for role, text in (("system", task.system), ("user", task.user)):
+            for place, line in enumerate(text.rstrip().splitlines()):
+                click.echo(f"  {role if not place else '':<8}{line}".rstrip())
+
+
+@command.add_command
+@learn_command("link", example="ordinis-learn prompts link cortex 1")
+@click.argument("name")
+@click.argument("version")
+@click.pass_context
+def link(ctx: click.Context, name: str, version: str) -> None:
+    """Make a registered pack's tasks prompts of MLflow's registry, as registering does by itself."""
+    from ordinis_learn.use_cases.show_prompts import registered_pack  # noqa: PLC0415
+
+    with opened(ctx) as engine:
+        registered_pack(engine.workbench, name, version)
+        linked = engine.workbench.registry.link_prompts(name, version)
+    for task, address in sorted(linked.items()):
+        click.echo(f"{task}: {address}")
 
 
 @command.add_command

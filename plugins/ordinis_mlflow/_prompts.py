@@ -200,9 +200,9 @@ def altered(session: Session, subject: str, version: ModelVersion) -> LearnError
     )
 
 
-def alias_follows(alias: str) -> bool:
-    """Tell whether an alias, besides the governed ones, is kept by the store on linked prompts."""
-    return alias.lower().startswith(_PACK_ALIAS)
+def alias_follows(alias: str | None) -> bool:
+    """Tell whether an alias, besides the governed ones, is kept by the store on linked prompts; none is not."""
+    return isinstance(alias, str) and alias.lower().startswith(_PACK_ALIAS)
 
 
 def changes_prompt(keys: Iterable[str]) -> bool:

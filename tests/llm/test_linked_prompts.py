@@ -178,3 +178,30 @@ def test_the_tags_are_those_that_mlflow_reads():
         constants.PROMPT_TYPE_TAG_KEY,
         constants.RESPONSE_FORMAT_TAG_KEY,
     }
+
+
+def test_packs_are_shown_and_linked_by_the_command_line(engine, cortex, cortex_file):
+    registered(engine, cortex)
+    home = str(engine.workbench.settings.home)
+
+    def typed(*words):
+        return CliRunner().invoke(main, ["--home", home, *words])
+
+    shown = typed("prompts", "show", "cortex").output
+    assert shown.startswith("cortex v1, CANDIDATE: Cortex, the research assistant")
+    assert "plan_task (goal; 1 examples)  prompts:/cortex.plan_task/1" in shown
+    assert "  user    Goal: {{goal}}" in shown
+    assert "prompts:/" not in typed("prompts", "show", str(cortex_file)).output
+    assert typed("prompts", "link", "cortex", "1").output.count("prompts:/cortex.") == 3
+    for words, found in (
+        (("show", "cortex", "--version", "9"), "versions registered here: 1"),
+        (("show", "nobody"), "versions registered here: none"),
+        (("link", "cortex", "9"), "versions registered here: 1"),
+    ):
+        wrong = typed("prompts", *words)
+        assert wrong.exit_code == 1
+        assert found in wrong.output
+    # nobody names a pack: the one of its type is looked for, and there is none of its kind
+    judged = typed("evaluate", "cortex", "1").output
+    assert "load the question pack 'prompt_eval_v1'" in judged
+    assert "question packs there: none" in judged

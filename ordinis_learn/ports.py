@@ -333,6 +333,14 @@ class ModelRegistry(Protocol):
         """Return a local folder with the version's model bundle, verified against its digest."""
         ...
 
+    def link_prompts(self, name: str, version: str) -> Mapping[str, str]:
+        """Let each task of a prompt pack's version be a prompt of MLflow too; return :meth:`linked_prompts`."""
+        ...
+
+    def linked_prompts(self, name: str, version: str) -> Mapping[str, str]:
+        """Return the addresses of a version's linked prompts (``prompts:/…``) by task; empty where none is linked."""
+        ...
+
     def transition(self, name: str, version: str, state: State) -> GateDecision:
         """Ask for a state; raise RolloutDenied (with the decision) on a refusal."""
         ...

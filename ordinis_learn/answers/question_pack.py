@@ -15,6 +15,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from ordinis_learn.bench.pack import packs_with
 from ordinis_learn.errors import BenchDataMissing, ConfigInvalid, DataCorrupt, DataMissing, StoreUnavailable
 from ordinis_learn.ports import Clock
 from ordinis_learn.records import Question, QuestionPackManifest
@@ -140,8 +141,9 @@ def load_questions(root: Path, pack_id: str) -> QuestionPack:
     if not (folder / MANIFEST_FILE).is_file():
         raise BenchDataMissing(
             asked,
-            found=f"no {MANIFEST_FILE} in {folder}",
-            next_step=f"type: ordinis-learn packs questions DATASET --task TASK --pack {pack_id}",
+            found=f"no {MANIFEST_FILE} in {folder}; question packs there: {packs_with(root, MANIFEST_FILE)}",
+            next_step="name one of them with --pack, or type: ordinis-learn packs questions DATASET --task TASK --pack "
+            f"{pack_id}",
             pack_id=pack_id,
         )
     try:

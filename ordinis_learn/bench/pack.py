@@ -21,7 +21,7 @@ from ordinis_learn.errors import BenchDataMissing, ConfigInvalid, DataCorrupt, S
 from ordinis_learn.market import PriceHistory
 from ordinis_learn.records import BenchPackManifest, canonical_json, hash_of
 
-__all__ = ["Pack", "load_pack", "manifest_hash_of", "prices_sha256", "write_pack"]
+__all__ = ["Pack", "load_pack", "manifest_hash_of", "packs_with", "prices_sha256", "write_pack"]
 
 MANIFEST_FILE: Final = "manifest.json"
 PRICES_FILE: Final = "prices.parquet"
@@ -94,6 +94,17 @@ def write_pack(manifest: BenchPackManifest, history: PriceHistory, *, root: Path
     return folder
 
 
+def packs_with(root: Path, file: str) -> str:
+    """Return the ids of the packs below a folder that hold a file, as a message lists them.
+
+    Examples
+    --------
+    >>> packs_with(Path("no such folder"), "manifest.json")
+    'none'
+    """
+    return ", ".join(sorted(path.parent.name for path in root.glob(f"*/{file}"))) or "none"
+
+
 def load_pack(root: Path, pack_id: str) -> Pack:
     """Read a pack and verify both of its hashes.
 
@@ -110,8 +121,8 @@ def load_pack(root: Path, pack_id: str) -> Pack:
         if not (folder / name).is_file():
             raise BenchDataMissing(
                 asked,
-                found=f"no {name} in {folder}",
-                next_step=f"type: ordinis-learn packs generate --pack {pack_id}",
+                found=f"no {name} in {folder}; benchmark packs of prices there: {packs_with(root, MANIFEST_FILE)}",
+                next_step=f"name one of them with --pack, or type: ordinis-learn packs generate --pack {pack_id}",
                 pack_id=pack_id,
             )
     try:

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 @learn_command("evaluate", example="ordinis-learn evaluate sp500_signal 2 --pack bench_core_v1")
 @click.argument("name")
 @click.argument("versions", nargs=-1, required=True)
-@click.option("--pack", default="bench_core_v1", show_default=True, help="The benchmark pack.")
+@click.option(
+    "--pack",
+    default="",
+    help="The pack: of prices for signal models, of questions for others (default: what the policy asks of the type).",
+)
 @click.option(
     "--overlap",
     type=click.Choice(["purge", "refuse"]),
@@ -44,7 +48,7 @@ def command(
     compete: bool,
     as_json: bool,
 ) -> None:
-    """Judge a model on a benchmark pack, against what is active.
+    """Judge a model on a pack of its kind, against what is active.
 
     With --compete, judge several together: is the best of them better, once picking it is taken into account.
     """
@@ -71,19 +75,23 @@ def command(
 def _scorecard(
     engine: LearningEngine, name: str, version: str, *, pack: str, overlap: Any, calibrations: int
 ) -> dict[str, Any]:
+    from ordinis_learn.use_cases.default_pack import default_pack  # noqa: PLC0415
     from ordinis_learn.use_cases.find import find_artifact  # noqa: PLC0415
     from ordinis_learn.use_cases.judge import judge  # noqa: PLC0415
 
-    artifact = find_artifact(engine.workbench, name, version)
-    scorecard = judge(
-        engine.workbench, artifact.artifact_id, pack, overlap=overlap, calibrations=calibrations
-    )
+    bench = engine.workbench
+    artifact = find_artifact(bench, name, version)
+    pack = pack or default_pack(bench.settings, artifact.model_type)
+    scorecard = judge(bench, artifact.artifact_id, pack, overlap=overlap, calibrations=calibrations)
     return scorecard.to_json()
 
 
 def _competition(
     engine: LearningEngine, name: str, versions: tuple[str, ...], *, pack: str, overlap: Any
 ) -> dict[str, Any]:
+    from ordinis_learn.records import ModelType  # noqa: PLC0415
     from ordinis_learn.use_cases.compete import compete_versions  # noqa: PLC0415
+    from ordinis_learn.use_cases.default_pack import default_pack  # noqa: PLC0415
 
+    pack = pack or default_pack(engine.workbench.settings, ModelType.SIGNAL_MODEL)
     return compete_versions(engine.workbench, name, versions, pack, overlap=overlap).to_json()

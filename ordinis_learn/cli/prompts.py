@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ordinis_learn.cli.command import learn_command, opened
 
+_DAY = click.DateTime(["%Y-%m-%d"])
 _FILE = click.Path(path_type=Path)
 
 
 @click.group("prompts", epilog="Example: ordinis-learn prompts check cortex.yaml")
 def command() -> None:
-    """Write, check, render and register packs of prompts."""
+    """Write, check, render and register packs of prompts; measure what they were answered."""
 
 
 @command.add_command
@@ -90,8 +94,55 @@ def register(ctx: click.Context, file: Path, *, name: str, trials: int) -> None:
         artifact = engine.train(
             {"model_type": "prompt_pack", "name": name, "pack": pack.to_json(), "trials": trials}
         )
+        linked = engine.workbench.registry.linked_prompts(artifact.name, artifact.version)
     click.echo(f"{artifact.name} v{artifact.version} is a CANDIDATE ({artifact.artifact_id})")
     click.echo(f"run {artifact.run_id}, sha256 {artifact.artifact_sha256}")
+    for address in linked.values():
+        click.echo(f"  {address}")
+
+
+@command.add_command
+@learn_command("show", example="ordinis-learn prompts show cortex --version 1")
+@click.argument("name_or_file")
+@click.option("--version", help="Of a registered pack (default: the active one, else the newest).")
+@click.pass_context
+def show(ctx: click.Context, name_or_file: str, *, version: str | None) -> None:
+    """Print a pack, from a file or as registered, with its prompts in MLflow."""
+    from ordinis_learn.prompts import read_pack_file  # noqa: PLC0415
+    from ordinis_learn.use_cases.show_prompts import registered_pack  # noqa: PLC0415
+
+    linked: Mapping[str, str] = {}
+    if version is None and Path(name_or_file).is_file():
+        pack, title = read_pack_file(Path(name_or_file)), name_or_file
+    else:
+        with opened(ctx) as engine:
+            shown = registered_pack(engine.workbench, name_or_file, version)
+        pack, title, linked = shown.pack, f"{name_or_file} v{shown.version}, {shown.state}", shown.linked
+    click.echo(f"{title}: {pack.description}")
+    click.echo(f"sha256 {pack.content_hash()}, asks {pack.parameters.model}")
+    for name, task in sorted(pack.tasks.items()):
+        click.echo(
+            f"\n{name} ({', '.join(task.variables)}; {len(task.examples)} examples)  {linked.get(name, '')}".rstrip()
+        )
+        for role, text in (("system", task.system), ("user", task.user)):
+            for place, line in enumerate(text.rstrip().splitlines()):
+                click.echo(f"  {role if not place else '':<8}{line}".rstrip())
+
+
+@command.add_command
+@learn_command("link", example="ordinis-learn prompts link cortex 1")
+@click.argument("name")
+@click.argument("version")
+@click.pass_context
+def link(ctx: click.Context, name: str, version: str) -> None:
+    """Make a registered pack's tasks prompts of MLflow's registry, as registering does by itself."""
+    from ordinis_learn.use_cases.show_prompts import registered_pack  # noqa: PLC0415
+
+    with opened(ctx) as engine:
+        registered_pack(engine.workbench, name, version)
+        linked = engine.workbench.registry.link_prompts(name, version)
+    for task, address in sorted(linked.items()):
+        click.echo(f"{task}: {address}")
 
 
 @command.add_command
@@ -117,4 +168,48 @@ def diff(ctx: click.Context, name: str, old: str, new: str) -> None:
     before, after = lines
     changed = list(unified_diff(before, after, f"{name} v{old}", f"{name} v{new}", lineterm="", n=2))
     for line in changed or ["the same pack"]:
+        click.echo(line)
+
+
+@command.add_command
+@learn_command(
+    "measure",
+    example="ordinis-learn prompts measure --start 2026-03-02 --end 2026-03-06 --compare models:/cortex/2 models:/cortex/1 --paired-by correlation_id",
+)
+@click.option("--start", type=_DAY, required=True, help="First day of answers, in UTC.")
+@click.option("--end", type=_DAY, required=True, help="Last day of answers.")
+@click.option(
+    "--compare",
+    nargs=2,
+    metavar="SUBJECT BASELINE",
+    help="Two sources on the same requests, each named by its model, its pack, or MODEL@PACK.",
+)
+@click.option(
+    "--paired-by",
+    type=click.Choice(["request_hash", "correlation_id"]),
+    default="request_hash",
+    show_default=True,
+    help="A request's hash covers the prompt: two packs never share one.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print everything that was found.")
+@click.pass_context
+def measure(
+    ctx: click.Context,
+    *,
+    start: datetime,
+    end: datetime,
+    compare: tuple[str, str] | None,
+    paired_by: Any,
+    as_json: bool,
+) -> None:
+    """Measure what models answered in production, from recorded events: no questions are asked."""
+    from ordinis_learn.cli.evaluation_text import recorded_lines  # noqa: PLC0415
+    from ordinis_learn.use_cases.measure_recorded import measure_span  # noqa: PLC0415
+
+    with opened(ctx) as engine:
+        report = measure_span(
+            engine.workbench, start=start.date(), end=end.date(), compare=compare or None, paired_by=paired_by
+        )
+    lines = [report.model_dump_json(indent=2)] if as_json else recorded_lines(report.to_json())
+    for line in lines:
         click.echo(line)

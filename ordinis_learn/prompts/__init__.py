@@ -1,6 +1,7 @@
 """Prompt packs: versioned, hashed bundles of prompts, output schemas, examples, a safety profile and parameters."""
 
 from ordinis_learn.prompts.bundle import PACK_FILE, load_prompt_pack, save_prompt_pack
+from ordinis_learn.prompts.chat_template import chat_template, check_templates
 from ordinis_learn.prompts.checking import check_pack
 from ordinis_learn.prompts.pack import (
     PACK_FORMAT,
@@ -23,7 +24,9 @@ __all__ = [
     "PromptTask",
     "SafetyProfile",
     "chat_request",
+    "chat_template",
     "check_pack",
+    "check_templates",
     "fill_template",
     "load_prompt_pack",
     "read_pack_file",

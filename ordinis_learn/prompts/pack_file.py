@@ -46,6 +46,10 @@ def read_pack_file(path: Path) -> PromptPack:
         raise ConfigInvalid(
             asked, found=f"{error.strerror}", next_step="name a file that can be read"
         ) from error
+    except RecursionError as error:
+        raise ConfigInvalid(
+            asked, found="it is nested too deeply to be read, or contains itself", next_step=next_step
+        ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigInvalid(asked, found=str(error).replace("\n", " "), next_step=next_step) from error
     except ValidationError as error:

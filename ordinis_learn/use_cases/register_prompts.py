@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from ordinis_learn.prompts import PromptPack, check_pack, save_prompt_pack
+from ordinis_learn.prompts import PromptPack, check_pack, check_templates, save_prompt_pack
 from ordinis_learn.records import DECLARED, ModelArtifact, ModelType, Record, tree_sha256
 from ordinis_learn.training import Provenance
 from ordinis_learn.training.run_record import log_patch, run_tags
@@ -48,7 +48,14 @@ def parse_prompts(values: Mapping[str, Any]) -> PromptConfig:
 
 @stage("train", asked=asked_to_train, made=made_artifact)
 def register_prompts(bench: Workbench, config: PromptConfig) -> ModelArtifact:
-    """Log, register (state CANDIDATE) and attest one pack."""
+    """Log, register (state CANDIDATE), attest and link one pack; its tasks are prompts of MLflow's registry then too.
+
+    Raises
+    ------
+    ConfigInvalid
+        A task would read differently in MLflow's prompt registry, or one of the prompts' names is taken.
+    """
+    check_templates(config.pack)
     provenance = bench.provenance()
     with (
         bench.tracker.start_run(f"register {config.name}", tags=_tags(config, provenance)) as run,
@@ -65,7 +72,7 @@ def register_prompts(bench: Workbench, config: PromptConfig) -> ModelArtifact:
         sha256 = tree_sha256(run.model_folder(model_uri))
         run.set_tags({"ordinis.artifact_sha256": sha256})
         run_id = run.run_id
-    return register_artifact(
+    artifact = register_artifact(
         bench,
         ModelArtifact(
             artifact_id=f"{config.name}-{sha256[:12]}",
@@ -88,6 +95,8 @@ def register_prompts(bench: Workbench, config: PromptConfig) -> ModelArtifact:
         ),
         model_uri=model_uri,
     )
+    bench.registry.link_prompts(artifact.name, artifact.version)
+    return artifact
 
 
 def _tags(config: PromptConfig, provenance: Provenance) -> dict[str, str]:

@@ -7,9 +7,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
+import yaml
 from mlflow import MlflowClient  # noqa: TID253  a leaf, loaded by name
 from mlflow.artifacts import download_artifacts  # noqa: TID253
 from mlflow.entities import LoggedModel, Run  # noqa: TID253
@@ -17,10 +18,11 @@ from mlflow.exceptions import MlflowException  # noqa: TID253
 from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository  # noqa: TID253
 from mlflow.utils.file_utils import local_file_uri_to_path  # noqa: TID253
 
+from ordinis_learn.errors import ArtifactMissing
 from ordinis_learn.records import tree_sha256
 from ordinis_mlflow._workspaces import in_workspace_of, scoped_path
 
-__all__ = ["DESTINATION", "SERVING", "ArtifactReader", "logged_model_id"]
+__all__ = ["DESTINATION", "SERVING", "ArtifactReader", "bundle_of", "logged_model_id"]
 
 # As in mlflow.server.constants, which would import the whole server; a test compares them.
 DESTINATION: Final = "_MLFLOW_SERVER_ARTIFACT_DESTINATION"
@@ -126,6 +128,19 @@ def logged_model_id(uri: str) -> str | None:
         return None
     name, _, rest = uri.removeprefix("models:/").partition("/")
     return None if rest else name
+
+
+def bundle_of(folder: Path, *, name: str, version: str) -> Path:
+    """Return the folder that the pyfunc flavour keeps its data in."""
+    try:
+        described: Any = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))
+        return folder / str(described["flavors"]["python_function"]["data"])
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise ArtifactMissing(
+            f"open the model {name} {version}",
+            found=f"{folder} holds no MLflow model with a bundle of ours ({type(error).__name__})",
+            next_step="register a model that ordinis-learn has trained",
+        ) from error
 
 
 def _digest(folder: Path) -> str | None:

@@ -28,8 +28,9 @@ from ordinis_learn.records import (
 from ordinis_learn.rollout.states import MLFLOW_STAGES, mlflow_stage, parse_stage
 from ordinis_mlflow._rows import ModelRows
 from ordinis_registry import ledger, outbox, permits
+from ordinis_registry.linked_prompts import followed, links_of, prompts_of
 from ordinis_registry.pointers import Pointers
-from ordinis_registry.subjects import subject_of
+from ordinis_registry.subjects import split_subject, subject_of
 
 __all__ = ["DECISION_TAG", "DIGEST_TAG", "EVIDENCE_HASH_TAG", "STATE_TAG", "UNKNOWN_SHA256", "Change"]
 
@@ -179,6 +180,32 @@ class Change:
         """Put the governed aliases where the pointers say."""
         for alias, version in pointers.aliases.items():
             self._rows.set_alias(alias, version)
+        self.follow(pointers)
+
+    def follow(self, pointers: Pointers) -> None:
+        """Put the governed aliases of the prompts that are linked to this pack where its pointers say."""
+        for subject in prompts_of(self.session, self.name):
+            links = links_of(self.session, subject)
+            if any(link.pack == self.name for link in links.values()):
+                prompt = self.beside(split_subject(subject)[1])
+                for alias, version in followed(pointers, links).items():
+                    prompt.alias(alias, version)
+
+    def beside(self, name: str) -> Change:
+        """Open the change of another model of the workspace in the same transaction; models in order of name, after this one."""
+        return Change(
+            self.session,
+            plain=self.plain,
+            name=name,
+            workspace=self.workspace,
+            actor=self.actor,
+            at=self.at,
+            env=self._env,
+        )
+
+    def alias(self, alias: str, version: str | None) -> None:
+        """Let one alias point at a version, or at nothing."""
+        self._rows.set_alias(alias, version)
 
     def record(
         self, action: str, body: Mapping[str, Any], *, pointers: Pointers | None = None

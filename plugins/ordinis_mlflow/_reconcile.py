@@ -17,6 +17,7 @@ from ordinis_learn.records import LearnTopic, State
 from ordinis_mlflow._artifacts import ArtifactReader
 from ordinis_mlflow._change import DIGEST_TAG, STATE_TAG, Change
 from ordinis_registry import ledger
+from ordinis_registry.linked_prompts import aliases_of
 from ordinis_registry.models import LedgerRow
 from ordinis_registry.reconciliation import Disagreement, examine, expected_state, registered, shown
 
@@ -117,9 +118,11 @@ def _mend(change: Change, found: Sequence[Disagreement]) -> list[str]:
             change.tag(version, STATE_TAG, (expected_state(known, version) or change.state(version)).value)
         mended.append(str(one))
     aliases = [one for one in found if one.kind == "alias"]
-    if aliases and all(version in stages for version in known.aliases.values() if version is not None):
-        for stray in set(shown(change.session, change.name).aliases) - set(known.aliases):
+    wanted = aliases_of(change.session, change.name, known)
+    if aliases and all(version in stages for version in wanted.values() if version is not None):
+        for stray in set(shown(change.session, change.name).aliases) - set(wanted):
             change.plain.delete_registered_model_alias(change.bare_name, stray)
-        change.point(known)
+        for alias, place in wanted.items():
+            change.alias(alias, place)
         mended.extend(map(str, aliases))
     return mended

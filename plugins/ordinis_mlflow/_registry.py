@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import warnings
@@ -10,9 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import yaml
 from mlflow import MlflowClient  # noqa: TID253  a leaf, loaded by name
 from mlflow.entities.model_registry import ModelVersion  # noqa: TID253
 from mlflow.exceptions import MlflowException  # noqa: TID253
@@ -33,9 +33,10 @@ from ordinis_learn.records import (
 from ordinis_learn.rollout.evidence import check_statement, text_sha256
 from ordinis_learn.rollout.states import parse_stage
 from ordinis_learn.rollout.tags import SHADOW_TAG, TRAINING_TAG, kind_of
-from ordinis_mlflow._artifacts import ArtifactReader, logged_model_id
+from ordinis_mlflow._artifacts import ArtifactReader, bundle_of, logged_model_id
 from ordinis_mlflow._change import DECISION_TAG, DIGEST_TAG, EVIDENCE_HASH_TAG
 from ordinis_mlflow._failures import translated
+from ordinis_mlflow._prompts import LINK_REQUEST, PROMPTS_TAG
 from ordinis_mlflow._refusals import as_learn_error
 from ordinis_mlflow._retention_client import RetentionClient
 from ordinis_mlflow._workspaces import SubjectClient, in_workspace_of
@@ -122,7 +123,20 @@ class MlflowModelRegistry(RetentionClient):
                 found_sha256=found,
                 expected_sha256=expected,
             )
-        return _bundle_of(folder, name=name, version=version)
+        return bundle_of(folder, name=name, version=version)
+
+    def link_prompts(self, name: str, version: str) -> dict[str, str]:
+        """Ask the store to make the prompts of a pack's version; nothing where no governed store answers."""
+        asked = f"link {name} {version} to MLflow's prompt registry"
+        with self._asked(asked):
+            self._client.set_model_version_tag(name, version, LINK_REQUEST, "now")
+        return self.linked_prompts(name, version)
+
+    def linked_prompts(self, name: str, version: str) -> dict[str, str]:
+        """Return the addresses of a version's linked prompts by task."""
+        tags = self._version(name, version, asked=f"read the prompts of {name} {version}").tags
+        linked: dict[str, str] = json.loads(tags.get(PROMPTS_TAG, "{}"))
+        return linked
 
     def transition(self, name: str, version: str, state: State) -> GateDecision:
         """Ask for a state; a refusal is RolloutDenied with the decision and the full message."""
@@ -271,19 +285,6 @@ class MlflowModelRegistry(RetentionClient):
             raise StoreUnavailable(
                 asked, found=str(error), next_step="see that the registry can be reached, then try again"
             ) from error
-
-
-def _bundle_of(folder: Path, *, name: str, version: str) -> Path:
-    """Return the folder that the pyfunc flavour keeps its data in."""
-    try:
-        described: Any = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))
-        return folder / str(described["flavors"]["python_function"]["data"])
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise ArtifactMissing(
-            f"open the model {name} {version}",
-            found=f"{folder} holds no MLflow model with a bundle of ours ({type(error).__name__})",
-            next_step="register a model that ordinis-learn has trained",
-        ) from error
 
 
 def _system_clock() -> datetime:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
@@ -35,8 +36,10 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
 from ordinis_learn.errors import (
+    ArtifactMissing,
     AuditWriteFailed,
     ConfigInvalid,
+    DataCorrupt,
     EvidenceInvalid,
     LearnError,
     RolloutDenied,
@@ -50,6 +53,7 @@ from ordinis_learn.rollout.policy import Policy, governs, load_policy, seen_by_t
 from ordinis_learn.rollout.states import is_governed_alias, mlflow_stage, parse_stage
 from ordinis_learn.rollout.tags import is_governed_tag
 from ordinis_learn.settings import Settings, load_settings
+from ordinis_mlflow import _prompts as prompts
 from ordinis_mlflow import _rollout as rollout
 from ordinis_mlflow._artifacts import ArtifactReader
 from ordinis_mlflow._change import DIGEST_TAG, EVIDENCE_HASH_TAG, STATE_TAG, Change
@@ -79,6 +83,7 @@ from ordinis_mlflow.guards import (
 from ordinis_mlflow.preflight import open_preflight
 from ordinis_registry.adoption import choose_policy
 from ordinis_registry.database import GovernanceDatabase
+from ordinis_registry.linked_prompts import could_be_linked
 from ordinis_registry.pointers import Pointers
 from ordinis_registry.reconciliation import Disagreement
 from ordinis_registry.subjects import split_subject, subject_of
@@ -157,6 +162,7 @@ class GovernedStoreMixin:
             return self._plain.transition_model_version_stage(
                 name, version, _mlflow_name(stage), archive_existing_versions
             )
+        self._keep_linked(name, asked=f"move {name} {version} to {stage}")
         state = _translated(parse_stage, stage)
         if archive_existing_versions and state not in {State.SHADOW, State.ACTIVE}:
             raise MlflowException(
@@ -314,6 +320,7 @@ class GovernedStoreMixin:
             return self._plain.create_model_version(
                 name, source, run_id, tags, run_link, description, local_model_path, model_id
             )
+        self._keep_linked(name, asked=f"create a version of {name}")
         given = list(tags or ())
         governed = governed_keys(given)
         if governed and not is_copy(source):
@@ -368,18 +375,26 @@ class GovernedStoreMixin:
         """Set an alias, unless it is one that follows the state."""
         if is_governed_alias(alias) and self._governs(name):
             self._deny(name, "alias.refused", alias_refused(name, alias), alias=alias, version=str(version))
+        if prompts.alias_follows(alias):
+            self._keep_linked(name, asked=f"move the alias {alias!r} of {name}")
         self._plain.set_registered_model_alias(name, alias, version)
 
     def delete_registered_model_alias(self, name: str, alias: str) -> None:
         """Delete an alias, unless it is one that follows the state."""
         if is_governed_alias(alias) and self._governs(name):
             self._deny(name, "alias.refused", alias_refused(name, alias), alias=alias)
+        if prompts.alias_follows(alias):
+            self._keep_linked(name, asked=f"delete the alias {alias!r} of {name}")
         self._plain.delete_registered_model_alias(name, alias)
 
     def set_model_version_tag(self, name: str, version: str, tag: ModelVersionTag) -> None:
         """Set a tag; in the ``ordinis.`` namespace only what verifies, and requests."""
+        if prompts.changes_prompt([tag.key]):
+            self._keep_linked(name, asked=f"set the tag {tag.key!r} of {name} {version}")
         if not is_governed_tag(tag.key) or not self._governs(name):
             self._plain.set_model_version_tag(name, version, tag)
+        elif tag.key == prompts.LINK_REQUEST:
+            self._link_prompts(name, str(version))
         elif tag.key == EVIDENCE_HASH_REQUEST:
             self._tell_evidence_hash(name, str(version))
         elif tag.key in RETENTION_REQUESTS:
@@ -392,6 +407,8 @@ class GovernedStoreMixin:
         if is_governed_tag(key) and self._governs(name):
             error = tag_deletion_refused(name, key)
             self._deny(name, "tag.refused", error, key=key, version=str(version))
+        if prompts.changes_prompt([key]):
+            self._keep_linked(name, asked=f"delete the tag {key!r} of {name} {version}")
         self._plain.delete_model_version_tag(name, version, key)
 
     def set_registered_model_tag(self, name: str, tag: RegisteredModelTag) -> None:
@@ -403,12 +420,16 @@ class GovernedStoreMixin:
             return
         if governed:
             self._deny(name, "tag.refused", model_tag_refused(name, tag.key), key=tag.key)
+        if prompts.changes_prompt([tag.key]):
+            self._keep_linked(name, asked=f"set the tag {tag.key!r} of {name}")
         self._plain.set_registered_model_tag(name, tag)
 
     def delete_registered_model_tag(self, name: str, key: str) -> None:
         """Delete a tag of a model, unless it lies in the ``ordinis.`` namespace."""
         if is_governed_tag(key) and self._governs(name):
             self._deny(name, "tag.refused", tag_deletion_refused(name, key), key=key)
+        if prompts.changes_prompt([key]):
+            self._keep_linked(name, asked=f"delete the tag {key!r} of {name}")
         self._plain.delete_registered_model_tag(name, key)
 
     def delete_model_version(self, name: str, version: str) -> None:
@@ -416,6 +437,7 @@ class GovernedStoreMixin:
         if not self._governs(name):
             self._plain.delete_model_version(name, version)
             return
+        self._keep_linked(name, asked=f"delete {name} {version}")
         refused: LearnError | None = None
         with self._change(name) as change:
             change.state(str(version))
@@ -439,6 +461,7 @@ class GovernedStoreMixin:
             self._plain.delete_registered_model(name)
             return
         self._plain.get_registered_model(name)
+        self._keep_linked(name, asked=f"delete {name}")
         refused: LearnError | None = None
         with self._change(name) as change:
             refused = deletion_refused(name, change.pointers) or deletion_held(change)
@@ -473,6 +496,44 @@ class GovernedStoreMixin:
         if refused is not None:
             raise refusal(refused)
         return renamed
+
+    # ---- prompts that follow a pack ------------------------------------------------------------
+
+    def get_model_version(self, name: str, version: str) -> ModelVersion:
+        """Return a version; a linked prompt only where it says what was linked."""
+        return self._unaltered(self._plain.get_model_version(name, version))
+
+    def get_model_version_by_alias(self, name: str, alias: str) -> ModelVersion:
+        """Return the version an alias names; a linked prompt only where it says what was linked."""
+        return self._unaltered(self._plain.get_model_version_by_alias(name, alias))
+
+    def _unaltered(self, found: ModelVersion) -> ModelVersion:
+        if could_be_linked(found.name) and self._governs(found.name):
+            with Session(self.engine) as session:
+                error = prompts.altered(session, self._subject(found.name), found)
+            if error is not None:
+                raise refusal(error)
+        return found
+
+    def _keep_linked(self, name: str, *, asked: str) -> None:
+        """Refuse, and record, what would change a linked prompt by hand."""
+        if not could_be_linked(name) or not self._governs(name):
+            return
+        with Session(self.engine) as session:
+            pack = prompts.of_pack(session, self._subject(name))
+        if pack is not None:
+            self._deny(name, "prompt.refused", prompts.hand_made(name, pack, asked=asked), asked=asked)
+
+    def _link_prompts(self, name: str, version: str) -> None:
+        uri = self._plain.get_model_version_download_uri(name, version)
+        pack, digest = _translated(
+            partial(prompts.read_pack, name=name, version=version), self._artifacts, uri
+        )
+        with self._change(name) as change:
+            prompts.link(change, version, pack=pack, digest=digest, governs=self._governs)
+
+    def _subject(self, name: str) -> str:
+        return subject_of(name, workspace=self._get_active_workspace())
 
     # ---- what all of them use -------------------------------------------------------------------
 
@@ -604,7 +665,13 @@ def _translated(read: Callable[..., _T], *arguments: Any) -> _T:
     """Do something small, e.g. read a text; raise MLflow's error where it fails."""
     try:
         return read(*arguments)
-    except (ConfigInvalid, AuditWriteFailed, StoreUnavailable) as error:
+    except (
+        ArtifactMissing,
+        AuditWriteFailed,
+        ConfigInvalid,
+        DataCorrupt,
+        StoreUnavailable,
+    ) as error:
         raise refusal(error) from error
 
 

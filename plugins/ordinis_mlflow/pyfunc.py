@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ordinis_learn.errors import ConfigInvalid
 from ordinis_learn.models import (
     EMBED_FORMAT,
     EmbedModel,
@@ -64,13 +65,36 @@ class PromptPackFrame:
         self._pack = pack
 
     def predict(self, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """Render each row's ``task`` with its ``variables`` (a JSON object of texts) to ``messages`` (a JSON array)."""
+        """Render each row's ``task`` with its ``variables`` (a JSON object of texts) to ``messages`` (a JSON array).
+
+        Raises
+        ------
+        ConfigInvalid
+            A column is missing, or a row's task or variables are none of the pack's; the message names the row.
+        """
         del params
-        messages = [
-            json.dumps([turn.to_json() for turn in render(self._pack, task, json.loads(variables))])
-            for task, variables in zip(model_input["task"], model_input["variables"], strict=True)
-        ]
+        missing = {"task", "variables"} - set(model_input.columns)
+        if missing:
+            raise ConfigInvalid(
+                "render rows of a prompt pack",
+                found=f"no column {', '.join(sorted(missing))}",
+                next_step="give a frame of task and variables (a JSON object of texts)",
+            )
+        rows = zip(model_input.index, model_input["task"], model_input["variables"], strict=True)
+        messages = [self._messages(str(label), task, variables) for label, task, variables in rows]
         return pd.DataFrame({"messages": messages}, index=model_input.index)
+
+    def _messages(self, row: str, task: Any, variables: Any) -> str:
+        try:
+            turns = render(self._pack, str(task), dict(json.loads(variables)))
+            return json.dumps([turn.to_json() for turn in turns])
+        except (ValueError, TypeError, RecursionError) as error:
+            found = error.found if isinstance(error, ConfigInvalid) else f"{type(error).__name__}: {error}"
+            raise ConfigInvalid(
+                f"render row {row} of a prompt pack",
+                found=found,
+                next_step='give its task by name and its variables as a JSON object of texts, {"goal": "…"}',
+            ) from error
 
 
 class EmbedModelFrame:

@@ -22,6 +22,7 @@ from ordinis_registry._reading import UNREADABLE
 from ordinis_registry._texts import as_it_is
 from ordinis_registry.acceptance import altered_statements, submissions
 from ordinis_registry.hooks import foreign_hooks
+from ordinis_registry.linked_prompts import Link, aliases_of, links_of, prompt_sha256
 from ordinis_registry.models import HeadRow
 from ordinis_registry.permits import SCOPE
 from ordinis_registry.pointers import Pointers
@@ -122,6 +123,8 @@ def _of_model(session: Session, name: str, digest: Callable[[str, str], str | No
     known = ledger.pointers(session, name)
     if known is None:
         return list(_unrecorded(name, now))
+    if links := links_of(session, name):
+        return _of_prompt(session, name, now, links)
     digests = registered(session, name)
     bytes_now = {one: digest(name, now.addresses[one]) for one in digests if one in now.addresses}
     return [
@@ -129,6 +132,28 @@ def _of_model(session: Session, name: str, digest: Callable[[str, str], str | No
         *_statements(session, name, now),
         *_unlawful(session, name),
     ]
+
+
+def _of_prompt(session: Session, name: str, now: Shown, links: Mapping[str, Link]) -> list[Disagreement]:
+    """Return what differs of a prompt that is linked to a pack: it has no states, its bytes are tags."""
+    wanted = aliases_of(session, name, Pointers())
+    registered_now = {version: link.sha256 for version, link in links.items()}
+    return [
+        *_stages(name, Pointers(), now),
+        *_aliases(name, wanted, now),
+        *_tags(name, Pointers(), now, registered_now),
+        *_texts(name, now, links),
+        *_unlawful(session, name),
+    ]
+
+
+def _texts(name: str, now: Shown, links: Mapping[str, Link]) -> Iterator[Disagreement]:
+    for version in now.stages:
+        link = links.get(version)
+        if link is None or prompt_sha256(now.tags.get(version, {})) != link.sha256:
+            found = "made behind the store" if link is None else "its text is not what was linked"
+            step = "find who changed it; loading it is refused, its pack is not concerned"
+            yield Disagreement(name=name, version=version, kind="artifact", found=found, next_step=step)
 
 
 def compare(
@@ -157,7 +182,7 @@ def compare(
     """
     return [
         *_stages(name, known, now),
-        *_aliases(name, known, now),
+        *_aliases(name, known.aliases, now),
         *_tags(name, known, now, registered),
         *_artifacts(name, known, registered, bytes_now),
     ]
@@ -211,8 +236,8 @@ def _stages(name: str, known: Pointers, now: Shown) -> Iterator[Disagreement]:
         yield Disagreement(name=name, version=version, kind="stage", found=found, next_step=step)
 
 
-def _aliases(name: str, known: Pointers, now: Shown) -> Iterator[Disagreement]:
-    wanted = {alias: version for alias, version in known.aliases.items() if version is not None}
+def _aliases(name: str, known: Mapping[str, str | None], now: Shown) -> Iterator[Disagreement]:
+    wanted = {alias: version for alias, version in known.items() if version is not None}
     for alias in sorted({*wanted, *now.aliases}):
         if wanted.get(alias) != now.aliases.get(alias):
             found = f"{alias!r} points to {now.aliases.get(alias)}, the ledger says {wanted.get(alias)}"

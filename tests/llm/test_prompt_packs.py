@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from datetime import UTC, datetime
-from importlib import resources
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from ordinis_learn import LearningEngine, open_engine
+from ordinis_learn import LearningEngine
 from ordinis_learn.answers import MIN_ITEMS, pack_questions, write_questions
 from ordinis_learn.errors import (
     ArtifactMissing,
@@ -27,22 +24,24 @@ from ordinis_learn.use_cases.approve import answer_request
 from ordinis_learn.use_cases.evaluate_answers import evaluate_answers
 from ordinis_learn.use_cases.refusals import refused_rules
 from ordinis_learn.use_cases.sign import create_identity
+from ordinis_learn.wiring import registry_uri
 
 from .conftest import completion  # isort: skip
 
 
 @pytest.fixture
-def engine(tmp_path, monkeypatch):
-    """A desk that has nothing but a home."""
-    for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
-        monkeypatch.delenv(name)
-    with open_engine(home=tmp_path / "desk", actor="researcher") as opened:
-        yield opened
+def cortex(cortex_file):
+    return read_pack_file(cortex_file)
 
 
-@pytest.fixture(scope="module")
-def cortex():
-    return read_pack_file(Path(str(resources.files("ordinis_learn.prompts") / "cortex.yaml")))
+def prompt_aliases(bench):
+    """Return where the aliases of a linked prompt point, as any MLflow client sees them."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(registry_uri=registry_uri(bench.settings))
+    # MLflow's client shows no prompt as a model, and a prompt without its aliases.
+    found = client._get_registry_client().get_registered_model("cortex.synthesize_research").aliases
+    return {alias: str(version) for alias, version in found.items()}
 
 
 def with_settings(engine, **changes):
@@ -148,6 +147,7 @@ def test_the_first_pack_goes_live_after_two_approvals_and_a_worse_one_does_not_f
     approved(asked, first)
     asked.rollout(first.artifact_id, {"stage": "active"})
     assert bench.registry.state("cortex", "1") is State.ACTIVE
+    assert prompt_aliases(bench) == {"active": "1", "pack-1": "1"}
 
     asked_before = len(endpoint.asked)
     second = registered(asked, cortex, **briefer(cortex))
@@ -156,11 +156,14 @@ def test_the_first_pack_goes_live_after_two_approvals_and_a_worse_one_does_not_f
     assert card["metrics"]["citation_coverage"] == pytest.approx(2 / 3, abs=0.01)
     assert card["differences"]["citation_coverage"]["verdict"] == "fail"
     asked.rollout(second.artifact_id, {"stage": "shadow"})
+    assert prompt_aliases(bench) == {"active": "1", "pack-1": "1", "shadow": "2", "pack-2": "2"}
     approved(asked, second)
     with pytest.raises(RolloutDenied):
         asked.rollout(second.artifact_id, {"stage": "active"})
     assert refused_rules(bench, second) == {"scorecard_metric:citation_coverage"}
     assert bench.registry.active_version("cortex") == "1"
+    bench.registry.roll_back("cortex", reason="drill")
+    assert prompt_aliases(bench) == {"pack-1": "1", "shadow": "2", "pack-2": "2"}
 
 
 @pytest.mark.usefixtures("questions")

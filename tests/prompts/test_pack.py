@@ -2,6 +2,7 @@
 
 import json
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from ordinis_learn.errors import ArtifactMissing, ConfigInvalid, DataCorrupt
 from ordinis_learn.prompts import (
     PromptPack,
     chat_request,
+    check_pack,
     fill_template,
     load_prompt_pack,
     read_pack_file,
@@ -162,3 +164,94 @@ def test_filling_puts_exactly_the_text_there(before, value):
     safe = before.replace("{", "(").replace("}", ")")
     assert fill_template(safe + "{{ x }}", {"x": value}) == safe + value
     assert template_variables(safe + "{{ x }}") == ("x",)
+
+
+DEEP = "{" + "a: {" * 3000 + "}" * 3001
+LAUGHS = "x0: &x0 [1,1,1,1], " + ", ".join(
+    f"x{n}: &x{n} [*x{n - 1}, *x{n - 1}, *x{n - 1}]" for n in range(1, 30)
+)
+HOSTILE = {
+    "nan": ("output: {x: .nan}", "x: nan is no JSON number"),
+    "infinity": ("output: {x: [1, -.inf]}", r"x\.1: -inf is no JSON number"),
+    "a date": ("output: {x: 2026-01-01}", "a date is no JSON"),
+    "bytes": ("output: {x: !!binary aGk=}", "a bytes is no JSON"),
+    "a set": ("output: {x: !!set {a, b}}", "a set is no JSON"),
+    "a number for a key": ("output: {x: {1: 2}}", "the key 1 is no text"),
+    "a large integer": ("output: {x: 9007199254740993}", "beyond 2⁵³"),
+    "half a character": ('output: {x: "\\ud800"}', "surrogate"),
+    "a NUL": ('output: {x: "\\0"}', "NUL"),
+    "an example that contains itself": ("output: &a {x: *a}", "recursive node"),
+    "a billion laughs": (
+        f"output: {{{LAUGHS}}}",
+        "more than 200,000 values",
+    ),
+    "too deep": (f"output: {DEEP}", "nested"),
+    "nothing": ("output: 3", "output"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_no_json_can_hold_is_refused_by_its_place(written, name):
+    example, found = HOSTILE[name]
+    text = f"""
+parameters: {{model: m}}
+tasks:
+  t:
+    system: s
+    user: "{{{{q}}}}"
+    variables: [q]
+    output_schema: {{type: object}}
+    examples:
+      - variables: {{q: why}}
+        {example}
+"""
+    with pytest.raises(ConfigInvalid, match=found) as caught:
+        read_pack_file(written(text))
+    assert caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("schema", "found"),
+    [
+        ({"type": "object", "properties": {"x": {"pattern": "("}}}, r"\$\.properties\.x\.pattern: '\('"),
+        ({"type": "object", "patternProperties": {"[": {}}}, "is not a 'regex'"),
+        ({"type": "object", "properties": {"x": {"minimum": float("inf")}}}, "no JSON number"),
+        ({"type": "object", "properties": {"x": {"const": {"pattern": "("}}}}, None),
+    ],
+)
+def test_a_schema_that_would_fail_only_with_an_answer_is_refused_at_once(values, schema, found):
+    values["tasks"] = {
+        "t": {"system": "s", "user": "{{q}}", "variables": ["q"], "output_schema": schema, "examples": []}
+    }
+    pack = PromptPack.model_validate(values)
+    if found is None:
+        check_pack(pack)
+        return
+    with pytest.raises(ConfigInvalid, match=found):
+        check_pack(pack)
+
+
+@pytest.mark.parametrize(
+    ("task", "variables", "found"),
+    [
+        ("plan_task", '{"goal": ', "row b of a prompt pack: JSONDecodeError"),
+        ("plan_task", '["goal"]', "row b of a prompt pack: ValueError"),
+        ("plan_task", None, "TypeError"),
+        ("plan_task", '{"goal": NaN}', "no text: goal"),
+        ("plan_task", '{"goal": 3}', "no text: goal"),
+        ("plan_task", "{}", "missing: goal"),
+        ("plan", '{"goal": "x"}', "the pack has"),
+        (None, '{"goal": "x"}', "the pack has"),
+        ("plan_task", "[" * 100_000, "row b"),
+    ],
+)
+def test_a_wrong_row_of_a_frame_is_named(cortex, task, variables, found):
+    from ordinis_mlflow.pyfunc import PromptPackFrame
+
+    good = {"task": "plan_task", "variables": '{"goal": "x"}'}
+    frame = pd.DataFrame([good, {"task": task, "variables": variables}], index=["a", "b"])
+    with pytest.raises(ConfigInvalid, match=found):
+        PromptPackFrame(cortex).predict(frame)
+    with pytest.raises(ConfigInvalid, match="no column variables"):
+        PromptPackFrame(cortex).predict(frame[["task"]])
+    assert len(PromptPackFrame(cortex).predict(frame[:1])) == 1

@@ -1,5 +1,16 @@
 """Frozen, versioned values that cross a boundary, and the canonical bytes they hash to."""
 
+from ordinis_learn.records.alerts import (
+    Alert,
+    AlertChanges,
+    AlertFact,
+    AlertKind,
+    Delivery,
+    Heartbeat,
+    LedgerNote,
+    Response,
+    ResponseAction,
+)
 from ordinis_learn.records.artifact import DECLARED, ModelArtifact, ModelType
 from ordinis_learn.records.base import Fraction, NullableFloat, Record, Sha256, UtcDatetime
 from ordinis_learn.records.bench import BenchPackManifest, BenchWindow, Regime
@@ -27,6 +38,7 @@ from ordinis_learn.records.emitted import (
     learn_event,
     model_trained,
     pack_generated,
+    retrain_requested,
 )
 from ordinis_learn.records.events import (
     PAYLOADS,
@@ -85,6 +97,10 @@ __all__ = [
     "AiFeedback",
     "AiRefusal",
     "AiResponse",
+    "Alert",
+    "AlertChanges",
+    "AlertFact",
+    "AlertKind",
     "AnalyticsReport",
     "Approval",
     "AuditRecord",
@@ -97,6 +113,7 @@ __all__ = [
     "DatasetManifest",
     "DatasetValidation",
     "DatasetWindow",
+    "Delivery",
     "Direction",
     "DriftAlert",
     "DriftFinding",
@@ -110,11 +127,13 @@ __all__ = [
     "Fill",
     "Fraction",
     "GateDecision",
+    "Heartbeat",
     "Identity",
     "Interval",
     "JoinQuality",
     "LabelStats",
     "LearnTopic",
+    "LedgerNote",
     "MarketBar",
     "ModelArtifact",
     "ModelRef",
@@ -131,6 +150,8 @@ __all__ = [
     "Record",
     "Regime",
     "RegimeRow",
+    "Response",
+    "ResponseAction",
     "Retention",
     "RiskDecision",
     "Role",
@@ -157,5 +178,6 @@ __all__ = [
     "learn_event",
     "model_trained",
     "pack_generated",
+    "retrain_requested",
     "tree_sha256",
 ]

@@ -10,6 +10,7 @@ from ordinis_learn.records.alerts import (
     LedgerNote,
     Response,
     ResponseAction,
+    RollbackOrder,
 )
 from ordinis_learn.records.artifact import DECLARED, ModelArtifact, ModelType
 from ordinis_learn.records.base import Fraction, NullableFloat, Record, Sha256, UtcDatetime
@@ -155,6 +156,7 @@ __all__ = [
     "Retention",
     "RiskDecision",
     "Role",
+    "RollbackOrder",
     "RuleVerdict",
     "Scorecard",
     "ScorecardStatistics",

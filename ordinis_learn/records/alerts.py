@@ -19,6 +19,7 @@ __all__ = [
     "LedgerNote",
     "Response",
     "ResponseAction",
+    "RollbackOrder",
 ]
 
 AlertKind = Literal[
@@ -109,6 +110,15 @@ class Response(Record):
     outcome: str = ""
     done_at: UtcDatetime | None = None
     seconds: float | None = None
+
+
+class RollbackOrder(Record):
+    """Which order a rollback carries out; the ledger keeps it, and the same order never rolls back twice."""
+
+    response_id: str
+    alert_id: str
+    policy_id: str
+    policy_hash: str
 
 
 class Delivery(Record):

@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "train": "Train a model and register it as a candidate.",
     "tune": "Search training parameters, then train the best.",
     "waive": "Sign for setting one rule aside for a while; two people must.",
+    "watch": "Do every day what needs nobody: drift, orders, alerts, deliveries.",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -27,7 +28,7 @@ from ordinis_learn.drift import (
     performance_metrics,
     plot_drift,
 )
-from ordinis_learn.errors import ArtifactMissing, DataMissing
+from ordinis_learn.errors import ArtifactMissing, DataCorrupt, DataMissing
 from ordinis_learn.market.lags import split_lag
 from ordinis_learn.models import SignalModel, load_bundle
 from ordinis_learn.records import DECLARED, DatasetManifest, DriftReport, ModelArtifact, hash_of
@@ -44,6 +45,7 @@ from ordinis_learn.workbench import Workbench
 
 __all__ = ["ALPHA", "Checked", "check_model_drift", "log_check", "log_missing", "window_identity"]
 
+_LOGGER: Final = logging.getLogger(__name__)
 _WINDOW_TAG: Final = "ordinis.drift_window"
 ALPHA: Final = 0.05
 """Share of false alarms among alarms (Benjamini-Hochberg)."""
@@ -121,28 +123,41 @@ def window_identity(artifact: ModelArtifact, manifest: DatasetManifest, *, start
 
 
 def log_missing(bench: Workbench) -> int:
-    """Log the checks whose process ended before it had logged them; return how many there were."""
-    unlogged = bench.alerts.unlogged()
-    for identity, report in unlogged:
-        run_id = bench.tracker.find_run(_WINDOW_TAG, identity)
-        if run_id is not None:
-            bench.alerts.mark_logged(identity, run_id=run_id)
-            continue
-        artifact = find_artifact(bench, report.model, report.version)
-        manifest = bench.catalogue.dataset(report.dataset_ref)
-        model = load_bundle(bench.registry.local_path(artifact.name, artifact.version))
-        current = _rows(
-            bench,
-            manifest,
-            model=model,
-            start=report.start.date(),
-            end=report.end.date(),
-            horizon=forecast_horizon(model, manifest),
-        )
-        reference = drift_reference(bench, artifact, manifest)
-        checked = Checked(report=report, reference=reference, current=current, manifest=manifest)
-        log_check(bench, checked, identity=identity)
-    return len(unlogged)
+    """Log the checks whose process ended before it had logged them; return how many are logged now.
+
+    One whose pictures cannot be drawn any more, because rows or bytes are gone, stays without a run: it is no reason to check
+    nothing today.
+    """
+    logged = 0
+    for identity, report in bench.alerts.unlogged():
+        try:
+            _log_late(bench, report, identity=identity)
+        except (ArtifactMissing, DataCorrupt, DataMissing) as error:
+            _LOGGER.warning("the check %s stays without a run: %s", identity[:12], error)
+        else:
+            logged += 1
+    return logged
+
+
+def _log_late(bench: Workbench, report: DriftReport, *, identity: str) -> None:
+    run_id = bench.tracker.find_run(_WINDOW_TAG, identity)
+    if run_id is not None:
+        bench.alerts.mark_logged(identity, run_id=run_id)
+        return
+    artifact = find_artifact(bench, report.model, report.version)
+    manifest = bench.catalogue.dataset(report.dataset_ref)
+    model = load_bundle(bench.registry.local_path(artifact.name, artifact.version))
+    current = _rows(
+        bench,
+        manifest,
+        model=model,
+        start=report.start.date(),
+        end=report.end.date(),
+        horizon=forecast_horizon(model, manifest),
+    )
+    reference = drift_reference(bench, artifact, manifest)
+    checked = Checked(report=report, reference=reference, current=current, manifest=manifest)
+    log_check(bench, checked, identity=identity)
 
 
 def _measure(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from ordinis_learn.use_cases.drift_daily import DRIFT_JOB, run_daily_drift
 
 

@@ -24,7 +24,9 @@ from ordinis_learn.drift import alerts_for
 from ordinis_learn.records import DriftFinding, DriftReport, ModelType
 
 NOW = datetime(2026, 1, 5, 22, tzinfo=UTC)
-SEEN = Sighting(kind="drift", subject="m", version="2", severity="warning", summary="s", source="a", metric="psi")
+SEEN = Sighting(
+    kind="drift", subject="m", version="2", severity="warning", summary="s", source="a", metric="psi"
+)
 
 
 def report(day, **severities):
@@ -141,9 +143,7 @@ def test_what_was_counted_is_not_counted_again(context):
 
 def test_the_policy_orders_each_action_once_with_its_hash(context):
     policy = load_response_policy("response_rollback_v1")
-    seen = replace(
-        SEEN, metric="sharpe_decline", severity="critical", model_type=ModelType.SIGNAL_MODEL
-    )
+    seen = replace(SEEN, metric="sharpe_decline", severity="critical", model_type=ModelType.SIGNAL_MODEL)
     opened = raise_alert([], seen, context=context(policy=policy))
     assert [one.action for one in opened.responses] == ["block_promotions", "roll_back", "request_retrain"]
     assert {one.policy_hash for one in opened.responses} == {policy.policy_hash}
@@ -173,10 +173,16 @@ def test_an_acknowledged_alert_rests_until_it_grows_worse(context, clock):
     (alert,) = raise_alert([], SEEN, context=context()).alerts
     done = acknowledge(alert, comment="mine", context=context(by="ada"))
     (known,) = done.alerts
-    assert (known.status, known.acknowledged_by, done.notes[0].body["reason"]) == ("acknowledged", "ada", "mine")
+    assert (known.status, known.acknowledged_by, done.notes[0].body["reason"]) == (
+        "acknowledged",
+        "ada",
+        "mine",
+    )
     clock.advance(days=9)
     assert escalate([known], context=context()).alerts == ()
-    assert raise_alert([known], replace(SEEN, source="b"), context=context()).alerts[0].status == "acknowledged"
+    assert (
+        raise_alert([known], replace(SEEN, source="b"), context=context()).alerts[0].status == "acknowledged"
+    )
     worse = replace(SEEN, source="c", severity="critical")
     assert raise_alert([known], worse, context=context()).alerts[0].status == "open"
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from ordinis_learn.alerts import raise_alert
-from ordinis_learn.errors import ArtifactMissing, ConfigInvalid, RolloutDenied
+from ordinis_learn.errors import ArtifactMissing, ConfigInvalid, RolloutDenied, StoreUnavailable
 from ordinis_learn.records import Alert, AlertChanges, AuditRecord, LedgerNote, Response, RollbackOrder
 from ordinis_learn.use_cases.alert_check import flat_sighting
 from ordinis_learn.use_cases.alerting import alert_context, desk_actor
@@ -30,13 +30,25 @@ def carry_out_orders(bench: Workbench, *, seconds: Callable[[], float] = time.mo
     ----------
     seconds : callable
         A stopwatch; what a rollback took is recorded.
+
+    Raises
+    ------
+    StoreUnavailable
+        For at least one order the registry could not be asked; it is pending still.
     """
     done: list[Response] = []
+    away: StoreUnavailable | None = None
     for response in bench.alerts.responses(pending=True):
-        if response.action == "roll_back":
+        if response.action != "roll_back":
+            continue
+        try:
             finished = _roll_back(bench, response, seconds=seconds)
             if _finish(bench, finished):
                 done.append(finished)
+        except StoreUnavailable as error:
+            away = error  # it stays pending; the others are tried all the same
+    if away is not None:
+        raise away
     return done
 
 

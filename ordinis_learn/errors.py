@@ -12,6 +12,7 @@ The tree::
     ├── DataMissing                 E_LEARN_DATA_MISSING
     │   └── DatasetRejected         E_LEARN_DATASET_REJECTED
     ├── DataCorrupt                 E_LEARN_DATA_CORRUPT
+    ├── AlertUndelivered            E_LEARN_ALERT_UNDELIVERED    retryable
     ├── StoreUnavailable            E_LEARN_STORE_UNAVAILABLE    retryable
     ├── BusUnavailable              E_LEARN_BUS_UNAVAILABLE      retryable
     ├── LlmUnavailable              E_LEARN_LLM_UNAVAILABLE      retryable
@@ -24,7 +25,8 @@ The tree::
     ├── RolloutDenied               E_LEARN_ROLLOUT_DENIED       the umbrella of every refusal
     │   ├── GateFailed              E_LEARN_GATE_FAILED
     │   ├── ApprovalMissing         E_LEARN_APPROVAL_MISSING
-    │   └── DriftBreach             E_LEARN_DRIFT_BREACH
+    │   ├── DriftBreach             E_LEARN_DRIFT_BREACH
+    │   └── CoolingDown             E_LEARN_COOL_DOWN
     ├── EvidenceInvalid             E_LEARN_EVIDENCE_INVALID
     ├── BenchDataMissing            E_BENCH_DATA_MISSING
     ├── PolicyMissing               E_GOV_POLICY_MISSING
@@ -39,6 +41,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 __all__ = [
+    "AlertUndelivered",
     "ApprovalMissing",
     "ArtifactMissing",
     "AuditChainBroken",
@@ -47,6 +50,7 @@ __all__ = [
     "BusUnavailable",
     "CassetteMissing",
     "ConfigInvalid",
+    "CoolingDown",
     "CostCapReached",
     "DataCorrupt",
     "DataMissing",
@@ -158,6 +162,13 @@ class DataCorrupt(LearnError):
     code = "E_LEARN_DATA_CORRUPT"
 
 
+class AlertUndelivered(LearnError):
+    """The receiver of an alert did not take it this time; ``data`` may say ``retry_after_s``."""
+
+    code = "E_LEARN_ALERT_UNDELIVERED"
+    retryable = True
+
+
 class StoreUnavailable(LearnError):
     """A file, folder or database cannot be read or written right now."""
 
@@ -239,6 +250,12 @@ class DriftBreach(RolloutDenied):
     """A drift breach blocks promotions of this model."""
 
     code = "E_LEARN_DRIFT_BREACH"
+
+
+class CoolingDown(RolloutDenied):
+    """The model was rolled back a short while ago: nothing is promoted until its cool-down is over."""
+
+    code = "E_LEARN_COOL_DOWN"
 
 
 class EvidenceInvalid(LearnError):

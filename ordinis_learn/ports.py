@@ -8,7 +8,7 @@ They are in one long file so that what LEARN asks of the world can be read in on
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, datetime
 from pathlib import Path
@@ -18,18 +18,25 @@ import pyarrow as pa
 
 from ordinis_learn.records import (
     Actor,
+    Alert,
+    AlertChanges,
+    AlertFact,
     Approval,
     AuditRecord,
     BenchPackManifest,
     DatasetManifest,
+    Delivery,
     DriftAlert,
     DriftReport,
     Envelope,
     GateDecision,
+    Heartbeat,
     Identity,
     ModelArtifact,
     PreflightAnswer,
+    Response,
     Retention,
+    RollbackOrder,
     Scorecard,
     Segment,
     ShadowReport,
@@ -38,6 +45,8 @@ from ordinis_learn.records import (
 )
 
 __all__ = [
+    "AlertBook",
+    "AlertPlan",
     "Catalogue",
     "Clock",
     "EventLog",
@@ -47,6 +56,7 @@ __all__ = [
     "Ledger",
     "MetricSource",
     "ModelRegistry",
+    "Notifier",
     "Preflight",
     "Run",
     "Sample",
@@ -321,6 +331,10 @@ class Tracker(Protocol):
         """Return a JSON artifact of a run; ArtifactMissing where there is none."""
         ...
 
+    def find_run(self, tag: str, value: str) -> str | None:
+        """Return the id of a finished run that carries a tag, the newest; None where there is none."""
+        ...
+
 
 class ModelRegistry(Protocol):
     """Governed model versions. Every change of state passes the gate behind this port."""
@@ -373,8 +387,20 @@ class ModelRegistry(Protocol):
         """Return the version to beat: the ACTIVE one, or while flat the one that was ACTIVE last."""
         ...
 
-    def roll_back(self, name: str, *, reason: str) -> str | None:
-        """Swap the active pointer to the last known good version (re-verified); None means flat now."""
+    def roll_back(
+        self,
+        name: str,
+        *,
+        reason: str,
+        from_version: str | None = None,
+        cool_down_hours: float = 0.0,
+        order: RollbackOrder | None = None,
+    ) -> str | None:
+        """Swap the active pointer to the last known good version (re-verified); None means flat now.
+
+        Nothing happens unless ``from_version`` (default: what is active) is ACTIVE, or where ``order`` was carried out before.
+        With ``cool_down_hours`` nothing is promoted for so long. RolloutDenied for an order while the model cools down.
+        """
         ...
 
     def retired(self, *, keep: int) -> Sequence[Retention]:
@@ -419,6 +445,14 @@ class Ledger(Protocol):
 
     def replay(self, policy: Any = None) -> Sequence[Any]:
         """Make every recorded decision again, under its own policy or under another one."""
+        ...
+
+
+class Notifier(Protocol):
+    """Where alerts are told to people outside."""
+
+    def __call__(self, body: Mapping[str, Any], *, url: str, idempotency_key: str) -> None:
+        """Post a message; AlertUndelivered unless the receiver said that it has it. The URL is in no message."""
         ...
 
 
@@ -541,4 +575,90 @@ class Catalogue(Protocol):
 
     def mark_published(self, ids: Sequence[int]) -> None:
         """Forget outbox entries that a bus has accepted."""
+        ...
+
+
+AlertPlan = Callable[[Sequence[Alert]], AlertChanges]
+"""From a subject's open alerts to what is to be written; pure, it may be called again."""
+
+
+class AlertBook(Protocol):
+    """Drift checks by their windows, incidents, orders, messages and signs of life.
+
+    Each method that writes is one transaction. A plan sees the open alerts of its subject while nobody else can change
+    them, and everything that it returns is written or nothing is: states, facts, messages, orders, outbox events and ledger
+    records, the last under ``actor``. Facts, orders and messages are idempotent on their ids.
+    """
+
+    def check(self, identity: str) -> DriftReport | None:
+        """Return the drift check of a window; None where it was not made."""
+        ...
+
+    def add_check(
+        self, report: DriftReport, *, identity: str, session: date | None, plan: AlertPlan, actor: Actor
+    ) -> DriftReport:
+        """Remember a check with what follows from it; return the one that stands, the first of this identity.
+
+        ``session`` is the one that a daily check is for; None for a span that was chosen by hand.
+        """
+        ...
+
+    def last_session(self, model: str, version: str) -> date | None:
+        """Return the newest session that a daily check of a version was for."""
+        ...
+
+    def checks(self, model: str, version: str, *, newest: int) -> Sequence[DriftReport]:
+        """Return the newest daily checks of a version, oldest of them first."""
+        ...
+
+    def unlogged(self) -> Sequence[tuple[str, DriftReport]]:
+        """Return the checks, with their identities, that no run is known of."""
+        ...
+
+    def mark_logged(self, identity: str, *, run_id: str) -> None:
+        """Remember which run shows a check; the first answer stays."""
+        ...
+
+    def change(self, subject: str, plan: AlertPlan, *, actor: Actor) -> AlertChanges:
+        """Carry a plan out; return what it said."""
+        ...
+
+    def finish(self, response: Response, plan: AlertPlan, *, actor: Actor) -> bool:
+        """Mark an order as done together with a plan's changes; False, and nothing is written, where it was done before."""
+        ...
+
+    def alerts(self, subject: str | None = None, *, closed: bool = False) -> Sequence[Alert]:
+        """Return alerts that are open (or all), oldest first."""
+        ...
+
+    def alert(self, prefix: str) -> Alert:
+        """Return the alert whose id begins so; DataMissing where none or several do."""
+        ...
+
+    def facts(self, alert_id: str) -> Sequence[AlertFact]:
+        """Return what happened to an alert, oldest first."""
+        ...
+
+    def failures(self, subject: str, *, since: datetime) -> int:
+        """Return how many facts ``failed`` a subject has since a moment."""
+        ...
+
+    def responses(self, *, pending: bool) -> Sequence[Response]:
+        """Return orders that are pending (or done), oldest first."""
+        ...
+
+    def deliveries(self, *, due: datetime | None = None, limit: int = 100) -> Sequence[Delivery]:
+        """Return messages that are not delivered, those that are due by a moment, oldest first; without one, all."""
+        ...
+
+    def settle(self, delivery: Delivery) -> None:
+        """Write what came of an attempt to deliver."""
+        ...
+
+    def beat(self, heartbeat: Heartbeat) -> None:
+        """Remember a sign of life; the newest of a job replaces the one before."""
+        ...
+
+    def beats(self) -> Mapping[str, Heartbeat]:
+        """Return the newest sign of life of each job."""
         ...

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -43,6 +43,10 @@ _BUS_TOPICS = (
 )
 
 
+_SECRETS = ("LEARN_ALERT_URL", "LEARN_ALERT_ESCALATION_URL", "LEARN_LLM_API_KEY")
+"""Their values appear in no message."""
+
+
 def _key(default: Any, key: str, /, **constraints: Any) -> Any:
     aliases = AliasChoices(f"ORDINIS_{key}", key)
     return Field(default, validation_alias=aliases, **constraints)
@@ -69,6 +73,17 @@ class Settings(BaseSettings):
     learn_gate_maxdd_tol: float = _key(0.02, "LEARN_GATE_MAXDD_TOL", ge=0)
     learn_shadow_duration_days: int = _key(7, "LEARN_SHADOW_DURATION_DAYS", ge=1)
     learn_drift_psi_thresh: float = _key(0.2, "LEARN_DRIFT_PSI_THRESH", gt=0)
+    learn_drift_window_sessions: int = _key(21, "LEARN_DRIFT_WINDOW_SESSIONS", ge=2, le=252)
+    learn_drift_dataset: str | None = _key(None, "LEARN_DRIFT_DATASET")
+    learn_response_policy: str = _key("response_v1", "LEARN_RESPONSE_POLICY")
+    learn_runbook_url: str = _key("docs/operations.md", "LEARN_RUNBOOK_URL")
+    learn_alert_url: SecretStr | None = _key(None, "LEARN_ALERT_URL")
+    learn_alert_escalation_url: SecretStr | None = _key(None, "LEARN_ALERT_ESCALATION_URL")
+    learn_alert_shape: Literal["json", "slack"] = _key("json", "LEARN_ALERT_SHAPE")
+    learn_alert_timeout_s: float = _key(5.0, "LEARN_ALERT_TIMEOUT_S", gt=0, le=60)
+    learn_watch_calendar: str = _key("XNYS", "LEARN_WATCH_CALENDAR")
+    learn_watch_delay_minutes: float = _key(30.0, "LEARN_WATCH_DELAY_MINUTES", ge=0, le=1440)
+    learn_watch_poll_s: float = _key(60.0, "LEARN_WATCH_POLL_S", gt=0, le=3600)
     learn_events_url: str | None = _key(None, "LEARN_EVENTS_URL")
     learn_seal_buckets: int = _key(4, "LEARN_SEAL_BUCKETS", ge=1, le=1024)
     learn_dataset_retention_days: int = _key(365, "LEARN_DATASET_RETENTION_DAYS", ge=90, le=365)
@@ -114,6 +129,13 @@ class Settings(BaseSettings):
     bench_shorts: bool = _key(True, "BENCH_SHORTS")
     bench_borrow_bps: float = _key(0.0, "BENCH_BORROW_BPS", ge=0, le=10_000)
     bench_strictness: Literal["fail", "drop"] = _key("fail", "BENCH_STRICTNESS")
+
+    @field_validator("learn_alert_url", "learn_alert_escalation_url")
+    @classmethod
+    def _is_http(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(("http://", "https://")):
+            raise ValueError("it must begin with http:// or https://")
+        return url
 
     @classmethod
     def settings_customise_sources(
@@ -245,6 +267,8 @@ def load_settings(**overrides: Any) -> Settings:
         name = ".".join(str(part) for part in first["loc"])
         raise ConfigInvalid(
             f"read the setting {name}",
-            found=f"{first['msg']} (got {first.get('input')!r})",
+            found=first["msg"]
+            if name.upper().endswith(_SECRETS)
+            else f"{first['msg']} (got {first.get('input')!r})",
             next_step=f"correct or remove {name.upper()}; docs/settings.md lists every key",
         ) from error

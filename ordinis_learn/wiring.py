@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ordinis_learn.alerts.webhook import HttpNotifier
 from ordinis_learn.bus import Bus, InMemoryBus
 from ordinis_learn.capture import EventRecorder, Sealer, open_event_log
 from ordinis_learn.engine import LearningEngine
@@ -114,6 +115,7 @@ def open_workbench(settings: Settings) -> Workbench:
     from ordinis_mlflow.tracker import MlflowTracker  # noqa: PLC0415
     from ordinis_registry import (  # noqa: PLC0415
         GovernanceDatabase,
+        SqlAlertBook,
         SqlCatalogue,
         SqlIdentityBook,
         SqlLedger,
@@ -160,6 +162,8 @@ def open_workbench(settings: Settings) -> Workbench:
         registry=registry,
         tracker=tracker,
         keys=open_key_store(settings),
+        alerts=SqlAlertBook(database, clock=_now, env=settings.profile),
+        notifier=HttpNotifier(timeout_s=settings.learn_alert_timeout_s),
         provenance=functools.cache(collect_provenance),
         close=close,
     )

@@ -6,7 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ordinis_learn.capture import EventRecorder, Sealer
-from ordinis_learn.ports import Catalogue, Clock, EventLog, IdentityBook, Ledger, ModelRegistry, Tracker
+from ordinis_learn.ports import (
+    AlertBook,
+    Catalogue,
+    Clock,
+    EventLog,
+    IdentityBook,
+    Ledger,
+    ModelRegistry,
+    Notifier,
+    Tracker,
+)
 from ordinis_learn.rollout.keys import KeyStore
 from ordinis_learn.settings import Settings
 from ordinis_learn.training.provenance import Provenance
@@ -38,5 +48,7 @@ class Workbench:
     registry: ModelRegistry
     tracker: Tracker
     keys: KeyStore
+    alerts: AlertBook
+    notifier: Notifier
     provenance: Callable[[], Provenance]
     close: Callable[[], None]

@@ -14,12 +14,13 @@ import click
 __all__ = ["COMMANDS", "main"]
 
 COMMANDS: Final = {
+    "alerts": "List, show and acknowledge alerts; check that the monitor is alive.",
     "approve": "Answer a promotion request as a named identity.",
     "bus": "Record what a message broker delivers; publish what LEARN has to tell.",
     "datasets": "Build datasets and look at their manifests.",
     "doctor": "Say what is missing and what to type.",
     "dossier": "Write the evidence of a version as one HTML file, and JSON beside it.",
-    "drift": "Check the active model against its training data.",
+    "drift": "Check what is active, or in shadow, against its training data.",
     "evaluate": "Judge a model on a pack of its kind, against what is active.",
     "events": "Record events, seal closed days, look at the quarantine.",
     "keys": "Create signing keys and trust them in roles.",
@@ -39,6 +40,7 @@ COMMANDS: Final = {
     "train": "Train a model and register it as a candidate.",
     "tune": "Search training parameters, then train the best.",
     "waive": "Sign for setting one rule aside for a while; two people must.",
+    "watch": "Do every day what needs nobody: drift, orders, alerts, deliveries.",
 }
 
 

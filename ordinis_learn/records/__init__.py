@@ -1,5 +1,17 @@
 """Frozen, versioned values that cross a boundary, and the canonical bytes they hash to."""
 
+from ordinis_learn.records.alerts import (
+    Alert,
+    AlertChanges,
+    AlertFact,
+    AlertKind,
+    Delivery,
+    Heartbeat,
+    LedgerNote,
+    Response,
+    ResponseAction,
+    RollbackOrder,
+)
 from ordinis_learn.records.artifact import DECLARED, ModelArtifact, ModelType
 from ordinis_learn.records.base import Fraction, NullableFloat, Record, Sha256, UtcDatetime
 from ordinis_learn.records.bench import BenchPackManifest, BenchWindow, Regime, TradingLimits
@@ -27,6 +39,7 @@ from ordinis_learn.records.emitted import (
     learn_event,
     model_trained,
     pack_generated,
+    retrain_requested,
 )
 from ordinis_learn.records.events import (
     PAYLOADS,
@@ -85,6 +98,10 @@ __all__ = [
     "AiFeedback",
     "AiRefusal",
     "AiResponse",
+    "Alert",
+    "AlertChanges",
+    "AlertFact",
+    "AlertKind",
     "AnalyticsReport",
     "Approval",
     "AuditRecord",
@@ -97,6 +114,7 @@ __all__ = [
     "DatasetManifest",
     "DatasetValidation",
     "DatasetWindow",
+    "Delivery",
     "Direction",
     "DriftAlert",
     "DriftFinding",
@@ -110,11 +128,13 @@ __all__ = [
     "Fill",
     "Fraction",
     "GateDecision",
+    "Heartbeat",
     "Identity",
     "Interval",
     "JoinQuality",
     "LabelStats",
     "LearnTopic",
+    "LedgerNote",
     "MarketBar",
     "ModelArtifact",
     "ModelRef",
@@ -131,9 +151,12 @@ __all__ = [
     "Record",
     "Regime",
     "RegimeRow",
+    "Response",
+    "ResponseAction",
     "Retention",
     "RiskDecision",
     "Role",
+    "RollbackOrder",
     "RuleVerdict",
     "Scorecard",
     "ScorecardStatistics",
@@ -158,5 +181,6 @@ __all__ = [
     "learn_event",
     "model_trained",
     "pack_generated",
+    "retrain_requested",
     "tree_sha256",
 ]

@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from ordinis_learn.records.alerts import Response
 from ordinis_learn.records.artifact import ModelArtifact
 from ordinis_learn.records.bench import BenchPackManifest
 from ordinis_learn.records.canonical import hash_of
@@ -28,6 +29,7 @@ __all__ = [
     "learn_event",
     "model_trained",
     "pack_generated",
+    "retrain_requested",
 ]
 
 LEARN_SOURCE: Final = "learn"
@@ -43,6 +45,7 @@ class LearnTopic(StrEnum):
     ROLLBACK_COMPLETED = "ordinis.learn.rollback.completed"
     DRIFT_ALERT = "ordinis.learn.drift.alert"
     REGISTRY_ALERT = "ordinis.learn.registry.alert"
+    RETRAIN_REQUESTED = "ordinis.learn.retrain.requested"
     PACK_GENERATED = "ordinis.bench.pack.generated"
     SCORECARD_GENERATED = "ordinis.bench.scorecard.generated"
 
@@ -168,6 +171,18 @@ def drift_alerted(alert: DriftAlert, *, at: datetime, env: str = "dev") -> Envel
         alert.to_json(),
         subject=alert.model,
         identity=alert.alert_id,
+        at=at,
+        env=env,
+    )
+
+
+def retrain_requested(response: Response, *, at: datetime, env: str = "dev") -> Envelope:
+    """Tell that a policy asks for a new training of a model."""
+    return learn_event(
+        LearnTopic.RETRAIN_REQUESTED,
+        response.to_json(),
+        subject=response.model,
+        identity=response.response_id,
         at=at,
         env=env,
     )

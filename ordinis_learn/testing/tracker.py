@@ -147,3 +147,8 @@ class InMemoryTracker:
         raise ArtifactMissing(
             f"read {path} of run {run_id}", found="no such run or artifact", next_step="ordinis-learn models"
         )
+
+    def find_run(self, tag: str, value: str) -> str | None:
+        """Return the id of a finished run that carries a tag, the newest; None where there is none."""
+        found = [run for run in self.runs if run.tags.get(tag) == value and run.status == "FINISHED"]
+        return found[-1].run_id if found else None

@@ -33,3 +33,7 @@ class Beneath:
     def read_json(self, run_id: str, *, path: str) -> Any:
         """Return a JSON artifact of a run; ArtifactMissing where there is none."""
         return self._tracker.read_json(run_id, path=path)
+
+    def find_run(self, tag: str, value: str) -> str | None:
+        """Return the id of a finished run that carries a tag, the newest; None where there is none."""
+        return self._tracker.find_run(tag, value)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
@@ -21,16 +23,16 @@ from ordinis_learn.drift import (
     Judgement,
     Measured,
     Scores,
-    alerts_for,
     check_drift,
     measure_performance,
     performance_metrics,
     plot_drift,
 )
-from ordinis_learn.errors import ArtifactMissing, DataMissing
+from ordinis_learn.errors import ArtifactMissing, DataCorrupt, DataMissing
 from ordinis_learn.market.lags import split_lag
 from ordinis_learn.models import SignalModel, load_bundle
-from ordinis_learn.records import DECLARED, DatasetManifest, DriftReport, ModelArtifact
+from ordinis_learn.records import DECLARED, DatasetManifest, DriftReport, ModelArtifact, hash_of
+from ordinis_learn.use_cases.alerting import remember
 from ordinis_learn.use_cases.drift_reference import (
     drift_reference,
     forecast_horizon,
@@ -42,8 +44,10 @@ from ordinis_learn.use_cases.find import find_artifact
 from ordinis_learn.use_cases.stages import asked_of_model, made_report, stage
 from ordinis_learn.workbench import Workbench
 
-__all__ = ["ALPHA", "check_model_drift"]
+__all__ = ["ALPHA", "Checked", "check_model_drift", "log_check", "log_missing", "window_identity"]
 
+_LOGGER: Final = logging.getLogger(__name__)
+_WINDOW_TAG: Final = "ordinis.drift_window"
 ALPHA: Final = 0.05
 """Share of false alarms among alarms (Benjamini-Hochberg)."""
 
@@ -60,11 +64,13 @@ def check_model_drift(
     version: str | None = None,
     dataset: str | None = None,
     seed: int = 7,
+    session: date | None = None,
 ) -> DriftReport:
-    """Compare the signals captured from ``start`` to ``end`` with a training dataset.
+    """Compare the signals captured from ``start`` to ``end`` with a training dataset, once.
 
-    The report and its alerts are remembered, logged as a run with plots, and put in the outbox. A breach
-    that is critical blocks promotions of the model.
+    The report is remembered with what the response policy makes of it, in one transaction, and then logged as a run with
+    plots. The same window of the same version and reference is not checked twice: its report is returned. A breach that is
+    critical blocks promotions of the model.
 
     Parameters
     ----------
@@ -72,6 +78,9 @@ def check_model_drift(
         Default: the ACTIVE version.
     dataset : str, optional
         The reference; default: what the version was trained on. A declared model has none, so it must be given.
+    session : date, optional
+        The session that a daily check is for; its breaches open alerts once they persist. By default those of a span
+        chosen by hand speak for themselves.
 
     Raises
     ------
@@ -82,14 +91,93 @@ def check_model_drift(
     """
     artifact = _artifact(bench, name, version)
     manifest = reference_manifest(bench, artifact, dataset)
+    identity = window_identity(artifact, manifest, start=start, end=end)
+    known = bench.alerts.check(identity)
+    if known is not None:
+        return known
+    checked = _measure(bench, artifact, manifest, start=start, end=end, seed=seed)
+    report = remember(bench, checked.report, artifact=artifact, identity=identity, session=session)
+    if report == checked.report:  # else another process was first, and logs its own
+        log_check(bench, checked, identity=identity)
+    return report
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """A report with what its pictures are drawn from."""
+
+    report: DriftReport
+    reference: DriftReference
+    current: pa.Table
+    manifest: DatasetManifest
+
+
+def window_identity(artifact: ModelArtifact, manifest: DatasetManifest, *, start: date, end: date) -> str:
+    """Return what makes a check this check: the version, the reference and the window that was asked for."""
+    about = {
+        "model": artifact.name,
+        "version": artifact.version,
+        "reference": manifest.ref,
+        "start": start.isoformat(),
+        "end": end.isoformat(),
+    }
+    return hash_of(about, domain="ordinis.drift.window.v1")
+
+
+def log_missing(bench: Workbench) -> int:
+    """Log the checks whose process ended before it had logged them; return how many are logged now.
+
+    One whose pictures cannot be drawn any more, because rows or bytes are gone, stays without a run: it is no reason to check
+    nothing today.
+    """
+    logged = 0
+    for identity, report in bench.alerts.unlogged():
+        try:
+            _log_late(bench, report, identity=identity)
+        except (ArtifactMissing, DataCorrupt, DataMissing) as error:
+            _LOGGER.warning("the check %s stays without a run: %s", identity[:12], error)
+        else:
+            logged += 1
+    return logged
+
+
+def _log_late(bench: Workbench, report: DriftReport, *, identity: str) -> None:
+    run_id = bench.tracker.find_run(_WINDOW_TAG, identity)
+    if run_id is not None:
+        bench.alerts.mark_logged(identity, run_id=run_id)
+        return
+    artifact = find_artifact(bench, report.model, report.version)
+    manifest = bench.catalogue.dataset(report.dataset_ref)
+    model = load_bundle(bench.registry.local_path(artifact.name, artifact.version))
+    current = _rows(
+        bench,
+        manifest,
+        model=model,
+        start=report.start.date(),
+        end=report.end.date(),
+        horizon=forecast_horizon(model, manifest),
+    )
+    reference = drift_reference(bench, artifact, manifest)
+    checked = Checked(report=report, reference=reference, current=current, manifest=manifest)
+    log_check(bench, checked, identity=identity)
+
+
+def _measure(
+    bench: Workbench,
+    artifact: ModelArtifact,
+    manifest: DatasetManifest,
+    *,
+    start: date,
+    end: date,
+    seed: int,
+) -> Checked:
     reference = drift_reference(bench, artifact, manifest)
     model = load_bundle(bench.registry.local_path(artifact.name, artifact.version))
     horizon = forecast_horizon(model, manifest)
-    asked = f"check the drift of {artifact.name} v{artifact.version}"
     current = _rows(bench, manifest, model=model, start=start, end=end, horizon=horizon)
     if current.num_rows == 0:
         raise DataMissing(
-            asked,
+            f"check the drift of {artifact.name} v{artifact.version}",
             found=f"no signals were captured from {start} to {end}",
             next_step="choose sessions that were captured; ordinis-learn events count says what there is",
         )
@@ -111,9 +199,7 @@ def check_model_drift(
             model, earlier, current=current, said=said, horizon=horizon, judgement=judgement
         ),
     )
-    _log(bench, report, reference=reference, current=current, manifest=manifest)
-    bench.catalogue.add_drift(report, alerts_for(report))
-    return report
+    return Checked(report=report, reference=reference, current=current, manifest=manifest)
 
 
 def _artifact(bench: Workbench, name: str, version: str | None) -> ModelArtifact:
@@ -122,7 +208,7 @@ def _artifact(bench: Workbench, name: str, version: str | None) -> ModelArtifact
         raise ArtifactMissing(
             f"check the drift of {name!r}",
             found="no version is ACTIVE",
-            next_step=f"name one: ordinis-learn drift {name} --version 1 …",
+            next_step=f"name one: ordinis-learn drift run {name} --version 1 …",
         )
     return find_artifact(bench, name, chosen)
 
@@ -202,20 +288,20 @@ def _session_numbers(rows: pa.Table) -> npt.NDArray[np.int64]:
     return number.astype(np.int64)
 
 
-def _log(
-    bench: Workbench,
-    report: DriftReport,
-    *,
-    reference: DriftReference,
-    current: pa.Table,
-    manifest: DatasetManifest,
-) -> None:
-    with bench.tracker.start_run(f"drift {report.model} v{report.version}") as run:
+def log_check(bench: Workbench, checked: Checked, *, identity: str) -> None:
+    """Log a check as a run with plots, and remember which one."""
+    report = checked.report
+    tags = {_WINDOW_TAG: identity}
+    with bench.tracker.start_run(f"drift {report.model} v{report.version}", tags=tags) as run:
         run.log_metrics({f"{f.metric}.{f.feature}": f.value for f in report.findings})
-        run.set_tags({"ordinis.breached": str(report.breached).lower(), "ordinis.dataset": manifest.ref})
+        run.set_tags(
+            {"ordinis.breached": str(report.breached).lower(), "ordinis.dataset": checked.manifest.ref}
+        )
         run.log_json(report.to_json(), path="drift.json")
         with tempfile.TemporaryDirectory(prefix="ordinis-drift-") as folder:
-            for name, png in plot_drift(report, reference=reference, current=current).items():
+            drawn = plot_drift(report, reference=checked.reference, current=checked.current)
+            for name, png in drawn.items():
                 path = Path(folder) / name
                 path.write_bytes(png)
                 run.log_file(path, folder="plots")
+    bench.alerts.mark_logged(identity, run_id=run.run_id)

@@ -26,6 +26,7 @@ from ordinis_learn.records import (
     ModelArtifact,
     ModelRef,
     Record,
+    RollbackOrder,
     ShadowReport,
     State,
     tree_sha256,
@@ -195,7 +196,15 @@ class MlflowModelRegistry(RetentionClient):
             known = ledger.pointers(session, name)
         return self.active_version(name) if known is None else known.incumbent
 
-    def roll_back(self, name: str, *, reason: str) -> str | None:
+    def roll_back(
+        self,
+        name: str,
+        *,
+        reason: str,
+        from_version: str | None = None,
+        cool_down_hours: float = 0.0,
+        order: RollbackOrder | None = None,
+    ) -> str | None:
         """Swap to the last known good version; None when the model is flat now.
 
         The request names the version it was made against, so that a retry does not roll back twice.
@@ -205,8 +214,10 @@ class MlflowModelRegistry(RetentionClient):
             aliases = self._client.get_registered_model(name).aliases
         if "active" not in aliases:
             return None
-        active = str(aliases["active"])
-        request = RollbackRequest(reason=reason, from_version=active)
+        active = from_version or str(aliases["active"])
+        request = RollbackRequest(
+            reason=reason, from_version=active, cool_down_hours=cool_down_hours, order=order
+        )
         with self._asked(f"roll {name} back from {active}"):
             self._client.set_registered_model_tag(name, ROLLBACK_REQUEST, write_rollback_request(request))
         return self.active_version(name)

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Final
 
 from mlflow.exceptions import MlflowException  # noqa: TID253  a leaf, loaded by name
 
 from ordinis_learn.errors import AuditChainBroken
 from ordinis_learn.observability.tracing import span
-from ordinis_learn.records import DECLARED, GateDecision, LearnTopic, PreflightAnswer, State
+from ordinis_learn.records import (
+    DECLARED,
+    GateDecision,
+    LearnTopic,
+    PreflightAnswer,
+    RollbackOrder,
+    State,
+)
 from ordinis_learn.rollout.bundle import EvidenceBundle
 from ordinis_learn.rollout.evidence import Evidence, read_evidence
 from ordinis_learn.rollout.gate import decide
 from ordinis_learn.rollout.policy import Policy
+from ordinis_mlflow import _cool_down as cool_down
 from ordinis_mlflow._artifacts import ArtifactReader
 from ordinis_mlflow._change import DECISION_TAG, UNKNOWN_SHA256, Change
 from ordinis_mlflow._runs import NO_RUNS, RunFacts
 from ordinis_registry.acceptance import accepted_statements, altered_statements, submissions
+from ordinis_registry.alert_book import is_blocked
 from ordinis_registry.catalogue import find_dataset, is_drift_breached, trials_before
 from ordinis_registry.evidence import keep_evidence
 from ordinis_registry.identities import known_identities
@@ -66,7 +76,8 @@ def gather(change: Change, version: str, *, stored_sha256: str | None, runs: Run
         stored_sha256=stored_sha256,
         dataset=None,
         incumbent=None if incumbent in {None, version} else change.reference(incumbent),
-        drift_breached=is_drift_breached(change.session, change.name, version),
+        drift_breached=is_drift_breached(change.session, change.name, version)
+        or is_blocked(change.session, change.name, version),
         earlier_trials=trials_before(change.session, change.name, version),
         now=change.at,
         accepted=accepted_statements(change.session, change.name, identities=identities),
@@ -109,6 +120,8 @@ def judge(
     if to_state is not State.RETIRED:
         change.check_agreement(version)
         refuse_altered(change, version)
+        if to_state is State.ACTIVE:
+            cool_down.refuse(change, asked=f"promote {change.name} {version}")
         refuse_changed(change.session, policy_id=policy.policy_id, source_sha256=policy.source_sha256)
     if pruned(change.session, change.name, version) is not None:
         stored_sha256 = None  # what was given up does not come back, whatever is left of it
@@ -204,7 +217,14 @@ def carry_out(change: Change, decision: GateDecision, *, bundle: str, alone: boo
     change.emit(LearnTopic.ROLLOUT_COMPLETED, {"version": version, "retired": left, **told}, record=record)
 
 
-def roll_back(change: Change, *, reason: str, artifacts: ArtifactReader) -> str | None:
+def roll_back(
+    change: Change,
+    *,
+    reason: str,
+    artifacts: ArtifactReader,
+    cool_down_hours: float = 0.0,
+    order: RollbackOrder | None = None,
+) -> str | None:
     """Swap ACTIVE to the newest version in good standing whose bytes are still what they were.
 
     Nobody is asked. Returns the version that is active now; None when none was fit: the model is flat.
@@ -219,9 +239,14 @@ def roll_back(change: Change, *, reason: str, artifacts: ArtifactReader) -> str 
         change.put(target, State.ACTIVE)
     after = before.rolled_back(to=target)
     change.point(after)
-    body = {"version": before.active, "to": target, "reason": reason, "unfit": unfit}
+    body: dict[str, Any] = {"version": before.active, "to": target, "reason": reason, "unfit": unfit}
+    if order is not None:
+        body["order"] = order.to_json()
+    if cool_down_hours:
+        body[cool_down.UNTIL] = (change.at + timedelta(hours=cool_down_hours)).isoformat()
     record = change.record("rolled_back", body, pointers=after)
-    told = {"from": before.active, "to": target, "reason": reason, "unfit": unfit}
+    told: dict[str, Any] = {"from": before.active, "to": target, "reason": reason, "unfit": unfit}
+    told |= {key: body[key] for key in ("order", cool_down.UNTIL) if key in body}
     change.emit(LearnTopic.ROLLBACK_COMPLETED, told, record=record)
     return target
 

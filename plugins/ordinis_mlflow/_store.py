@@ -46,13 +46,14 @@ from ordinis_learn.errors import (
     StoreUnavailable,
 )
 from ordinis_learn.ports import Clock
-from ordinis_learn.records import PreflightAnswer, State
+from ordinis_learn.records import PreflightAnswer, RollbackOrder, State
 from ordinis_learn.rollout.evidence import evidence_hash
 from ordinis_learn.rollout.gate import explain
 from ordinis_learn.rollout.policy import Policy, governs, load_policy, seen_by_triggers
 from ordinis_learn.rollout.states import is_governed_alias, mlflow_stage, parse_stage
 from ordinis_learn.rollout.tags import is_governed_tag
 from ordinis_learn.settings import Settings, load_settings
+from ordinis_mlflow import _cool_down as cool_down
 from ordinis_mlflow import _prompts as prompts
 from ordinis_mlflow import _rollout as rollout
 from ordinis_mlflow._artifacts import ArtifactReader
@@ -186,7 +187,15 @@ class GovernedStoreMixin:
         self._witness.note()
         return moved
 
-    def roll_back(self, name: str, *, reason: str, from_version: str | None = None) -> str | None:
+    def roll_back(
+        self,
+        name: str,
+        *,
+        reason: str,
+        from_version: str | None = None,
+        cool_down_hours: float = 0.0,
+        order: RollbackOrder | None = None,
+    ) -> str | None:
         """Make the last known good version ACTIVE again, without asking; None when the model is flat now.
 
         Parameters
@@ -197,14 +206,32 @@ class GovernedStoreMixin:
             Kept in the ledger.
         from_version : str, optional
             Do nothing unless this version is ACTIVE: a repeated request then does not roll back twice.
+        cool_down_hours : float
+            So long nothing of this model is promoted afterwards, and no order rolls it back again.
+        order : RollbackOrder, optional
+            The order of a response policy that this carries out; one that was carried out changes nothing any more.
+
+        Raises
+        ------
+        MlflowException
+            The model is cooling down, and the request is an order.
         """
         self._plain.get_registered_model(name)
         with self._change(name) as change:
             rollout.adopt(change, artifacts=self._artifacts)
             active = change.pointers.active
-            if from_version is not None and active != from_version:
+            carried_out = order is not None and cool_down.is_carried_out(change, order)
+            if carried_out or (from_version is not None and active != from_version):
                 return active
-            target = rollout.roll_back(change, reason=reason, artifacts=self._artifacts)
+            if order is not None:
+                cool_down.refuse(change, asked=f"roll back {change.name}")
+            target = rollout.roll_back(
+                change,
+                reason=reason,
+                artifacts=self._artifacts,
+                cool_down_hours=cool_down_hours,
+                order=order,
+            )
         self._witness.note()
         return target
 
@@ -416,7 +443,13 @@ class GovernedStoreMixin:
         governed = is_governed_tag(tag.key) and self._governs(name)
         if governed and tag.key == ROLLBACK_REQUEST:
             request = _translated(read_rollback_request, tag.value)
-            self.roll_back(name, reason=request.reason, from_version=request.from_version)
+            self.roll_back(
+                name,
+                reason=request.reason,
+                from_version=request.from_version,
+                cool_down_hours=request.cool_down_hours,
+                order=request.order,
+            )
             return
         if governed:
             self._deny(name, "tag.refused", model_tag_refused(name, tag.key), key=tag.key)

@@ -226,6 +226,13 @@ class RunStore:
             asked, found="no such run or artifact", next_step="look at the run in the MLflow UI"
         )
 
+    def find_run(self, tag: str, value: str) -> str | None:
+        """Return the id of a finished run that carries a tag, the newest; None where there is none."""
+        wanted = f"tags.`{tag}` = '{value}' and attributes.status = 'FINISHED'"
+        with translated(f"find the run with {tag} {value}", uri=self._uri):
+            found = self._client.search_runs([self._experiment_id], wanted, max_results=1)
+        return str(found[0].info.run_id) if found else None
+
     def _experiment(self, name: str, *, artifact_root: Path | None) -> str:
         found = self._client.get_experiment_by_name(name)
         if found is None:

@@ -11,12 +11,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from pydantic import ValidationError
+
 from ordinis_learn.errors import ConfigInvalid, EvidenceInvalid, RolloutDenied
+from ordinis_learn.records import RollbackOrder
 from ordinis_learn.rollout.tags import is_governed_tag
 from ordinis_registry.pointers import Pointers
 
 __all__ = [
     "EVIDENCE_HASH_REQUEST",
+    "MOST_COOL_DOWN_HOURS",
     "ROLLBACK_REQUEST",
     "RollbackRequest",
     "alias_refused",
@@ -39,12 +43,20 @@ EVIDENCE_HASH_REQUEST: Final = "ordinis.request.evidence_hash"
 """Set on a version, it makes the store write the current evidence hash into ``ordinis.gate.evidence_hash``."""
 
 
+MOST_COOL_DOWN_HOURS: Final = 24 * 90
+
+
 @dataclass(frozen=True, kw_only=True)
 class RollbackRequest:
-    """Why to roll back, and from which version; None rolls back whatever is active."""
+    """Why to roll back, and from which version; None rolls back whatever is active.
+
+    ``cool_down_hours`` is how long nothing is promoted afterwards; ``order`` says for which order of a response policy it is.
+    """
 
     reason: str
     from_version: str | None = None
+    cool_down_hours: float = 0.0
+    order: RollbackOrder | None = None
 
 
 def read_rollback_request(value: str | None) -> RollbackRequest:
@@ -61,22 +73,49 @@ def read_rollback_request(value: str | None) -> RollbackRequest:
         parsed = json.loads(value or "")
     except ValueError:
         parsed = value
-    if isinstance(parsed, dict):
-        reason, version = parsed.get("reason"), parsed.get("from_version")
-    else:
-        reason, version = value, None
+    more = parsed if isinstance(parsed, dict) else {}
+    reason, version = (more.get("reason"), more.get("from_version")) if more else (value, None)
     if not isinstance(reason, str) or not reason.strip():
         raise ConfigInvalid(
             "roll back",
             found="no reason",
             next_step=f"give one as the value of {ROLLBACK_REQUEST}: the ledger keeps it",
         )
-    return RollbackRequest(reason=reason.strip(), from_version=None if version is None else str(version))
+    return RollbackRequest(
+        reason=reason.strip(),
+        from_version=None if version is None else str(version),
+        cool_down_hours=_cool_down(more.get("cool_down_hours", 0)),
+        order=_order(more.get("order")),
+    )
 
 
 def write_rollback_request(request: RollbackRequest) -> str:
     """Return a request as the value of its tag."""
-    return json.dumps({"reason": request.reason, "from_version": request.from_version})
+    more: dict[str, Any] = {"cool_down_hours": request.cool_down_hours} if request.cool_down_hours else {}
+    if request.order is not None:
+        more["order"] = request.order.to_json()
+    return json.dumps({"reason": request.reason, "from_version": request.from_version, **more})
+
+
+def _cool_down(value: Any) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST_COOL_DOWN_HOURS:
+        return float(value)
+    raise ConfigInvalid(
+        "roll back",
+        found=f"a cool-down of {value!r} hours",
+        next_step=f"give a number from 0 to {MOST_COOL_DOWN_HOURS}",
+    )
+
+
+def _order(value: Any) -> RollbackOrder | None:
+    try:
+        return None if value is None else RollbackOrder.model_validate(value)
+    except ValidationError as error:
+        raise ConfigInvalid(
+            "roll back",
+            found=f"an order that says too little: {error.errors()[0]['msg']}",
+            next_step="leave it out",
+        ) from error
 
 
 def governed_keys(tags: Iterable[Any]) -> list[str]:

@@ -85,3 +85,7 @@ class MlflowTracker:
     def read_json(self, run_id: str, *, path: str) -> Any:
         """Return a JSON artifact of a run; ArtifactMissing where there is none."""
         return self._store.read_json(run_id, path=path)
+
+    def find_run(self, tag: str, value: str) -> str | None:
+        """Return the id of a finished run that carries a tag, the newest; None where there is none."""
+        return self._store.find_run(tag, value)

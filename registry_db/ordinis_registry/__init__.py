@@ -3,6 +3,7 @@
 One database holds MLflow's tables and these. Nothing here imports MLflow.
 """
 
+from ordinis_registry.alert_book import SqlAlertBook
 from ordinis_registry.catalogue import SqlCatalogue
 from ordinis_registry.checkpoint_targets import FileTarget, GitNoteTarget, parse_target
 from ordinis_registry.checkpoints import ChainHead, Checkpoint, verify_checkpoints, write_checkpoint
@@ -21,6 +22,7 @@ __all__ = [
     "GitNoteTarget",
     "GovernanceDatabase",
     "Pointers",
+    "SqlAlertBook",
     "SqlCatalogue",
     "SqlIdentityBook",
     "SqlLedger",

@@ -44,7 +44,7 @@ from ordinis_registry.models import (
 )
 from ordinis_registry.once import insert_once
 
-__all__ = ["SqlCatalogue", "find_dataset", "is_drift_breached"]
+__all__ = ["SqlCatalogue", "alert_row", "drift_row", "find_dataset", "is_drift_breached"]
 
 _R = TypeVar("_R", bound=Record)
 _DRIFT: Final = Base.metadata.tables[DriftReportRow.__tablename__]
@@ -213,19 +213,11 @@ class SqlCatalogue:
         """Remember a drift check and its alerts."""
         at = self._clock()
         digest = report.content_hash()
-        row = DriftReportRow(
-            model=report.model,
-            version=report.version,
-            breached=report.breached,
-            record_hash=digest,
-            created_at=at,
-            record=_text(report),
-        )
         found = sa.select(DriftReportRow.record).where(
             DriftReportRow.model == report.model, DriftReportRow.record_hash == digest
         )
         raised = tuple(alerts)
-        rows = (row, *(_alert_row(alert, at=at) for alert in raised))
+        rows = (drift_row(report, at=at), *(alert_row(alert, at=at) for alert in raised))
         events = [drift_alerted(alert, at=at, env=self._env) for alert in raised]
         self._add(report, *rows, found=found, what=f"drift report {digest[:12]}", events=events, at=at)
 
@@ -335,7 +327,21 @@ def _text(record: Record) -> str:
     return record.canonical().decode()
 
 
-def _alert_row(alert: DriftAlert, *, at: datetime) -> DriftAlertRow:
+def drift_row(report: DriftReport, *, at: datetime, **more: Any) -> DriftReportRow:
+    """Return the row of a drift check; ``more`` are its window's columns."""
+    return DriftReportRow(
+        model=report.model,
+        version=report.version,
+        breached=report.breached,
+        record_hash=report.content_hash(),
+        created_at=at,
+        record=_text(report),
+        **more,
+    )
+
+
+def alert_row(alert: DriftAlert, *, at: datetime) -> DriftAlertRow:
+    """Return the row of what one drift check alerted."""
     return DriftAlertRow(
         alert_id=alert.alert_id,
         model=alert.model,

@@ -1,7 +1,8 @@
 """The governance tables, beside MLflow's own in the same database.
 
 A record is kept as its canonical JSON in ``record``; the columns beside it exist to be searched.
-Names carry no prefix because the specification gives them; a test holds them apart from MLflow's.
+Names of the specification carry no prefix, the others ``learn_``; a test holds them apart from MLflow's. The file is long
+because all tables are in it: what the database holds can be read in one place.
 """
 
 from __future__ import annotations
@@ -26,18 +27,23 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 __all__ = [
     "MOVED_POINTERS",
     "TABLES",
+    "AlertFactRow",
+    "AlertRow",
     "ArtifactRow",
     "AttemptRow",
     "Base",
     "BenchPackRow",
     "DatasetRow",
+    "DeliveryRow",
     "DriftAlertRow",
     "DriftReportRow",
     "EvidenceRow",
     "HeadRow",
+    "HeartbeatRow",
     "LedgerRow",
     "OutboxRow",
     "PolicyRow",
+    "ResponseRow",
     "ScorecardRow",
     "SegmentRow",
     "TraceRow",
@@ -137,14 +143,25 @@ class ScorecardRow(Base):
 
 
 class DriftReportRow(Base):
-    """One drift check of one model."""
+    """One drift check of one model.
+
+    ``identity`` is that of its window, ``session`` the one that a daily check is for, ``run_id`` where it was logged;
+    checks from before these columns have none of them.
+    """
 
     __tablename__ = "model_drift"
-    __table_args__ = (UniqueConstraint("model", "record_hash"),)
+    __table_args__ = (
+        UniqueConstraint("model", "record_hash"),
+        Index(None, "identity", unique=True),
+        Index(None, "model", "version", "session"),
+    )
 
     position: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     model: Mapped[str] = mapped_column(String(256))
     version: Mapped[str] = mapped_column(String(64))
+    identity: Mapped[str | None] = mapped_column(String(64))
+    session: Mapped[date | None] = mapped_column()
+    run_id: Mapped[str | None] = mapped_column(String(64))
     breached: Mapped[bool] = mapped_column()
     record_hash: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(UtcMoment)
@@ -161,6 +178,78 @@ class DriftAlertRow(Base):
     model: Mapped[str] = mapped_column(String(256))
     severity: Mapped[str] = mapped_column(String(16))
     created_at: Mapped[datetime] = mapped_column(UtcMoment)
+    record: Mapped[str] = mapped_column(Text)
+
+
+class AlertRow(Base):
+    """An incident as it stands: the fold of its facts, written with them."""
+
+    __tablename__ = "learn_alerts"
+    __table_args__ = (Index(None, "subject", "status"), Index(None, "kind"))
+
+    alert_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(256))
+    kind: Mapped[str] = mapped_column(String(32))
+    metric: Mapped[str] = mapped_column(String(64))
+    severity: Mapped[str] = mapped_column(String(16))
+    status: Mapped[str] = mapped_column(String(16))
+    blocks: Mapped[bool] = mapped_column()
+    opened_at: Mapped[datetime] = mapped_column(UtcMoment)
+    record: Mapped[str] = mapped_column(Text)
+
+
+class AlertFactRow(Base):
+    """What happened to incidents; appended, never changed."""
+
+    __tablename__ = "learn_alert_facts"
+    __table_args__ = (UniqueConstraint("fact_id"), Index(None, "alert_id"), Index(None, "subject", "what"))
+
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    fact_id: Mapped[str] = mapped_column(String(64))
+    alert_id: Mapped[str] = mapped_column(String(64))
+    subject: Mapped[str] = mapped_column(String(256))
+    what: Mapped[str] = mapped_column(String(16))
+    at: Mapped[datetime] = mapped_column(UtcMoment)
+    record: Mapped[str] = mapped_column(Text)
+
+
+class ResponseRow(Base):
+    """What a policy ordered, and whether it is done."""
+
+    __tablename__ = "learn_responses"
+    __table_args__ = (Index(None, "status"), Index(None, "alert_id"))
+
+    response_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    alert_id: Mapped[str] = mapped_column(String(64))
+    model: Mapped[str] = mapped_column(String(256))
+    action: Mapped[str] = mapped_column(String(32))
+    status: Mapped[str] = mapped_column(String(16))
+    requested_at: Mapped[datetime] = mapped_column(UtcMoment)
+    record: Mapped[str] = mapped_column(Text)
+
+
+class DeliveryRow(Base):
+    """A message to a route outside, written with the fact it tells; ``delivered`` once the receiver said so."""
+
+    __tablename__ = "learn_deliveries"
+    __table_args__ = (Index(None, "delivered", "next_at"),)
+
+    delivery_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    alert_id: Mapped[str] = mapped_column(String(64))
+    route: Mapped[str] = mapped_column(String(16))
+    delivered: Mapped[bool] = mapped_column()
+    next_at: Mapped[datetime] = mapped_column(UtcMoment)
+    created_at: Mapped[datetime] = mapped_column(UtcMoment)
+    record: Mapped[str] = mapped_column(Text)
+
+
+class HeartbeatRow(Base):
+    """When a job last gave a sign of life."""
+
+    __tablename__ = "learn_heartbeats"
+
+    job: Mapped[str] = mapped_column(String(64), primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcMoment)
     record: Mapped[str] = mapped_column(Text)
 
 

@@ -1,0 +1,106 @@
+"""What is wrong when nothing happens: the dead-man's switch, models that are flat, alerts nobody looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from ordinis_learn.alerts import Sighting
+from ordinis_learn.records import Alert, State
+from ordinis_learn.use_cases.alerting import escalate_alerts, resolve_alerts, response_policy, sight
+from ordinis_learn.use_cases.deliver import deliver_alerts
+from ordinis_learn.use_cases.drift_daily import DRIFT_JOB
+from ordinis_learn.workbench import Workbench
+
+__all__ = ["AlertCheck", "check_alerts", "see_dead_man", "see_flat_models"]
+
+_CLOCKS_DIFFER: Final = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertCheck:
+    """What the check found, in one line, and the open alerts that nobody has acknowledged."""
+
+    said: str
+    unacknowledged: tuple[Alert, ...]
+
+
+def check_alerts(bench: Workbench) -> AlertCheck:
+    """Evaluate what needs no market data, escalate what is overdue, and deliver what waits."""
+    alive = see_dead_man(bench)
+    see_flat_models(bench)
+    escalate_alerts(bench)
+    delivered = deliver_alerts(bench)
+    return AlertCheck(
+        said=f"{alive}; {delivered.sent} messages sent, {delivered.waiting} wait",
+        unacknowledged=tuple(alert for alert in bench.alerts.alerts() if alert.status == "open"),
+    )
+
+
+def see_dead_man(bench: Workbench) -> str:
+    """Alert where the daily drift check gave no sign of life for the policy's hours while a model is active.
+
+    A sign from the future, more than clocks differ by, is as bad as none: a clock has jumped, and nobody can tell.
+    """
+    limit = response_policy(bench.settings).dead_man_hours
+    beat = bench.alerts.beats().get(DRIFT_JOB)
+    now = bench.clock()
+    if beat is None:
+        names = _active_models(bench)
+        if not names:
+            return "nothing is active, so no drift check is missed"
+        summary = f"no drift check has ever come to its end, and {', '.join(names)} is active"
+        _missed(bench, summary, source=f"never:{now.date()}")
+        return summary
+    age = now - beat.at
+    if age < -_CLOCKS_DIFFER:
+        summary = f"the last drift check is dated {beat.at:%Y-%m-%d %H:%M}Z, which is in the future: a clock has jumped"
+        _missed(bench, summary, source=f"{beat.at.isoformat()}:future:{now.date()}")
+        return summary
+    periods = int(age / timedelta(hours=limit))
+    if periods:
+        summary = f"no drift check in {limit:g} h: the last one ended {beat.at:%Y-%m-%d %H:%M}Z"
+        _missed(bench, summary, source=f"{beat.at.isoformat()}:{periods}")
+        return summary
+    why = f"a drift check ended {beat.at:%Y-%m-%d %H:%M}Z"
+    resolve_alerts(bench, "missed_schedule", "*", why=why)
+    return why
+
+
+def see_flat_models(bench: Workbench) -> list[str]:
+    """Alert for each model that traded and has nothing active; close the alerts of those that have again."""
+    flat: list[str] = []
+    for name in dict.fromkeys(artifact.name for artifact in bench.catalogue.artifacts()):
+        traded = bench.registry.incumbent(name)
+        if traded is None or bench.registry.active_version(name) is not None:
+            resolve_alerts(bench, "flat", name, why="a version is active")
+            continue
+        flat.append(name)
+        sight(bench, flat_sighting(bench, name, traded=traded))
+    return flat
+
+
+def flat_sighting(bench: Workbench, name: str, *, traded: str) -> Sighting:
+    """Return the sighting of a flat model; the record that made it flat is its source, so it counts once."""
+    moves = [record for record in bench.ledger.history(name) if "pointers" in record.body]
+    since = f" since {moves[-1].at:%Y-%m-%d %H:%M}Z" if moves else ""
+    return Sighting(
+        kind="flat",
+        subject=name,
+        severity="critical",
+        summary=f"{name} is FLAT: v{traded} traded last, and nothing is active{since}",
+        source=f"flat:{moves[-1].sequence if moves else 0}",
+    )
+
+
+def _missed(bench: Workbench, summary: str, *, source: str) -> None:
+    seen = Sighting(kind="missed_schedule", subject="*", severity="critical", summary=summary, source=source)
+    sight(bench, seen)
+
+
+def _active_models(bench: Workbench) -> list[str]:
+    artifacts = bench.catalogue.artifacts()
+    return sorted(
+        {one.name for one in artifacts if bench.registry.state(one.name, one.version) is State.ACTIVE}
+    )

@@ -1,0 +1,128 @@
+"""Carry out what the response policy ordered, each order once."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from ordinis_learn.alerts import raise_alert
+from ordinis_learn.errors import ArtifactMissing, ConfigInvalid, RolloutDenied, StoreUnavailable
+from ordinis_learn.records import Alert, AlertChanges, AuditRecord, LedgerNote, Response, RollbackOrder
+from ordinis_learn.use_cases.alert_check import flat_sighting
+from ordinis_learn.use_cases.alerting import alert_context, desk_actor
+from ordinis_learn.workbench import Workbench
+
+__all__ = ["carry_out_orders", "finish_retrain_request", "retrain_request"]
+
+_LOGGER: Final = logging.getLogger(__name__)
+
+
+def carry_out_orders(bench: Workbench, *, seconds: Callable[[], float] = time.monotonic) -> list[Response]:
+    """Roll back what the policy ordered to roll back; return the orders that are done now.
+
+    The registry rolls back in one transaction, whose ledger record names the order: killed before it, nothing has
+    happened; killed after it, the next call finds the record and only notes the outcome. A request for a training waits for
+    ``ordinis-learn pipeline --requested``.
+
+    Parameters
+    ----------
+    seconds : callable
+        A stopwatch; what a rollback took is recorded.
+
+    Raises
+    ------
+    StoreUnavailable
+        For at least one order the registry could not be asked; it is pending still.
+    """
+    done: list[Response] = []
+    away: StoreUnavailable | None = None
+    for response in bench.alerts.responses(pending=True):
+        if response.action != "roll_back":
+            continue
+        try:
+            finished = _roll_back(bench, response, seconds=seconds)
+            if _finish(bench, finished):
+                done.append(finished)
+        except StoreUnavailable as error:
+            away = error  # it stays pending; the others are tried all the same
+    if away is not None:
+        raise away
+    return done
+
+
+def retrain_request(bench: Workbench, name: str) -> Response:
+    """Return the oldest request for a training of a model; ConfigInvalid where there is none."""
+    for response in bench.alerts.responses(pending=True):
+        if (response.action, response.model) == ("request_retrain", name):
+            return response
+    raise ConfigInvalid(
+        f"answer a request to train {name}",
+        found="no request waits",
+        next_step="leave --requested out, or see ordinis-learn alerts list --all",
+    )
+
+
+def finish_retrain_request(bench: Workbench, response: Response, *, version: str, run_id: str) -> None:
+    """Note that a request was answered, and by which version."""
+    outcome = f"trained as version {version} in run {run_id}"
+    _finish(bench, response.model_copy(update=_done(bench, outcome, took=None)))
+
+
+def _roll_back(bench: Workbench, response: Response, *, seconds: Callable[[], float]) -> Response:
+    order = RollbackOrder(
+        response_id=response.response_id,
+        alert_id=response.alert_id,
+        policy_id=response.policy_id,
+        policy_hash=response.policy_hash,
+    )
+    began = seconds()
+    try:
+        active = bench.registry.roll_back(
+            response.model,
+            reason=f"alert {response.alert_id[:12]}: {response.reason}",
+            from_version=response.version,
+            cool_down_hours=response.cool_down_hours,
+            order=order,
+        )
+    except (RolloutDenied, ArtifactMissing) as error:
+        return response.model_copy(update=_done(bench, f"refused: {error.found}", took=None))
+    took = seconds() - began
+    record = _record_of(bench, response)
+    if record is None:
+        now = f"v{active} is" if active else "nothing is"
+        outcome, took_if_any = f"nothing to do: {now} active, not v{response.version}", None
+    else:
+        to = record.body["to"]
+        outcome, took_if_any = f"rolled back to v{to}" if to else "no last known good was fit: flat", took
+    return response.model_copy(update=_done(bench, outcome, took=took_if_any))
+
+
+def _finish(bench: Workbench, response: Response) -> bool:
+    """Note an order's outcome in book and ledger; loudly where the model is flat now."""
+    context = alert_context(bench)
+    keys = {"response_id", "alert_id", "version", "action", "outcome", "seconds", "policy_id", "policy_hash"}
+    body = response.model_dump(mode="json", include=keys)
+    note = AlertChanges(notes=(LedgerNote(action="response.completed", body=body),))
+    flat = response.action == "roll_back" and bench.registry.active_version(response.model) is None
+    sighting = flat_sighting(bench, response.model, traded=response.version) if flat else None
+
+    def plan(standing: Sequence[Alert]) -> AlertChanges:
+        return note if sighting is None else note + raise_alert(standing, sighting, context=context)
+
+    if sighting is not None:
+        _LOGGER.critical("%s", sighting.summary)
+    return bench.alerts.finish(response, plan, actor=desk_actor(bench))
+
+
+def _record_of(bench: Workbench, response: Response) -> AuditRecord | None:
+    for record in reversed(bench.ledger.history(response.model)):
+        order = record.body.get("order") if record.action == "rolled_back" else None
+        if order and order.get("response_id") == response.response_id:
+            return record
+    return None
+
+
+def _done(bench: Workbench, outcome: str, *, took: float | None) -> dict[str, Any]:
+    return {"status": "done", "outcome": outcome, "done_at": bench.clock(), "seconds": took}

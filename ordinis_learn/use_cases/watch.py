@@ -1,0 +1,223 @@
+"""What has to happen every day without a person: drift, shadow, orders, messages, and a look at whether it did."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import IO, Final
+
+from ordinis_learn.bus import Backoff, Bus, relay_outbox
+from ordinis_learn.errors import LearnError, StoreUnavailable
+from ordinis_learn.labelling.calendar import load_calendar
+from ordinis_learn.records import Heartbeat
+from ordinis_learn.use_cases.alert_check import see_dead_man, see_flat_models
+from ordinis_learn.use_cases.alerting import escalate_alerts
+from ordinis_learn.use_cases.deliver import deliver_alerts
+from ordinis_learn.use_cases.drift_daily import DRIFT_JOB, run_daily_drift
+from ordinis_learn.use_cases.respond import carry_out_orders
+from ordinis_learn.workbench import Workbench
+
+__all__ = ["WATCH_JOB", "Duty", "WatchReport", "due_session", "only_watch", "watch", "watch_once"]
+
+WATCH_JOB: Final = "watch"
+_LOGGER: Final = logging.getLogger(__name__)
+_TRY_AGAIN: Final = timedelta(hours=1)
+_LOOK_BACK: Final = timedelta(days=14)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Duty:
+    """One thing to do in a pass; its failure is told and the next is done all the same."""
+
+    name: str
+    work: Callable[[Workbench], str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchReport:
+    """What a pass did, one line per duty, and which failed."""
+
+    lines: tuple[str, ...]
+    failed: tuple[str, ...]
+
+
+def watch_once(bench: Workbench, *, open_bus: Callable[[str], Bus], daily: bool = True) -> WatchReport:
+    """Make one pass. Every duty is exactly once by its own means, so a pass may be killed anywhere and made again.
+
+    Parameters
+    ----------
+    open_bus : callable
+        From an address to a bus; entering it connects.
+    daily : bool
+        Whether the market's daily work is done, too; without it only what is looked at every minute.
+    """
+    duties = [*(_daily_duties() if daily else ()), *_constant_duties(open_bus)]
+    lines: list[str] = []
+    failed: list[str] = []
+    for duty in duties:
+        try:
+            said = duty.work(bench)
+        except (LearnError, OSError) as error:
+            _LOGGER.error("%s: %s", duty.name, error)  # noqa: TRY400  the message has the three parts
+            failed.append(duty.name)
+            said = str(error)
+        lines.append(f"{duty.name}: {said}")
+    _beat(bench, failed)
+    return WatchReport(lines=tuple(lines), failed=tuple(failed))
+
+
+def watch(
+    bench: Workbench,
+    *,
+    open_bus: Callable[[str], Bus],
+    stop: threading.Event,
+    tell: Callable[[str], None],
+) -> int:
+    """Make passes until told to stop; return how many.
+
+    The daily work is done once for each session, ``LEARN_WATCH_DELAY_MINUTES`` after its close; the rest at every poll. Only
+    the clock that is passed in, the calendar and the heartbeat say whether it is time: after a jump of the clock, or a
+    restart, it is asked anew, and what was done is not done again.
+    """
+    passes = 0
+    while not stop.is_set():
+        try:
+            session = due_session(bench)
+            report = watch_once(bench, open_bus=open_bus, daily=session is not None)
+        except StoreUnavailable as error:
+            tell(
+                str(error)
+            )  # the database is locked or full: nothing could be noted, and the next pass asks again
+        else:
+            for line in report.lines if session is not None or report.failed else ():
+                tell(line)
+        passes += 1
+        stop.wait(bench.settings.learn_watch_poll_s)
+    return passes
+
+
+def due_session(bench: Workbench) -> date | None:
+    """Return the newest session whose daily work is due: closed long enough ago, and no drift run ended after that.
+
+    A run in which a check failed is made again after an hour.
+    """
+    settings, now = bench.settings, bench.clock()
+    calendar = load_calendar(
+        settings.learn_watch_calendar, start=now.date() - _LOOK_BACK, end=now.date() + timedelta(days=1)
+    )
+    ready = now - timedelta(minutes=settings.learn_watch_delay_minutes)
+    closed = calendar.closes <= int(ready.timestamp() * 1_000_000)
+    if not closed.any():
+        return None
+    session = date(1970, 1, 1) + timedelta(days=int(calendar.day[closed][-1]))
+    due_at = datetime.fromtimestamp(int(calendar.closes[closed][-1]) / 1e6, tz=now.tzinfo) + timedelta(
+        minutes=settings.learn_watch_delay_minutes
+    )
+    beat = bench.alerts.beats().get(DRIFT_JOB)
+    if beat is None or not due_at <= beat.at <= now:
+        return session
+    return None if beat.ok_at == beat.at or now - beat.at < _TRY_AGAIN else session
+
+
+@contextmanager
+def only_watch(home: Path) -> Iterator[None]:
+    """Be the only watch of a home on this machine; the lock goes with the process, however it ends.
+
+    Raises
+    ------
+    StoreUnavailable
+        Another one is at work; the message has its process id.
+    """
+    path = home / "data" / "watch.lock"
+    asked = f"watch over {home}"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise StoreUnavailable(asked, found=str(error), next_step="make the home writable") from error
+    with handle:
+        _take(handle, asked=asked)
+        yield
+
+
+def _take(handle: IO[str], *, asked: str) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        handle.seek(0)
+        holder = handle.read().strip() or "unknown"
+        raise StoreUnavailable(
+            asked,
+            found=f"process {holder} does it already",
+            next_step="let it work, or end it and type this again",
+        ) from error
+    handle.truncate(0)
+    handle.write(str(os.getpid()))
+    handle.flush()
+
+
+def _daily_duties() -> list[Duty]:
+    # A pass of the shadow runner belongs here, before drift, as soon as it can catch up by itself.
+    return [Duty(name="drift", work=_drift)]
+
+
+def _constant_duties(open_bus: Callable[[str], Bus]) -> list[Duty]:
+    return [
+        Duty(name="orders", work=_orders),
+        Duty(name="dead-man's switch", work=see_dead_man),
+        Duty(name="flat models", work=_flat),
+        Duty(name="escalations", work=lambda bench: f"{len(escalate_alerts(bench))} alerts escalated"),
+        Duty(name="messages", work=_messages),
+        Duty(name="outbox", work=lambda bench: _relay(bench, open_bus)),
+    ]
+
+
+def _drift(bench: Workbench) -> str:
+    done = run_daily_drift(bench)
+    told = [f"{check.model} v{check.version} {check.session or ''} {check.said}" for check in done]
+    return "; ".join(told) or "nothing is active or in shadow"
+
+
+def _orders(bench: Workbench) -> str:
+    done = carry_out_orders(bench)
+    return "; ".join(f"{one.action} of {one.model}: {one.outcome}" for one in done) or "none to carry out"
+
+
+def _flat(bench: Workbench) -> str:
+    return ", ".join(see_flat_models(bench)) or "none"
+
+
+def _messages(bench: Workbench) -> str:
+    delivered = deliver_alerts(bench)
+    return f"{delivered.sent} sent, {delivered.waiting} wait"
+
+
+def _relay(bench: Workbench, open_bus: Callable[[str], Bus]) -> str:
+    """Publish what waits; a bus in memory reaches nobody, so the outbox is left as it is."""
+    url = bench.settings.learn_bus_url
+    if url.startswith("memory://"):
+        return f"{len(bench.catalogue.pending_events())} events wait: no broker is set (LEARN_BUS_URL)"
+
+    async def connected() -> int:
+        async with open_bus(url) as bus:
+            return await relay_outbox(
+                bench.catalogue, bus, stop=asyncio.Event(), drain=True, backoff=Backoff(attempts=2)
+            )
+
+    return f"{asyncio.run(connected())} events published"
+
+
+def _beat(bench: Workbench, failed: list[str]) -> None:
+    now = bench.clock()
+    said = f"failed: {', '.join(failed)}" if failed else "all done"
+    before = bench.alerts.beats().get(WATCH_JOB)
+    ok_at = now if not failed else (before.ok_at if before else None)
+    bench.alerts.beat(Heartbeat(job=WATCH_JOB, at=now, ok_at=ok_at, said=said))

@@ -68,6 +68,8 @@ class Settings(BaseSettings):
     learn_gate_delta_sharpe: float = _key(0.10, "LEARN_GATE_DELTA_SHARPE")
     learn_gate_maxdd_tol: float = _key(0.02, "LEARN_GATE_MAXDD_TOL", ge=0)
     learn_shadow_duration_days: int = _key(7, "LEARN_SHADOW_DURATION_DAYS", ge=1)
+    learn_shadow_time_limit_s: float = _key(5.0, "LEARN_SHADOW_TIME_LIMIT_S", gt=0, le=600)
+    learn_shadow_poll_s: float = _key(1.0, "LEARN_SHADOW_POLL_S", gt=0, le=3600)
     learn_drift_psi_thresh: float = _key(0.2, "LEARN_DRIFT_PSI_THRESH", gt=0)
     learn_events_url: str | None = _key(None, "LEARN_EVENTS_URL")
     learn_seal_buckets: int = _key(4, "LEARN_SEAL_BUCKETS", ge=1, le=1024)
@@ -158,7 +160,7 @@ class Settings(BaseSettings):
 
     @property
     def shadow_dir(self) -> Path:
-        """Predictions of shadow runs, ``<model>/<version>.parquet``."""
+        """Predictions of shadow runs: ``<model>/<version>.db`` as a runner keeps them, ``.parquet`` as a report has them."""
         return self.home / "data" / "shadow"
 
     @property

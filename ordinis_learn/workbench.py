@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ordinis_learn.capture import EventRecorder, Sealer
-from ordinis_learn.ports import Catalogue, Clock, EventLog, IdentityBook, Ledger, ModelRegistry, Tracker
+from ordinis_learn.ports import Catalogue, Clock, IdentityBook, Ledger, ModelRegistry, SealableLog, Tracker
 from ordinis_learn.rollout.keys import KeyStore
 from ordinis_learn.settings import Settings
 from ordinis_learn.training.provenance import Provenance
@@ -29,7 +29,7 @@ class Workbench:
 
     settings: Settings
     clock: Clock
-    log: EventLog
+    log: SealableLog
     recorder: EventRecorder
     sealer: Sealer
     catalogue: Catalogue

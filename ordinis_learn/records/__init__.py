@@ -73,6 +73,7 @@ from ordinis_learn.records.scorecard import (
     Verdict,
 )
 from ordinis_learn.records.segments import Segment
+from ordinis_learn.records.shadow import ShadowFigures, SideFigures
 from ordinis_learn.records.statistics import OverfittingFigures, ScorecardStatistics
 
 __all__ = [
@@ -140,7 +141,9 @@ __all__ = [
     "Segment",
     "Severity",
     "Sha256",
+    "ShadowFigures",
     "ShadowReport",
+    "SideFigures",
     "SignalGenerated",
     "State",
     "Topic",

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from ordinis_learn.records.base import NullableFloat, Record, Sha256, UtcDatetime
 from ordinis_learn.records.bench import Regime
+from ordinis_learn.records.shadow import ShadowFigures
 from ordinis_learn.records.statistics import ScorecardStatistics
 
 __all__ = ["Interval", "ModelRef", "PairedDifference", "RegimeRow", "Scorecard", "ShadowReport", "Verdict"]
@@ -110,7 +111,8 @@ class ShadowReport(Record):
 
     ``parity_max_abs_diff`` compares the score at event time with the batch score of the same rows.
     ``loss_difference`` is candidate minus active in the loss (1 − direction · realised sign) / 2, over matured labels
-    that do not overlap, with an anytime-valid interval; None without an active model.
+    that do not overlap, with an anytime-valid interval; None without an active model. ``figures`` are a runner's; a
+    replay of a span, and reports of before, have none.
     """
 
     schema_version: Literal["1.0.0"] = "1.0.0"
@@ -133,3 +135,4 @@ class ShadowReport(Record):
     loss_interval: Interval | None
     predictions_sha256: Sha256
     created_at: UtcDatetime
+    figures: Annotated[ShadowFigures | None, Field(exclude_if=lambda value: value is None)] = None

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ordinis_learn.rollout.replay import NO_PARITY
 from ordinis_learn.shadow.answer import Outcome
 from ordinis_learn.shadow.feed import FeatureFeed
-from ordinis_learn.shadow.isolated import IsolatedModel
+from ordinis_learn.shadow.runner import AskableModel
 
 __all__ = ["live_parity"]
 
@@ -19,7 +19,7 @@ _COMPARED: Final = ("direction", "confidence", "expected_return")
 
 
 def live_parity(
-    model: IsolatedModel, kept: dict[str, npt.NDArray[Any]], *, feed: FeatureFeed, position: int
+    model: AskableModel, kept: dict[str, npt.NDArray[Any]], *, feed: FeatureFeed, position: int
 ) -> float:
     """Return the largest absolute difference between what was kept and a batch over the log's rows of now.
 
@@ -44,7 +44,7 @@ def live_parity(
 
 
 def _difference(
-    model: IsolatedModel,
+    model: AskableModel,
     rows: npt.NDArray[np.float64],
     kept: dict[str, npt.NDArray[Any]],
     places: npt.NDArray[np.intp],

@@ -21,10 +21,9 @@ from ordinis_learn.market.lags import split_lag
 from ordinis_learn.ports import Clock
 from ordinis_learn.shadow.answer import Answer, Outcome
 from ordinis_learn.shadow.feed import FeatureFeed, FeatureRows
-from ordinis_learn.shadow.isolated import IsolatedModel
 from ordinis_learn.shadow.store import Said, ScoredRow, ShadowStore
 
-__all__ = ["CHUNK_POSITIONS", "Incumbents", "Progress", "ShadowRunner"]
+__all__ = ["CHUNK_POSITIONS", "AskableModel", "Incumbents", "Progress", "ShadowRunner"]
 
 CHUNK_POSITIONS: Final = 20_000
 """How many positions of the log are read and kept at once; a killed runner repeats at most these."""
@@ -36,6 +35,29 @@ _MOST_ROWS: Final = 1024
 
 Ints = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.intp]
+
+
+class AskableModel(Protocol):
+    """A model that answers whatever happens; :class:`~ordinis_learn.shadow.isolated.IsolatedModel` keeps that in a process."""
+
+    feature_names: tuple[str, ...]
+    """The columns of ``ask``'s argument; empty before the start."""
+
+    def start(self) -> None:
+        """Load the model; DataCorrupt where it cannot be."""
+        ...
+
+    def ask(self, rows: npt.NDArray[np.float64]) -> Answer:
+        """Return what the model says about rows of shape (n, F); never raise for what the model does."""
+        ...
+
+    def forgive(self) -> None:
+        """Ask again also where the model was silent too often."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the model."""
+        ...
 
 
 class Incumbents(Protocol):
@@ -87,7 +109,7 @@ class ShadowRunner:
         store: ShadowStore,
         candidate: Path,
         incumbents: Incumbents,
-        open_model: Callable[[Path], IsolatedModel],
+        open_model: Callable[[Path], AskableModel],
         clock: Clock,
         chunk: int = CHUNK_POSITIONS,
     ) -> None:
@@ -98,7 +120,7 @@ class ShadowRunner:
         self._clock = clock
         self._chunk = chunk
         self._candidate = open_model(candidate)
-        self._active: tuple[str, IsolatedModel] | None = None
+        self._active: tuple[str, AskableModel] | None = None
 
     def catch_up(
         self, *, until: int | None = None, stop: Callable[[], bool] = lambda: False
@@ -180,7 +202,7 @@ class ShadowRunner:
                 said[row] = answer
         return said
 
-    def _incumbent(self, version: str) -> IsolatedModel:
+    def _incumbent(self, version: str) -> AskableModel:
         if self._active is not None and self._active[0] == version:
             return self._active[1]
         if self._active is not None:
@@ -192,7 +214,7 @@ class ShadowRunner:
         return model
 
 
-def _ask(model: IsolatedModel, events: FeatureRows, rows: Rows) -> dict[int, Said]:
+def _ask(model: AskableModel, events: FeatureRows, rows: Rows) -> dict[int, Said]:
     """Ask about the given rows, those of one moment in one call, as the desk does at a close."""
     values = events.columns(model.feature_names)
     complete = np.asarray(np.isfinite(values).all(axis=1), dtype=np.bool_)
@@ -203,7 +225,7 @@ def _ask(model: IsolatedModel, events: FeatureRows, rows: Rows) -> dict[int, Sai
 
 
 def _one_call(
-    model: IsolatedModel, values: npt.NDArray[np.float64], call: Rows, position: Ints
+    model: AskableModel, values: npt.NDArray[np.float64], call: Rows, position: Ints
 ) -> dict[int, Said]:
     answer = model.ask(values[call])
     if answer.outcome[0] is Outcome.ERROR and len(call) > 1 and len(set(answer.outcome)) == 1:

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ordinis_learn.cli.command import learn_command, opened
 from ordinis_learn.cli.shadow_power import command as power
+from ordinis_learn.cli.shadow_text import show_answers, show_report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
-    from ordinis_learn.records import ShadowReport, SideFigures
     from ordinis_learn.shadow.runner import ShadowRunner
     from ordinis_learn.workbench import Workbench
 
 _DATE = click.DateTime(["%Y-%m-%d"])
 _SOURCES = click.Choice(["features", "signals"])
+_DOCUMENTS = click.option(
+    "--documents",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Of a pack of prompts: texts of the documents, JSON lines of {doc_id, locator, text}.",
+)
 
 
 @click.group("shadow", epilog="Example: ordinis-learn shadow run sp500_signal 2 --follow")
@@ -46,27 +51,40 @@ command.add_command(power)
     show_default=True,
     help="Read feature events, or the features that signals carry.",
 )
+@_DOCUMENTS
 @click.pass_context
 def run(
     ctx: click.Context,
+    *,
     name: str,
     version: str,
-    *,
     follow: bool,
     url: str | None,
     until: int | None,
     source: str,
+    documents: Path | None,
 ) -> None:
     """Score feature events by a version and by what is active; go on where the last run stopped.
 
     Both models' answers are kept in data/shadow/, with the position of the log that they reach. A version has one runner at a time.
+    A pack of prompts is asked what the active one was asked and it has not answered yet.
     """
-    from ordinis_learn.use_cases.shadow_run import shadow_runner  # noqa: PLC0415  seconds of imports
+    from ordinis_learn.records import ModelType  # noqa: PLC0415  pydantic
+    from ordinis_learn.use_cases.find import find_artifact  # noqa: PLC0415  seconds of imports
+    from ordinis_learn.use_cases.shadow_answers import ask_requests  # noqa: PLC0415
+    from ordinis_learn.use_cases.shadow_run import shadow_runner  # noqa: PLC0415
 
     if url is not None and until is not None:
         raise click.UsageError("--until is a position of the log that is there; --bus waits for what comes")
     with opened(ctx) as engine:
         bench = engine.workbench
+        artifact = find_artifact(bench, name, version)
+        if artifact.model_type == ModelType.PROMPT_PACK:
+            asked, unknown = ask_requests(bench, artifact, documents=documents)
+            click.echo(
+                f"{asked} requests answered, {unknown} cannot be asked again: query or documents are not known"
+            )
+            return
         with shadow_runner(
             bench, name, version, source="signals" if source == "signals" else "features"
         ) as runner:
@@ -83,16 +101,24 @@ def run(
 @click.argument("name")
 @click.argument("version")
 @click.option("--calendar", default="XNYS", show_default=True, help="What a session is, e.g. XLON or 24/7.")
+@_DOCUMENTS
 @click.pass_context
-def report(ctx: click.Context, name: str, version: str, *, calendar: str) -> None:
+def report(ctx: click.Context, name: str, version: str, *, calendar: str, documents: Path | None) -> None:
     """Report on what a runner has kept, sign it, and attach it to the version.
 
     It may be looked at every day: the interval holds at all times at once.
     """
-    from ordinis_learn.use_cases.shadow_run import report_shadow  # noqa: PLC0415  seconds of imports
+    from ordinis_learn.records import ModelType  # noqa: PLC0415  pydantic
+    from ordinis_learn.use_cases.find import find_artifact  # noqa: PLC0415  seconds of imports
+    from ordinis_learn.use_cases.shadow_answers import report_answers  # noqa: PLC0415
+    from ordinis_learn.use_cases.shadow_run import report_shadow  # noqa: PLC0415
 
     with opened(ctx) as engine:
-        _show(report_shadow(engine.workbench, name, version, calendar=calendar))
+        artifact = find_artifact(engine.workbench, name, version)
+        if artifact.model_type == ModelType.PROMPT_PACK:
+            show_answers(report_answers(engine.workbench, artifact, documents=documents))
+        else:
+            show_report(report_shadow(engine.workbench, name, version, calendar=calendar))
 
 
 @command.add_command
@@ -114,7 +140,7 @@ def replay(ctx: click.Context, name: str, version: str, *, start: datetime, end:
 
     with opened(ctx) as engine:
         artifact = find_artifact(engine.workbench, name, version)
-        _show(shadow(engine.workbench, artifact.artifact_id, start=start.date(), end=end.date()))
+        show_report(shadow(engine.workbench, artifact.artifact_id, start=start.date(), end=end.date()))
 
 
 def _catch_up(runner: ShadowRunner, *, until: int | None) -> int:
@@ -147,41 +173,3 @@ def _from_bus(bench: Workbench, runner: ShadowRunner, *, url: str, source: str) 
     click.echo(
         f"{receipt.accepted} stored, {receipt.duplicates} seen before, {receipt.quarantined} quarantined"
     )
-
-
-def _show(report: ShadowReport) -> None:
-    click.echo(f"{report.sessions} sessions, {report.decisions} decisions, {report.paired_decisions} paired")
-    click.echo(f"parity {report.parity_max_abs_diff:g}, errors {report.errors}, NaN {report.nan_predictions}")
-    if report.loss_interval is not None:
-        click.echo(
-            f"loss, candidate minus active: {report.loss_difference:+.4f}, at any time in "
-            f"[{report.loss_interval.low:+.4f}, {report.loss_interval.high:+.4f}]; {report.matured} matured labels"
-        )
-    figures = report.figures
-    if figures is None:
-        return
-    left_out = (("late", figures.late), ("repeated", figures.repeated), ("ahead of the clock", figures.ahead))
-    beside = ", ".join(
-        f"{number} beside {name or 'nothing'}" for name, number in sorted(figures.beside.items())
-    )
-    click.echo(
-        f"{figures.counted} of {figures.events} events count since {figures.counted_from} ({beside}); "
-        + ", ".join(f"{number} {name}" for name, number in left_out)
-        + f"; {figures.outside} outside, {figures.empty_sessions} sessions without an event"
-    )
-    rows: list[tuple[str, Callable[[SideFigures], str]]] = [
-        ("errors, timeouts, NaN, missing", lambda s: f"{s.errors}, {s.timeouts}, {s.nan}, {s.missing}"),
-        (
-            "latency ms p50, p95, p99",
-            lambda s: f"{s.latency_ms_p50:.3g}, {s.latency_ms_p95:.3g}, {s.latency_ms_p99:.3g}",
-        ),
-        ("rank IC (sessions)", lambda s: f"{s.rank_ic:+.3f} ({s.rank_ic_sessions})"),
-        (
-            "turnover, gross, net",
-            lambda s: f"{s.turnover:.3f}, {s.gross_exposure_mean:.3f}, {s.net_exposure_mean:+.3f}",
-        ),
-        ("limit breaches", lambda s: f"{sum(s.limit_breaches.values())}"),
-    ]
-    for title, cell in rows:
-        active = cell(figures.active) if figures.active is not None else "–"
-        click.echo(f"{title:<32} {cell(figures.candidate):>26} {active:>26}")

@@ -73,7 +73,7 @@ from ordinis_learn.records.scorecard import (
     Verdict,
 )
 from ordinis_learn.records.segments import Segment
-from ordinis_learn.records.shadow import ShadowFigures, SideFigures
+from ordinis_learn.records.shadow import PairedRate, ShadowAnswers, ShadowFigures, SideFigures
 from ordinis_learn.records.statistics import OverfittingFigures, ScorecardStatistics
 
 __all__ = [
@@ -124,6 +124,7 @@ __all__ = [
     "OrderIntent",
     "OverfittingFigures",
     "PairedDifference",
+    "PairedRate",
     "PortfolioSnapshot",
     "PreflightAnswer",
     "Question",
@@ -141,6 +142,7 @@ __all__ = [
     "Segment",
     "Severity",
     "Sha256",
+    "ShadowAnswers",
     "ShadowFigures",
     "ShadowReport",
     "SideFigures",

@@ -6,7 +6,7 @@ from typing import Literal
 
 from ordinis_learn.records.base import NullableFloat, Record
 
-__all__ = ["ShadowFigures", "SideFigures"]
+__all__ = ["PairedRate", "ShadowAnswers", "ShadowFigures", "SideFigures"]
 
 
 class SideFigures(Record):
@@ -68,3 +68,39 @@ class ShadowFigures(Record):
     sequence: int
     candidate: SideFigures
     active: SideFigures | None
+
+
+class PairedRate(Record):
+    """One yes-or-no (or share) of two prompt packs over the same requests, candidate minus active.
+
+    ``gained`` and ``lost`` count the requests on which only the candidate, or only the active one, succeeded (both 0 for a
+    share); ``p_value`` is McNemar's, exact and two-sided, for one look at this number of requests, NaN for a share. ``interval`` may
+    be looked at after every request.
+    """
+
+    pairs: int
+    difference: NullableFloat
+    gained: int
+    lost: int
+    p_value: NullableFloat
+    low: NullableFloat
+    high: NullableFloat
+    level: float
+
+
+class ShadowAnswers(Record):
+    """Two prompt packs over the requests that the active one answered.
+
+    ``recorded`` answers of the candidate are events that name its version, ``asked`` ones were asked for afterwards;
+    ``unpaired`` requests have none. ``measures`` are over the paired requests, ``unpaired_rate`` over all.
+    """
+
+    requests: int
+    paired: int
+    unpaired: int
+    unpaired_rate: NullableFloat
+    recorded: int
+    asked: int
+    candidate: dict[str, NullableFloat]
+    active: dict[str, NullableFloat]
+    differences: dict[str, PairedRate]

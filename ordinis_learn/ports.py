@@ -150,9 +150,12 @@ class EventLog(Protocol):
         *,
         start: datetime | None = None,
         end: datetime | None = None,
+        after_position: int | None = None,
         until_position: int | None = None,
     ) -> pa.Table:
         """Return events of one type with ``start <= ts_event < end``, ordered by (ts_event, event_id).
+
+        Of those only the ones with ``after_position < position <= until_position``, where these are given.
 
         Columns: position int64, event_id string, ts_event and ts_ingest timestamp[us, UTC],
         partition_key string, correlation_id string, payload string (JSON text).
@@ -165,6 +168,7 @@ class EventLog(Protocol):
         *,
         start: datetime | None = None,
         end: datetime | None = None,
+        after_position: int | None = None,
         until_position: int | None = None,
         bucket: tuple[int, int] | None = None,
     ) -> pa.Table:

@@ -10,11 +10,11 @@ from ordinis_learn.ports import (
     AlertBook,
     Catalogue,
     Clock,
-    EventLog,
     IdentityBook,
     Ledger,
     ModelRegistry,
     Notifier,
+    SealableLog,
     Tracker,
 )
 from ordinis_learn.rollout.keys import KeyStore
@@ -39,7 +39,7 @@ class Workbench:
 
     settings: Settings
     clock: Clock
-    log: EventLog
+    log: SealableLog
     recorder: EventRecorder
     sealer: Sealer
     catalogue: Catalogue

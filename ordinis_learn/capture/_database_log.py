@@ -53,10 +53,11 @@ class DatabaseLog(ABC):
         *,
         start: datetime | None = None,
         end: datetime | None = None,
+        after_position: int | None = None,
         until_position: int | None = None,
     ) -> pa.Table:
         """Return events of one type; reads beside writers and sealers, from one consistent state."""
-        bounds = Bounds.of(start=start, end=end, until_position=until_position)
+        bounds = Bounds.of(start=start, end=end, after=after_position, until_position=until_position)
         hot, segments = self._snapshot(Topic(topic), bounds)
         if not segments:
             return hot
@@ -69,13 +70,16 @@ class DatabaseLog(ABC):
         *,
         start: datetime | None = None,
         end: datetime | None = None,
+        after_position: int | None = None,
         until_position: int | None = None,
         bucket: tuple[int, int] | None = None,
     ) -> pa.Table:
         """Return events of one type with their payloads as typed columns, from one consistent state."""
         if bucket is not None:
             check_bucket(bucket)
-        bounds = Bounds.of(start=start, end=end, until_position=until_position, bucket=bucket)
+        bounds = Bounds.of(
+            start=start, end=end, after=after_position, until_position=until_position, bucket=bucket
+        )
         hot, segments = self._snapshot(Topic(topic), bounds)
         typed = typed_columns(topic, in_bucket(hot, bucket))
         if not segments:

@@ -63,7 +63,7 @@ _UNPURGED: Final = f"""NOT EXISTS (
     AND events.ts_event >= purges.start AND events.ts_event < purges.start + {DAY_US})"""  # noqa: S608  all constants
 _ROWS: Final = f"""FROM events
     WHERE event_type = %(event_type)s AND ts_event >= %(start)s AND ts_event < %(end)s
-    AND position <= %(position)s AND {_UNPURGED}
+    AND position > %(after)s AND position <= %(position)s AND {_UNPURGED}
     ORDER BY ts_event, event_id"""
 _SCAN: Final = (
     f"""SELECT position, event_id, ts_event, ts_ingest, partition_key, correlation_id, payload {_ROWS}"""
@@ -342,6 +342,7 @@ def _batches(
         "event_type": topic.value,
         "start": bounds.start,
         "end": bounds.end,
+        "after": bounds.after,
         "position": bounds.position,
     }
     with reader.cursor(name="rows") as cursor:

@@ -57,10 +57,11 @@ _INT64_MAX: Final = (1 << 63) - 1
 
 @dataclass(frozen=True, kw_only=True)
 class Bounds:
-    """What a reader asked for: ``start <= ts_event < end`` in microseconds, up to a position, one bucket."""
+    """What a reader asked for: ``start <= ts_event < end`` in microseconds, after and up to a position, one bucket."""
 
     start: int = -_INT64_MAX
     end: int = _INT64_MAX
+    after: int = -_INT64_MAX
     position: int = _INT64_MAX
     bucket: tuple[int, int] | None = None
 
@@ -71,12 +72,14 @@ class Bounds:
         start: datetime | None,
         end: datetime | None,
         until_position: int | None,
+        after: int | None = None,
         bucket: tuple[int, int] | None = None,
     ) -> Bounds:
         """Return the bounds of a reader's arguments; open where None."""
         return cls(
             start=-_INT64_MAX if start is None else to_microseconds(start),
             end=_INT64_MAX if end is None else to_microseconds(end),
+            after=-_INT64_MAX if after is None else after,
             position=_INT64_MAX if until_position is None else until_position,
             bucket=bucket,
         )
@@ -128,7 +131,9 @@ def ordered(tables: Sequence[pa.Table], *, schema: pa.Schema) -> pa.Table:
 
 def _may_hold(segment: Segment, bounds: Bounds) -> bool:
     first, last = to_microseconds(segment.first), to_microseconds(segment.last)
-    if last < bounds.start or first >= bounds.end or segment.first_position > bounds.position:
+    if last < bounds.start or first >= bounds.end:
+        return False
+    if segment.first_position > bounds.position or segment.last_position <= bounds.after:
         return False
     if bounds.bucket is None:
         return True
@@ -145,6 +150,8 @@ def _filters(segment: Segment, bounds: Bounds) -> list[tuple[str, str, Any]] | N
         filters.append(("ts_event", "<", pa.scalar(bounds.end, moment)))
     if segment.last_position > bounds.position:
         filters.append(("position", "<=", bounds.position))
+    if segment.first_position <= bounds.after:
+        filters.append(("position", ">", bounds.after))
     return filters or None
 
 

@@ -60,7 +60,7 @@ def consume(
                 backoff=Backoff(attempts=_ONCE_ATTEMPTS if once else None),
             )
 
-        receipt = _run(url or bench.settings.learn_bus_url, work)
+        receipt = run_on_bus(url or bench.settings.learn_bus_url, work)
     show_receipt(receipt)
 
 
@@ -80,11 +80,11 @@ def relay(ctx: click.Context, url: str | None, *, once: bool) -> None:
             patience = Backoff(attempts=_ONCE_ATTEMPTS if once else None)
             return await relay_outbox(bench.catalogue, bus, stop=stop, drain=once, backoff=patience)
 
-        published = _run(url or bench.settings.learn_bus_url, work)
+        published = run_on_bus(url or bench.settings.learn_bus_url, work)
     click.echo(f"{published} published")
 
 
-def _run(url: str, work: Callable[[Bus, asyncio.Event], Awaitable[Any]]) -> Any:
+def run_on_bus(url: str, work: Callable[[Bus, asyncio.Event], Awaitable[Any]]) -> Any:
     """Work with a connected bus; SIGTERM and SIGINT let it finish what is in hand."""
     from ordinis_learn.errors import ConfigInvalid  # noqa: PLC0415  light, but not needed for --help
     from ordinis_learn.wiring import open_bus  # noqa: PLC0415  seconds of imports

@@ -19,7 +19,7 @@ from scipy.special import gammainc, gammaln
 
 from ordinis_learn.errors import ConfigInvalid
 
-__all__ = ["ConfidenceSequence", "confidence_sequence", "observations_for_margin"]
+__all__ = ["ConfidenceSequence", "confidence_sequence", "mixture_boundary", "observations_for_margin"]
 
 _MOST_OBSERVATIONS: Final = 100_000
 
@@ -86,7 +86,7 @@ def confidence_sequence(
     total = np.cumsum(scaled)
     predicted = (0.5 + total - scaled) / count
     intrinsic_time = np.cumsum((scaled - predicted) ** 2)
-    radius = _mixture_boundary(intrinsic_time, alpha=alpha / 2.0, tuned_at=tuned_at) / count
+    radius = mixture_boundary(intrinsic_time, alpha=alpha / 2.0, tuned_at=tuned_at) / count
     mean = total / count
     return ConfidenceSequence(
         mean=low + (high - low) * mean,
@@ -122,8 +122,28 @@ def observations_for_margin(margin: float, *, low: float, high: float, alpha: fl
     return _MOST_OBSERVATIONS
 
 
-def _mixture_boundary(intrinsic_time: Float1D, *, alpha: float, tuned_at: float) -> Float1D:
-    """Solve m(s, v) = 1/alpha for s at each v by bisection; m grows in s (proposition 9, scale c = 1)."""
+def mixture_boundary(intrinsic_time: Float1D, *, alpha: float, tuned_at: float) -> Float1D:
+    """Solve m(s, v) = 1/alpha for s at each v by bisection; m grows in s (proposition 9, scale c = 1).
+
+    Parameters
+    ----------
+    intrinsic_time : array
+        v = Σ(x − prediction)² of observations scaled to [0, 1].
+    alpha : float
+        Of this side alone.
+    tuned_at : float
+        As in :func:`confidence_sequence`.
+
+    Returns
+    -------
+    array
+        How far the sum may lie from its mean; over the number of observations it is the interval's radius. Grows with v.
+
+    Examples
+    --------
+    >>> mixture_boundary(np.array([0.0, 5.0]), alpha=0.025, tuned_at=5.0).round(2).tolist()
+    [4.62, 10.36]
+    """
     # Howard et al. (2021), section 3.5: the one-sided mixture is tightest at v for this precision.
     log_odds = np.log(1.0 / (2.0 * alpha)) if alpha < 0.5 else np.log(1.0 / alpha)
     precision = tuned_at / (2.0 * log_odds + np.log1p(2.0 * log_odds))

@@ -86,6 +86,7 @@ from ordinis_learn.records.scorecard import (
     Verdict,
 )
 from ordinis_learn.records.segments import Segment
+from ordinis_learn.records.shadow import PairedRate, ShadowAnswers, ShadowFigures, SideFigures
 from ordinis_learn.records.statistics import OverfittingFigures, ScorecardStatistics
 
 __all__ = [
@@ -143,6 +144,7 @@ __all__ = [
     "OrderIntent",
     "OverfittingFigures",
     "PairedDifference",
+    "PairedRate",
     "PortfolioSnapshot",
     "PreflightAnswer",
     "Question",
@@ -163,7 +165,10 @@ __all__ = [
     "Segment",
     "Severity",
     "Sha256",
+    "ShadowAnswers",
+    "ShadowFigures",
     "ShadowReport",
+    "SideFigures",
     "SignalGenerated",
     "State",
     "Topic",

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from ordinis_learn.records.base import NullableFloat, Record, Sha256, UtcDatetime
 from ordinis_learn.records.bench import Regime, TradingLimits
+from ordinis_learn.records.shadow import ShadowAnswers, ShadowFigures
 from ordinis_learn.records.statistics import ScorecardStatistics
 
 __all__ = ["Interval", "ModelRef", "PairedDifference", "RegimeRow", "Scorecard", "ShadowReport", "Verdict"]
@@ -114,7 +115,9 @@ class ShadowReport(Record):
 
     ``parity_max_abs_diff`` compares the score at event time with the batch score of the same rows.
     ``loss_difference`` is candidate minus active in the loss (1 − direction · realised sign) / 2, over matured labels
-    that do not overlap, with an anytime-valid interval; None without an active model.
+    that do not overlap, with an anytime-valid interval; None without an active model. ``figures`` are a runner's; a
+    replay of a span, and reports of before, have none. ``answers`` are those of a prompt pack: its decisions are answers, its loss is 1 for one that is of no use
+    (invalid, refused or failed), and parity is not defined, which is NaN.
     """
 
     schema_version: Literal["1.0.0"] = "1.0.0"
@@ -130,10 +133,12 @@ class ShadowReport(Record):
     errors: int
     nan_predictions: int
     matured: int
-    parity_max_abs_diff: float
-    latency_ms_p50: float
-    latency_ms_p95: float
+    parity_max_abs_diff: NullableFloat
+    latency_ms_p50: NullableFloat
+    latency_ms_p95: NullableFloat
     loss_difference: float | None
     loss_interval: Interval | None
     predictions_sha256: Sha256
     created_at: UtcDatetime
+    figures: Annotated[ShadowFigures | None, Field(exclude_if=lambda value: value is None)] = None
+    answers: Annotated[ShadowAnswers | None, Field(exclude_if=lambda value: value is None)] = None

@@ -6,8 +6,6 @@ at correlation 0.8 needs about 2,500 sessions, which is what benchmark packs are
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -16,15 +14,15 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from ordinis_learn.errors import ConfigInvalid, DataMissing, StoreUnavailable
+from ordinis_learn.errors import ConfigInvalid, DataMissing
 from ordinis_learn.evaluation.confidence_sequence import confidence_sequence
 from ordinis_learn.market import FeatureCube, PriceHistory
 from ordinis_learn.models.base import SignalModel
 from ordinis_learn.ports import Clock
 from ordinis_learn.records import Interval, ModelRef, ShadowReport, file_sha256
 from ordinis_learn.rollout.replay import Replay, parity_difference, replay
+from ordinis_learn.rollout.shadow_files import write_predictions
 
 __all__ = ["ALPHA", "HORIZON_SESSIONS", "run_shadow", "wrong_way_loss"]
 
@@ -106,7 +104,8 @@ def run_shadow(
     beside = None if active is None else replay(active, features=features, decisions=decisions)
     outcome = _realised_sign(history, decisions=decisions, last=int(window[-1]))
     comparison = _compare(seen, beside, outcome=outcome, stride=-(-HORIZON_SESSIONS // cadence_sessions))
-    path = _write(_table(history, decisions, candidate=seen, active=beside), folder=folder, subject=subject)
+    table = _table(history, decisions, candidate=seen, active=beside)
+    path = write_predictions(table, folder=folder, name=subject.name, version=subject.version)
     first, last = (_midnight(history.sessions[index]) for index in (window[0], window[-1]))
     latency = seen.latency_ms[np.isfinite(seen.latency_ms)]
     return ShadowReport(
@@ -248,38 +247,6 @@ def _role_table(history: PriceHistory, decisions: Positions, *, said: Replay, ro
             "latency_ms": pa.array(said.latency_ms[row]),
         }
     )
-
-
-def _folders(name: str) -> list[str]:
-    """Return a name as folders: one, or two for a model outside the default workspace."""
-    return name.split("/", maxsplit=1)
-
-
-def _write(table: pa.Table, *, folder: Path, subject: ModelRef) -> Path:
-    """Write beside the target, then rename: a reader sees the old file or the new one, whole."""
-    for part in (*_folders(subject.name), subject.version):
-        if part in {"", ".", ".."} or "/" in part or "\\" in part:
-            raise ConfigInvalid(
-                "name the file of shadow predictions",
-                found=f"{part!r}",
-                next_step="register under another name",
-            )
-    path = folder.joinpath(*_folders(subject.name), f"{subject.version}.parquet")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as scratch:
-            fresh = Path(scratch) / path.name
-            pq.write_table(table, fresh)
-            with fresh.open("rb") as stream:
-                os.fsync(stream.fileno())
-            fresh.replace(path)
-    except OSError as error:
-        raise StoreUnavailable(
-            f"write the shadow predictions of {subject.name} {subject.version}",
-            found=f"{path}: {error.strerror or error}",
-            next_step=f"make {folder} writable, then run the shadow again",
-        ) from error
-    return path
 
 
 def _midnight(session: np.datetime64) -> datetime:

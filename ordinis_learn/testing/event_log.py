@@ -73,6 +73,7 @@ class InMemoryEventLog:
         *,
         start: datetime | None = None,
         end: datetime | None = None,
+        after_position: int | None = None,
         until_position: int | None = None,
     ) -> pa.Table:
         """Return events of one type, ordered by (ts_event, event_id)."""
@@ -80,7 +81,7 @@ class InMemoryEventLog:
         last = None if end is None else to_microseconds(end)
         rows = [
             self._row(event)
-            for event in self._known(topic, until_position)
+            for event in self._known(topic, until_position, after_position)
             if (first is None or event.ts_event >= first) and (last is None or event.ts_event < last)
         ]
         rows.sort(key=lambda row: (row["ts_event"], row["event_id"]))
@@ -92,13 +93,16 @@ class InMemoryEventLog:
         *,
         start: datetime | None = None,
         end: datetime | None = None,
+        after_position: int | None = None,
         until_position: int | None = None,
         bucket: tuple[int, int] | None = None,
     ) -> pa.Table:
         """Return events of one type with their payloads as typed columns, read by the record model."""
         if bucket is not None:
             check_bucket(bucket)
-        scanned = self.scan(topic, start=start, end=end, until_position=until_position)
+        scanned = self.scan(
+            topic, start=start, end=end, after_position=after_position, until_position=until_position
+        )
         return columns_by_record(topic, in_bucket(scanned, bucket))
 
     def envelopes(
@@ -116,7 +120,7 @@ class InMemoryEventLog:
 
     def counts(self) -> Mapping[str, int]:
         """Return stored events by type."""
-        return Counter(event.event_type for event in self._known(None, None))
+        return Counter(event.event_type for event in self._known(None, None, None))
 
     def tally(self, since: Tally | None = None) -> Tally:
         """Return stored events by type; counting anew is as quick as counting on."""
@@ -136,9 +140,9 @@ class InMemoryEventLog:
     def close(self) -> None:
         """Do nothing; there is no file."""
 
-    def _known(self, topic: Topic | None, until_position: int | None) -> list[EventRow]:
+    def _known(self, topic: Topic | None, until: int | None, after: int | None) -> list[EventRow]:
         with self._lock:
-            events = self._events[:until_position]
+            events = self._events[max(0, after or 0) : until]
         return [event for event in events if topic is None or event.event_type == topic]
 
     def _row(self, event: EventRow) -> dict[str, Any]:

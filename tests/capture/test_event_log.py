@@ -150,6 +150,18 @@ def test_a_position_pins_what_was_known(log, bars):
     assert log.scan(Topic.BAR, until_position=0).num_rows == 0
 
 
+def test_whoever_follows_a_log_reads_what_came_after_a_position(log, bars):
+    log.append(bars(5, 1))
+    seen = log.position()
+    log.append(bars(3, 2))
+    for read in (log.scan, log.read_columns):
+        assert ids(read(Topic.BAR, after_position=seen)) == ["bar-002", "bar-003"]
+        assert ids(read(Topic.BAR, after_position=seen, until_position=seen + 1)) == ["bar-003"]
+        assert ids(read(Topic.BAR, after_position=0)) == ["bar-001", "bar-002", "bar-003", "bar-005"]
+        assert read(Topic.BAR, after_position=log.position()).num_rows == 0
+        assert read(Topic.SIGNAL, after_position=0).num_rows == 0
+
+
 def test_topics_are_kept_apart(log, bars, signal):
     log.append([*bars(1, 2), validate_event(signal())])
     assert dict(log.counts()) == {"ordinis.market.bar.closed": 2, "ordinis.signals.generated": 1}

@@ -257,6 +257,11 @@ def test_a_position_pins_what_was_known_also_after_sealing(desk, day_of_events):
     desk.log.append(day_of_events(2, prefix="late"))
     desk.seal()
     assert desk.log.read_columns(Topic.BAR, until_position=position - 1).to_pylist() == known
+    later = desk.log.read_columns(Topic.BAR, after_position=position - 1).to_pylist()
+    assert later
+    assert min(row["position"] for row in later) >= position
+    both = sorted(known + later, key=lambda row: (row["ts_event"], row["event_id"]))
+    assert both == desk.log.read_columns(Topic.BAR).to_pylist()
 
 
 class Killed(BaseException):

@@ -62,7 +62,7 @@ def test_unknown_command_is_an_error():
         ["loop", "--seed", "-3"],
         ["loop", "--trials", "0"],
         ["packs", "generate", "--seed", "-1"],
-        ["shadow", "m", "1", "--start", "2022-13-01", "--end", "2022-12-01"],
+        ["shadow", "replay", "m", "1", "--start", "2022-13-01", "--end", "2022-12-01"],
     ],
 )
 def test_a_number_out_of_range_is_refused_before_anything_is_opened(words, tmp_path):

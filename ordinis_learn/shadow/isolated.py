@@ -1,0 +1,187 @@
+"""A model that is asked in a process of its own, within a limit of time.
+
+Contract: one thread uses an isolated model. Whatever the model does (raise, answer nonsense, end its process, never
+answer) comes back as an :class:`~ordinis_learn.shadow.answer.Answer`; after a lost process the next question starts another. Only
+a bundle that cannot be loaded is an error. The process gets a folder and one socket: no settings, no environment beyond
+the path of programs and libraries, no log, no registry, no bus. It is no sandbox against hostile code; bundles
+hold none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from ordinis_learn.errors import DataCorrupt
+from ordinis_learn.shadow._scoring_process import FAILED, REQUEST, RESPONSE, receive
+from ordinis_learn.shadow.answer import Answer, Outcome
+
+__all__ = ["LOADER", "MOST_TIMEOUTS", "IsolatedModel"]
+
+LOADER: Final = "ordinis_learn.models:load_bundle"
+"""What turns a folder into a model, as ``module:function``."""
+
+MOST_TIMEOUTS: Final = 3
+"""So many silences in a row and the model is not asked any more until :meth:`IsolatedModel.forgive`."""
+
+_START_SECONDS: Final = 120.0
+_ENVIRONMENT: Final = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TZ", "OMP_NUM_THREADS")
+_CAPACITY: Final = 1 << 16
+
+
+class IsolatedModel:
+    """Ask a bundle's model in another process.
+
+    Parameters
+    ----------
+    folder : Path
+        A bundle whose bytes the registry has verified.
+    limit_seconds : float
+        How long one call may take.
+    loader : str
+        ``module:function`` that makes a model of the folder.
+    """
+
+    def __init__(self, folder: Path, *, limit_seconds: float, loader: str = LOADER) -> None:
+        self._folder = folder
+        self._limit = limit_seconds
+        self._loader = loader
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stream: socket.socket | None = None
+        self._out = bytearray(REQUEST.size + _CAPACITY)
+        self._head = bytearray(RESPONSE.size)
+        self._body = bytearray(_CAPACITY)
+        self._timeouts = 0
+        self.feature_names: tuple[str, ...] = ()
+
+    def start(self) -> None:
+        """Start the process and learn which features the model reads; DataCorrupt where it cannot be loaded."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-I", "-m", "ordinis_learn.shadow._scoring_process"),
+                    *(str(theirs.fileno()), self._loader, str(self._limit), str(self._folder.resolve())),
+                ],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                cwd=self._folder,
+                start_new_session=True,
+                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+            )
+        self._stream = ours
+        ours.settimeout(_START_SECONDS)
+        try:
+            outcome, _, body = self._receive()
+        except OSError as error:
+            self._stop()
+            raise self._cannot_load(str(error)) from error
+        if outcome == FAILED:
+            self._stop()
+            raise self._cannot_load(bytes(body).decode("utf-8", "replace"))
+        self.feature_names = tuple(json.loads(bytes(body)))
+        ours.settimeout(self._limit)
+
+    @property
+    def pid(self) -> int | None:
+        """The process that holds the model; None where none runs."""
+        return None if self._process is None else self._process.pid
+
+    def ask(self, rows: npt.NDArray[np.float64]) -> Answer:
+        """Return what the model says about rows of shape (n, F), n at least 1."""
+        if self._timeouts >= MOST_TIMEOUTS:
+            told = f"not asked: silent {MOST_TIMEOUTS} times in a row"
+            return Answer.failed(len(rows), Outcome.TIMEOUT, error=told)
+        if self._stream is None:
+            self.start()
+        begun = time.perf_counter()
+        try:
+            self._send(rows)
+            outcome, latency_us, body = self._receive()
+        except TimeoutError:
+            self._stop()
+            self._timeouts += 1
+            told, silent = f"no answer within {self._limit:g} s", (time.perf_counter() - begun) * 1e6
+            return Answer.failed(len(rows), Outcome.TIMEOUT, error=told, latency_us=silent)
+        except OSError:
+            died = self._stop()
+            return Answer.failed(len(rows), Outcome.ERROR, error=f"its process ended with status {died}")
+        self._timeouts = 0
+        if outcome == FAILED:
+            said = bytes(body).decode("utf-8", "replace")
+            return Answer.failed(len(rows), Outcome.ERROR, error=said, latency_us=latency_us)
+        # A copy: the buffer is used again by the next question.
+        said3 = np.frombuffer(body, dtype=np.float64).reshape(3, -1).copy()
+        return Answer.read(said3, latency_us=latency_us)
+
+    def forgive(self) -> None:
+        """Ask again also where the model was silent too often."""
+        self._timeouts = 0
+
+    def close(self) -> None:
+        """End the process; calling again does nothing."""
+        self._stop()
+
+    def _send(self, rows: npt.NDArray[np.float64]) -> None:
+        size = REQUEST.size + rows.size * 8
+        if size > len(self._out):
+            self._out = bytearray(size)
+        REQUEST.pack_into(self._out, 0, *rows.shape)
+        room = np.frombuffer(self._out, dtype=np.float64, count=rows.size, offset=REQUEST.size)
+        room.reshape(rows.shape)[:] = rows
+        self._connected().sendall(memoryview(self._out)[:size])
+
+    def _receive(self) -> tuple[int, float, memoryview]:
+        stream = self._connected()
+        if not receive(stream, memoryview(self._head)):
+            raise ConnectionError("the process ended")
+        outcome, latency_us, length = RESPONSE.unpack(self._head)
+        if length > len(self._body):
+            self._body = bytearray(length)
+        body = memoryview(self._body)[:length]
+        if length and not receive(stream, body):
+            raise ConnectionError("the process ended")
+        return outcome, latency_us, body
+
+    def _connected(self) -> socket.socket:
+        if self._stream is None:
+            raise ConnectionError("no process")
+        return self._stream
+
+    def _stop(self) -> int | None:
+        stream, self._stream = self._stream, None
+        process, self._process = self._process, None
+        if stream is not None:
+            stream.close()
+        if process is None:
+            return None
+        process.kill()
+        return process.wait()
+
+    def _cannot_load(self, found: str) -> DataCorrupt:
+        return DataCorrupt(
+            f"start the model in {self._folder}",
+            found=found,
+            next_step="restore the folder from the run's artifacts, or train again with ordinis-learn train",
+            folder=str(self._folder),
+        )
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()

@@ -105,9 +105,7 @@ def fit_autoregression(series: Float1D) -> Autoregression:
     residuals = lfilter(np.append(1.0, -coefficients), [1.0], centred)[len(coefficients) :]
     residuals -= residuals.mean()
     scale = np.sqrt(variance / max(float(residuals @ residuals) / len(residuals), _TINY))
-    return Autoregression(
-        mean=float(series.mean()), coefficients=coefficients, innovations=residuals * scale
-    )
+    return Autoregression(mean=float(series.mean()), coefficients=coefficients, innovations=residuals * scale)
 
 
 def mean_variance(gamma: Float1D, *, sessions: int) -> float:

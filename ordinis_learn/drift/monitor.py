@@ -15,13 +15,13 @@ from ordinis_learn.drift.fdr import benjamini_hochberg
 from ordinis_learn.drift.measurement import Judgement, Measured, measure_column
 from ordinis_learn.drift.reference import PREDICTION, DriftReference
 from ordinis_learn.drift.samples import Rows
+from ordinis_learn.drift.severity import severity_of
 from ordinis_learn.ports import Clock
-from ordinis_learn.records import DriftFinding, DriftReport, Severity
+from ordinis_learn.records import DriftFinding, DriftReport
 
 __all__ = ["DEFAULT_DRAWS", "VersionedModel", "check_drift"]
 
 DEFAULT_DRAWS: Final = 2000
-_CRITICAL: Final = 2.0
 
 
 class VersionedModel(Protocol):
@@ -49,6 +49,7 @@ def check_drift(
     clock: Clock,
     prediction: Float1D | None = None,
     performance: Sequence[Measured] = (),
+    followed: Sequence[DriftFinding] = (),
     draws: int = DEFAULT_DRAWS,
 ) -> DriftReport:
     """Compare recent rows with the reference, feature by feature, all together, and by what the model said.
@@ -56,7 +57,7 @@ def check_drift(
     A finding is *info* when it is significant (Benjamini-Hochberg over the whole check at ``alpha``, p-values from
     the block-bootstrapped null), *warning* when the change is material as well (PSI ≥ ``psi_floor``; a mean
     outcome that lost half), *critical* at twice that. Only the last two breach. Missing less often and
-    earning more are no drift. One check knows nothing of the day before: persistence is the caller's.
+    earning more are no drift. One check knows nothing of the day before: see :func:`ordinis_learn.drift.persistent_breaches`.
 
     Parameters
     ----------
@@ -72,6 +73,8 @@ def check_drift(
         What the model said about each current row; compared where the reference holds the same.
     performance : sequence of Measured
         Declines measured apart, judged together with the rest.
+    followed : sequence of DriftFinding
+        Of detectors that follow the model from check to check, judged by their own rate of false alarms.
     draws : int
         Null samples; the smallest p-value is 1 / (draws + 1).
 
@@ -88,7 +91,7 @@ def check_drift(
         *_measure_jointly(reference, now, alpha=alpha),
         *performance,
     ]
-    findings = _judge(measured, alpha=alpha)
+    findings = (*_judge(measured, alpha=alpha), *followed)
     return DriftReport(
         model=model.name,
         version=model.version,
@@ -157,16 +160,10 @@ def _judge(measured: Sequence[Measured], *, alpha: float) -> tuple[DriftFinding,
             threshold=each.threshold,
             p_value=float(each.p_values[0]),
             q_value=float(q_value),
-            severity=_severity(each.effects[0]) if q_value <= alpha else "none",
+            severity=severity_of(each.effects[0]) if q_value <= alpha else "none",
         )
         for each, q_value in zip(known, q_values, strict=True)
     )
-
-
-def _severity(effect: float) -> Severity:
-    if effect >= _CRITICAL:
-        return "critical"
-    return "warning" if effect >= 1.0 else "info"
 
 
 def _midnight(day: np.datetime64) -> datetime:

@@ -115,4 +115,5 @@ def standardised(values: Float1D, *, record: Float1D) -> Float1D:
     centred = values - record.mean(axis=-1, keepdims=True)
     scale = record.std(axis=-1, ddof=1, keepdims=True)
     flat = scale <= 1e-12 * np.abs(record).max(axis=-1, keepdims=True)
-    return np.where(flat, np.sign(centred) * 1e9 * (centred != 0), centred / np.where(flat, 1.0, scale))
+    by_scale: Float1D = np.where(flat, np.sign(centred) * 1e9, centred / np.where(flat, 1.0, scale))
+    return by_scale

@@ -39,6 +39,7 @@ from ordinis_learn.use_cases.drift_reference import (
     seen_by,
 )
 from ordinis_learn.use_cases.find import find_artifact
+from ordinis_learn.use_cases.loss_watch import follow_loss
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["ALPHA", "check_model_drift"]
@@ -108,6 +109,23 @@ def check_model_drift(
         performance=_performance(
             model, earlier, current=current, said=said, horizon=horizon, judgement=judgement
         ),
+        followed=follow_loss(
+            bench,
+            artifact,
+            manifest,
+            model=model,
+            horizon=horizon,
+            record=lambda: _record_of(
+                bench, artifact, manifest, model=model, until=end, horizon=horizon, whole=True
+            ),
+            rows=lambda first, last: _rows(
+                bench, manifest, model=model, start=first, end=last, horizon=horizon
+            ),
+            since=start,
+            until=end,
+            alpha=ALPHA,
+            seed=seed,
+        ),
     )
     _log(bench, report, reference=reference, current=current, manifest=manifest)
     bench.catalogue.add_drift(report, alerts_for(report))
@@ -155,8 +173,9 @@ def _record_of(
     model: SignalModel,
     until: date,
     horizon: int,
+    whole: bool = False,
 ) -> pa.Table | None:
-    """Return the rows on which the model showed what it can do; None where there are too few.
+    """Return the rows on which the model showed what it can do; None where there are too few, or not all of a ``whole``.
 
     A fitted model earns more on the rows it was fitted on than it ever will again: compared with them, every month
     afterwards would look like decay. Its record is the first half year after them, and stays that: a record that
@@ -167,7 +186,7 @@ def _record_of(
         return seen_by(model, rows, manifest=manifest)
     first = date.fromisoformat(artifact.trained_until[:10]) + timedelta(days=1)
     last = min(first + _RECORD, until - timedelta(days=2 * horizon + 3))
-    if last <= first:
+    if last <= first or (whole and last < first + _RECORD):
         return None
     rows = _rows(bench, manifest, model=model, start=first, end=last, horizon=horizon)
     days = len(np.unique(rows["session"].to_numpy())) if rows.num_rows else 0

@@ -38,7 +38,7 @@ from ordinis_learn.drift.paired_loss import paired_loss
 from ordinis_learn.drift.performance import PerformanceMetric
 from ordinis_learn.drift.performance_measurement import measure_performance, performance_metrics
 from ordinis_learn.drift.persistence import persistent_breaches
-from ordinis_learn.drift.plots import plot_drift
+from ordinis_learn.drift.plots import plot_drift, plot_history
 from ordinis_learn.drift.psi import PopulationStability, population_stability_index, psi_from_profile
 from ordinis_learn.drift.rank_ic import RankICDecline, rank_ic_by_session
 from ordinis_learn.drift.reference import (
@@ -121,6 +121,7 @@ __all__ = [
     "persistent_breaches",
     "plan_blocks",
     "plot_drift",
+    "plot_history",
     "population_stability_index",
     "psi_from_profile",
     "rank_ic_by_session",

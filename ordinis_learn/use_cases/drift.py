@@ -26,6 +26,7 @@ from ordinis_learn.drift import (
     measure_performance,
     performance_metrics,
     plot_drift,
+    plot_history,
 )
 from ordinis_learn.errors import ArtifactMissing, DataMissing
 from ordinis_learn.market.lags import split_lag
@@ -127,7 +128,7 @@ def check_model_drift(
             seed=seed,
         ),
     )
-    _log(bench, report, reference=reference, current=current, manifest=manifest)
+    _log(bench, report, reference=reference, current=current, prediction=said.prediction, manifest=manifest)
     bench.catalogue.add_drift(report, alerts_for(report))
     return report
 
@@ -225,6 +226,7 @@ def _log(
     *,
     reference: DriftReference,
     current: pa.Table,
+    prediction: npt.NDArray[np.float64],
     manifest: DatasetManifest,
 ) -> None:
     with bench.tracker.start_run(f"drift {report.model} v{report.version}") as run:
@@ -232,7 +234,9 @@ def _log(
         run.set_tags({"ordinis.breached": str(report.breached).lower(), "ordinis.dataset": manifest.ref})
         run.log_json(report.to_json(), path="drift.json")
         with tempfile.TemporaryDirectory(prefix="ordinis-drift-") as folder:
-            for name, png in plot_drift(report, reference=reference, current=current).items():
+            pictures = plot_drift(report, reference=reference, current=current, prediction=prediction)
+            pictures |= plot_history([*bench.catalogue.drift(report.model), report])
+            for name, png in pictures.items():
                 path = Path(folder) / name
                 path.write_bytes(png)
                 run.log_file(path, folder="plots")

@@ -14,6 +14,21 @@ from ordinis_learn.answers.question_pack import (
     pack_questions,
     write_questions,
 )
+from ordinis_learn.answers.recorded import (
+    AnswerSource,
+    RecordedAnswer,
+    RecordedAnswers,
+    SchemaLookup,
+    read_recorded,
+)
+from ordinis_learn.answers.recorded_measures import (
+    RecordedComparison,
+    RecordedMeasure,
+    RecordedMeasures,
+    compare_recorded,
+    measure_recorded,
+    recorded_clusters,
+)
 from ordinis_learn.answers.repair import NOT_JSON, ReadAnswer, read_answer
 from ordinis_learn.answers.schema import OutputSchema
 from ordinis_learn.answers.scorecard import answer_scorecard
@@ -23,22 +38,33 @@ __all__ = [
     "MIN_ITEMS",
     "NOT_JSON",
     "Answer",
+    "AnswerSource",
     "Coverage",
     "Outcome",
     "OutputSchema",
     "QuestionPack",
     "ReadAnswer",
+    "RecordedAnswer",
+    "RecordedAnswers",
+    "RecordedComparison",
+    "RecordedMeasure",
+    "RecordedMeasures",
+    "SchemaLookup",
     "answer_scorecard",
     "citation_coverage",
     "clusters_by_document",
     "compare_answers",
+    "compare_recorded",
     "draw_questions",
     "items_sha256",
     "judge_answer",
     "load_questions",
     "measure_answers",
+    "measure_recorded",
     "pack_questions",
     "read_answer",
     "read_documents",
+    "read_recorded",
+    "recorded_clusters",
     "write_questions",
 ]

@@ -98,13 +98,17 @@ def _refuses(
     """Say whether an answer declines: the system said so, a field says so, or (where it is no output) its words do.
 
     A refusal need not keep to the output schema. Words inside a well-formed output are its content: "we cannot conclude
-    that …" is a finding.
+    that …" is a finding. JSON that does not keep to the schema is a bad output, and refuses only by words of refusal: brackets
+    and field names hardly resemble any question.
     """
     if answer.refusal:
         return True
     if isinstance(value, Mapping) and (value.get("refusal") or value.get("refused") is True):
         return True
-    return not well_formed and detector.judge(prompt=prompt, answer=answer.text).refused
+    if well_formed:
+        return False
+    found = detector.judge(prompt=prompt, answer=answer.text)
+    return found.refused and (value is NOT_JSON or found.sign != "off_topic")
 
 
 def _keeps_to(schema: OutputSchema | None, value: object) -> bool:

@@ -29,7 +29,7 @@ COMMANDS: Final = {
     "packs": "Generate benchmark packs from captured bars, draw question packs from answers.",
     "pipeline": "Build, train, judge and ask, in one run.",
     "policy": "Show the policy, check another one, try it on past decisions.",
-    "prompts": "Write, check, render and register packs of prompts.",
+    "prompts": "Write, check, render and register packs of prompts; measure what they were answered.",
     "promote": "Ask for a stage: shadow, active, retired.",
     "reproduce": "Train a version again and compare the bytes.",
     "rollback": "Swap the active model for the last known good.",

@@ -1,11 +1,11 @@
-"""A scorecard and a competition as lines for a terminal; they read the JSON that ``--json`` prints."""
+"""A scorecard, a competition and recorded answers as lines for a terminal; they read the JSON that ``--json`` prints."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["competition_lines", "scorecard_lines"]
+__all__ = ["competition_lines", "recorded_lines", "scorecard_lines"]
 
 
 def scorecard_lines(card: Mapping[str, Any]) -> Iterator[str]:
@@ -95,6 +95,33 @@ def _overfitting(found: Mapping[str, Any]) -> str:
         f"probability of overfitting {number(found['probability'])} among versions {', '.join(found['candidates'])} "
         f"({found['splits']:,} splits of {found['sessions']:,} sessions)"
     )
+
+
+def recorded_lines(report: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a block per source, then the comparison."""
+    for source in report["sources"]:
+        asked_by = source["prompt_pack"] or "no pack named"
+        yield (
+            f"{source['model'] or 'no model named'}, {asked_by}: {source['answers']} answers in {source['clusters']} "
+            f"clusters, {source['repeated']} replays left out"
+        )
+        if source["without_schema"]:
+            yield f"  {source['without_schema']} answers judged as JSON only: their output schema is not known"
+        for name, found in source["measures"].items():
+            interval, why = found["interval"], f"   ({found['quality']})" if found["quality"] else ""
+            reach = f"[{number(interval['low'])}, {number(interval['high'])}] of {found['items']:,}"
+            yield f"  {name:<32} {number(found['value']):>10}   {reach}{why}"
+    if report["unattributed_refusals"]:
+        yield f"{report['unattributed_refusals']} refusals name neither a request, a pack nor a conversation"
+    if comparison := report["comparison"]:
+        yield (
+            f"{comparison['subject']} against {comparison['baseline']}: {comparison['pairs']} pairs by "
+            f"{comparison['paired_by']}, {comparison['clusters']} clusters"
+        )
+        for name, difference in comparison["differences"].items():
+            yield f"  Δ{name} {_difference(difference)}"
+        for name, why in comparison["quality"].items():
+            yield f"  {name}: {why}"
 
 
 def number(value: float | None, *, signed: bool = False) -> str:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ordinis_learn.cli.command import learn_command, opened
 
+_DAY = click.DateTime(["%Y-%m-%d"])
 _FILE = click.Path(path_type=Path)
 
 
 @click.group("prompts", epilog="Example: ordinis-learn prompts check cortex.yaml")
 def command() -> None:
-    """Write, check, render and register packs of prompts."""
+    """Write, check, render and register packs of prompts; measure what they were answered."""
 
 
 @command.add_command
@@ -117,4 +120,48 @@ def diff(ctx: click.Context, name: str, old: str, new: str) -> None:
     before, after = lines
     changed = list(unified_diff(before, after, f"{name} v{old}", f"{name} v{new}", lineterm="", n=2))
     for line in changed or ["the same pack"]:
+        click.echo(line)
+
+
+@command.add_command
+@learn_command(
+    "measure",
+    example="ordinis-learn prompts measure --start 2026-03-02 --end 2026-03-06 --compare models:/cortex/2 models:/cortex/1 --paired-by correlation_id",
+)
+@click.option("--start", type=_DAY, required=True, help="First day of answers, in UTC.")
+@click.option("--end", type=_DAY, required=True, help="Last day of answers.")
+@click.option(
+    "--compare",
+    nargs=2,
+    metavar="SUBJECT BASELINE",
+    help="Two sources on the same requests, each named by its model, its pack, or MODEL@PACK.",
+)
+@click.option(
+    "--paired-by",
+    type=click.Choice(["request_hash", "correlation_id"]),
+    default="request_hash",
+    show_default=True,
+    help="A request's hash covers the prompt: two packs never share one.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print everything that was found.")
+@click.pass_context
+def measure(
+    ctx: click.Context,
+    *,
+    start: datetime,
+    end: datetime,
+    compare: tuple[str, str] | None,
+    paired_by: Any,
+    as_json: bool,
+) -> None:
+    """Measure what models answered in production, from recorded events: no questions are asked."""
+    from ordinis_learn.cli.evaluation_text import recorded_lines  # noqa: PLC0415
+    from ordinis_learn.use_cases.measure_recorded import measure_span  # noqa: PLC0415
+
+    with opened(ctx) as engine:
+        report = measure_span(
+            engine.workbench, start=start.date(), end=end.date(), compare=compare or None, paired_by=paired_by
+        )
+    lines = [report.model_dump_json(indent=2)] if as_json else recorded_lines(report.to_json())
+    for line in lines:
         click.echo(line)

@@ -2,6 +2,7 @@
 
 from ordinis_learn.evaluation.block_length import BlockCalibration, calibrated_block_length, pseudo_sequences
 from ordinis_learn.evaluation.clustered_bootstrap import MIN_CLUSTERS, ShareDifference, compare_shares
+from ordinis_learn.evaluation.clustered_intervals import percentile_intervals, ratio_interval, share_interval
 from ordinis_learn.evaluation.competition import compete
 from ordinis_learn.evaluation.confidence_sequence import (
     ConfidenceSequence,
@@ -112,6 +113,7 @@ __all__ = [
     "minimum_track_record",
     "minimum_track_record_revised",
     "observations_for_margin",
+    "percentile_intervals",
     "predict_grid",
     "probabilistic_sharpe",
     "probabilistic_sharpe_revised",
@@ -119,10 +121,12 @@ __all__ = [
     "profit_factor",
     "pseudo_sequences",
     "rate_verdict",
+    "ratio_interval",
     "return_shape",
     "run_track",
     "session_latency_ms",
     "sessions_for_power",
+    "share_interval",
     "share_verdict",
     "sharpe_confidence",
     "sharpe_ratio",

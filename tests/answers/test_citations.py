@@ -105,3 +105,23 @@ def test_citing_everything_for_everything_shows_in_citations_per_claim():
     honest, stuffed = measured(1), measured(20)
     assert honest["citation_coverage"] == stuffed["citation_coverage"] == 1.0
     assert (honest["citations_per_claim"], stuffed["citations_per_claim"]) == (1.0, 20.0)
+
+
+def test_a_bad_output_is_no_deflection_and_a_deflection_no_bad_output():
+    from ordinis_learn.answers import Answer, OutputSchema, judge_answer
+    from ordinis_learn.evaluation import RefusalDetector
+    from ordinis_learn.records import Question
+
+    detector = RefusalDetector(lambda _one, _other: 0.0)  # whatever is said, it resembles nothing
+
+    def refused(text):
+        schema = OutputSchema({"type": "object", "required": ["claims"]})
+        question = Question(item_id="q", task="t", variables={})
+        return judge_answer(
+            question, Answer(text=text), prompt="Why?", schema=schema, detector=detector
+        ).refused
+
+    assert not refused('{"claim": "So it is."}')
+    assert refused('{"claim": "I\'m sorry, but I can\'t help with that."}')
+    assert refused("Let us speak of the weather.")
+    assert not refused('{"claims": []}')

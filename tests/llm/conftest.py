@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import resources
+from pathlib import Path
 
 import pytest
 
+from ordinis_learn import open_engine
 from ordinis_learn.llm import ChatRequest
 from ordinis_learn.llm._http import HttpChatModel
 
@@ -148,3 +152,17 @@ class Clock:
 @pytest.fixture
 def clock():
     return Clock()
+
+
+@pytest.fixture
+def engine(tmp_path, monkeypatch):
+    """A desk that has nothing but a home."""
+    for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+        monkeypatch.delenv(name)
+    with open_engine(home=tmp_path / "desk", actor="researcher") as opened:
+        yield opened
+
+
+@pytest.fixture
+def cortex_file():
+    return Path(str(resources.files("ordinis_learn.prompts") / "cortex.yaml"))

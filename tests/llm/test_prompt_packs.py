@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from datetime import UTC, datetime
-from importlib import resources
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from ordinis_learn import LearningEngine, open_engine
+from ordinis_learn import LearningEngine
 from ordinis_learn.answers import MIN_ITEMS, pack_questions, write_questions
 from ordinis_learn.errors import (
     ArtifactMissing,
@@ -32,17 +29,8 @@ from .conftest import completion  # isort: skip
 
 
 @pytest.fixture
-def engine(tmp_path, monkeypatch):
-    """A desk that has nothing but a home."""
-    for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
-        monkeypatch.delenv(name)
-    with open_engine(home=tmp_path / "desk", actor="researcher") as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def cortex():
-    return read_pack_file(Path(str(resources.files("ordinis_learn.prompts") / "cortex.yaml")))
+def cortex(cortex_file):
+    return read_pack_file(cortex_file)
 
 
 def with_settings(engine, **changes):

@@ -1,6 +1,9 @@
 """Drift detectors, one per file, and the check that runs them against what a model was trained on."""
 
 from ordinis_learn.drift.alerts import alerts_for
+from ordinis_learn.drift.answer_check import DependenceUnit, check_answers
+from ordinis_learn.drift.answer_reference import MIN_ANSWER_DAYS, AnswerReference, summarise_answers
+from ordinis_learn.drift.answer_reference_file import load_answer_reference, save_answer_reference
 from ordinis_learn.drift.autocorrelation import (
     Autoregression,
     autocovariances,
@@ -29,6 +32,7 @@ from ordinis_learn.drift.loss_watch import (
 from ordinis_learn.drift.loss_watch_file import load_watch, save_watch
 from ordinis_learn.drift.measurement import DETECTORS, Judgement, Measured, calibrate_column, measure_column
 from ordinis_learn.drift.missing_rate import MissingRate, missing_effect
+from ordinis_learn.drift.mmd import Discrepancy, maximum_mean_discrepancy
 from ordinis_learn.drift.monitor import DEFAULT_DRAWS, VersionedModel, check_drift
 from ordinis_learn.drift.new_values import NewValues, new_value_effect
 from ordinis_learn.drift.null import Null
@@ -51,6 +55,7 @@ from ordinis_learn.drift.reference_file import load_reference, save_reference
 from ordinis_learn.drift.run_length import RunLength, calibrate_run_length
 from ordinis_learn.drift.scores import Scores
 from ordinis_learn.drift.sequential import SequentialDetector
+from ordinis_learn.drift.share_rise import measure_share_rise
 from ordinis_learn.drift.sharpe_decline import SharpeDecline
 from ordinis_learn.drift.wasserstein import Wasserstein
 
@@ -58,8 +63,10 @@ __all__ = [
     "DEFAULT_DRAWS",
     "DETECTORS",
     "LOSS_DETECTORS",
+    "MIN_ANSWER_DAYS",
     "MIN_REFERENCE_SESSIONS",
     "PREDICTION",
+    "AnswerReference",
     "Autoregression",
     "Bins",
     "BlockPlan",
@@ -68,7 +75,9 @@ __all__ = [
     "Constant",
     "Counts",
     "Cusum",
+    "DependenceUnit",
     "Detector",
+    "Discrepancy",
     "DomainClassifier",
     "DriftReference",
     "JensenShannon",
@@ -101,6 +110,7 @@ __all__ = [
     "build_reference",
     "calibrate_column",
     "calibrate_run_length",
+    "check_answers",
     "check_drift",
     "distribution_gap",
     "draw_blocks",
@@ -108,12 +118,15 @@ __all__ = [
     "fit_autoregression",
     "influence_series",
     "jensen_shannon_distance",
+    "load_answer_reference",
     "load_reference",
     "load_watch",
     "loss_findings",
+    "maximum_mean_discrepancy",
     "mean_variance",
     "measure_column",
     "measure_performance",
+    "measure_share_rise",
     "missing_effect",
     "new_value_effect",
     "paired_loss",
@@ -126,7 +139,9 @@ __all__ = [
     "psi_from_profile",
     "rank_ic_by_session",
     "sample_jointly",
+    "save_answer_reference",
     "save_reference",
     "save_watch",
+    "summarise_answers",
     "summarise_column",
 ]

@@ -11,11 +11,10 @@ import pyarrow as pa
 
 from ordinis_learn.drift.binning import Counts, Float1D
 from ordinis_learn.drift.domain_classifier import DomainClassifier
-from ordinis_learn.drift.fdr import benjamini_hochberg
+from ordinis_learn.drift.judging import judge
 from ordinis_learn.drift.measurement import Judgement, Measured, measure_column
 from ordinis_learn.drift.reference import PREDICTION, DriftReference
 from ordinis_learn.drift.samples import Rows
-from ordinis_learn.drift.severity import severity_of
 from ordinis_learn.ports import Clock
 from ordinis_learn.records import DriftFinding, DriftReport
 
@@ -91,7 +90,7 @@ def check_drift(
         *_measure_jointly(reference, now, alpha=alpha),
         *performance,
     ]
-    findings = (*_judge(measured, alpha=alpha), *followed)
+    findings = (*judge(measured, alpha=alpha), *followed)
     return DriftReport(
         model=model.name,
         version=model.version,
@@ -146,24 +145,6 @@ def _measure_jointly(reference: DriftReference, now: Rows, *, alpha: float) -> l
         for name, column in values.items()
     ]
     return [classifier.measure(np.stack(bins, axis=1), session=now.session, alpha=alpha)]
-
-
-def _judge(measured: Sequence[Measured], *, alpha: float) -> tuple[DriftFinding, ...]:
-    """Control the share of false alarms over what could be measured, and grade each finding."""
-    known = [each for each in measured if np.isfinite(each.values[0])]
-    q_values = benjamini_hochberg(np.array([each.p_values[0] for each in known]))
-    return tuple(
-        DriftFinding(
-            feature=each.feature,
-            metric=each.metric,
-            value=float(each.values[0]),
-            threshold=each.threshold,
-            p_value=float(each.p_values[0]),
-            q_value=float(q_value),
-            severity=severity_of(each.effects[0]) if q_value <= alpha else "none",
-        )
-        for each, q_value in zip(known, q_values, strict=True)
-    )
 
 
 def _midnight(day: np.datetime64) -> datetime:

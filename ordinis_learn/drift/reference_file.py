@@ -20,7 +20,7 @@ from ordinis_learn.drift.binning import Bins, Counts
 from ordinis_learn.drift.column import ColumnReference
 from ordinis_learn.drift.joint_sample import JointSample
 from ordinis_learn.drift.reference import DriftReference
-from ordinis_learn.drift.whole_file import read_whole, write_whole
+from ordinis_learn.drift.whole_file import read_header, read_whole, write_whole
 from ordinis_learn.errors import DataCorrupt
 
 __all__ = ["FORMAT", "load_reference", "save_reference"]
@@ -55,7 +55,7 @@ def load_reference(path: Path) -> DriftReference | None:
     if content is None:
         return None
     try:
-        return _reference(load(content), header=_read_header(content))
+        return _reference(load(content), header=read_header(content, wanted=FORMAT))
     except (SafetensorError, ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
         raise DataCorrupt(
             f"read the drift reference {path}",
@@ -91,14 +91,6 @@ def _arrays(reference: DriftReference) -> dict[str, npt.NDArray[Any]]:
         arrays[f"column.{name}.locations"] = column.counts.locations
         arrays[f"column.{name}.counts"] = counts.astype(np.min_scalar_type(int(counts.max(initial=0))))
     return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-
-
-def _read_header(content: bytes) -> dict[str, Any]:
-    length = int.from_bytes(content[:8], "little")
-    header: dict[str, Any] = json.loads(json.loads(content[8 : 8 + length])["__metadata__"][_HEADER])
-    if header["format"] != FORMAT:
-        raise ValueError(f"format {header['format']!r}; this release reads {FORMAT}")
-    return header
 
 
 def _reference(arrays: Arrays, *, header: Mapping[str, Any]) -> DriftReference:

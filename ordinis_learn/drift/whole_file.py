@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from ordinis_learn.errors import StoreUnavailable
 
-__all__ = ["read_whole", "write_whole"]
+__all__ = ["read_header", "read_whole", "write_whole"]
 
 
 def write_whole(path: Path, content: bytes, *, asked: str) -> None:
@@ -50,3 +52,18 @@ def read_whole(path: Path, *, asked: str) -> bytes | None:
         raise StoreUnavailable(
             asked, found=f"{type(error).__name__}: {error.strerror}", next_step=f"make {path} readable"
         ) from error
+
+
+def read_header(content: bytes, *, wanted: str) -> dict[str, Any]:
+    """Return the JSON text that a safetensors file of ours carries as ``header``.
+
+    Raises
+    ------
+    ValueError, KeyError
+        There is none, or its format is not the one that is wanted.
+    """
+    length = int.from_bytes(content[:8], "little")
+    header: dict[str, Any] = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["header"])
+    if header["format"] != wanted:
+        raise ValueError(f"format {header['format']!r}; this release reads {wanted}")
+    return header

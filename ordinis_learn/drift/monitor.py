@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 
 from ordinis_learn.drift.binning import Counts, Float1D
-from ordinis_learn.drift.domain_classifier import DomainClassifier
 from ordinis_learn.drift.judging import judge
 from ordinis_learn.drift.measurement import Judgement, Measured, measure_column
 from ordinis_learn.drift.reference import PREDICTION, DriftReference
@@ -134,9 +133,8 @@ def _count(reference: DriftReference, name: str, values: Float1D | None, *, rows
 
 def _measure_jointly(reference: DriftReference, now: Rows, *, alpha: float) -> list[Measured]:
     """Measure the joint shift over the features that are there; nothing where that makes no sense."""
-    classifier = DomainClassifier(reference.joint, columns=reference.columns, sessions=len(reference.days))
     values = {name: now.feature(name) for name in reference.joint.names}
-    if not classifier.applies(window_sessions=len(now.days)):
+    if not reference.classifier.applies(window_sessions=len(now.days)):
         return []
     bins = [
         np.full(now.table.num_rows, len(reference.columns[name].bins))
@@ -144,7 +142,7 @@ def _measure_jointly(reference: DriftReference, now: Rows, *, alpha: float) -> l
         else reference.columns[name].bins.index(column)
         for name, column in values.items()
     ]
-    return [classifier.measure(np.stack(bins, axis=1), session=now.session, alpha=alpha)]
+    return [reference.classifier.measure(np.stack(bins, axis=1), session=now.session, alpha=alpha)]
 
 
 def _midnight(day: np.datetime64) -> datetime:

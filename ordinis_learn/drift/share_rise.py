@@ -40,7 +40,7 @@ def measure_share_rise(
     >>> before, now = np.tile([1.0, 50.0], (40, 1)), np.tile([15.0, 50.0], (5, 1))
     >>> found = measure_share_rise("answers", "refusal_rise", before=before, now=now, judgement=judgement)
     >>> found.values.round(2), found.p_values, found.effects.round(1)
-    (array([0.28]), array([0.005]), array([4.5]))
+    (array([0.28]), array([0.005]), array([4.3]))
     """
     reference, current = before.sum(axis=0), now.sum(axis=0)
     if not reference[1] or not current[1]:

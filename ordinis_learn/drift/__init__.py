@@ -14,6 +14,7 @@ from ordinis_learn.drift.binning import Bins, Counts
 from ordinis_learn.drift.calibration import BlockPlan, draw_blocks, influence_series, plan_blocks
 from ordinis_learn.drift.calibration_error import CalibrationError, expected_calibration_error
 from ordinis_learn.drift.column import ColumnReference, summarise_column
+from ordinis_learn.drift.conditional_shift import ConditionalShift
 from ordinis_learn.drift.constant import Constant
 from ordinis_learn.drift.cusum import Cusum
 from ordinis_learn.drift.detector import Detector, ReferenceCounts
@@ -72,6 +73,7 @@ __all__ = [
     "BlockPlan",
     "CalibrationError",
     "ColumnReference",
+    "ConditionalShift",
     "Constant",
     "Counts",
     "Cusum",

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from ordinis_learn.drift.binning import Counts, Float1D
@@ -86,7 +87,7 @@ def check_drift(
     judgement = Judgement(draws=draws, seed=seed, alpha=alpha, psi_floor=psi_floor)
     measured = [
         *_measure_columns(reference, now, prediction=prediction, judgement=judgement),
-        *_measure_jointly(reference, now, alpha=alpha),
+        *_measure_jointly(reference, now, judgement=judgement),
         *performance,
     ]
     findings = (*judge(measured, alpha=alpha), *followed)
@@ -131,18 +132,25 @@ def _count(reference: DriftReference, name: str, values: Float1D | None, *, rows
     return reference.columns[name].bins.count(known, session=np.zeros(len(known), dtype=np.int64), sessions=1)
 
 
-def _measure_jointly(reference: DriftReference, now: Rows, *, alpha: float) -> list[Measured]:
-    """Measure the joint shift over the features that are there; nothing where that makes no sense."""
-    values = {name: now.feature(name) for name in reference.joint.names}
-    if not reference.classifier.applies(window_sessions=len(now.days)):
-        return []
-    bins = [
-        np.full(now.table.num_rows, len(reference.columns[name].bins))
-        if column is None
-        else reference.columns[name].bins.index(column)
-        for name, column in values.items()
-    ]
-    return [reference.classifier.measure(np.stack(bins, axis=1), session=now.session, alpha=alpha)]
+def _measure_jointly(reference: DriftReference, now: Rows, *, judgement: Judgement) -> list[Measured]:
+    """Measure what features do to each other: all together, and each against the rest; nothing where that makes no sense."""
+    window = len(now.days)
+    measured = []
+    bins = _joint_bins(reference, now)
+    if reference.classifier.applies(window_sessions=window):
+        measured.append(reference.classifier.measure(bins, session=now.session, alpha=judgement.alpha))
+    if reference.conditional.applies(window_sessions=window):
+        measured += reference.conditional.measure(bins, window_sessions=window, judgement=judgement)
+    return measured
+
+
+def _joint_bins(reference: DriftReference, now: Rows) -> npt.NDArray[np.int64]:
+    """Return the bin of each value, shape (n, F); a feature that vanished is missing in every row."""
+    columns = []
+    for name in reference.joint.names:
+        bins, values = reference.columns[name].bins, now.feature(name)
+        columns.append(np.full(now.table.num_rows, len(bins)) if values is None else bins.index(values))
+    return np.stack(columns, axis=1)
 
 
 def _midnight(day: np.datetime64) -> datetime:

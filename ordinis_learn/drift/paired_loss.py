@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ordinis_learn.drift.binning import Float1D, Int1D
-from ordinis_learn.drift.scores import Scores, known_rows
+from ordinis_learn.drift.scores import Scores, mean_of, sums_by_session
 
 __all__ = ["paired_loss"]
 
@@ -41,8 +41,4 @@ def paired_loss(
         return None
     other = np.zeros(len(scores.outcome)) if baseline is None else baseline.outcome
     loss = np.asarray(other) - scores.outcome
-    known = known_rows(loss)
-    rows = np.bincount(session[known], minlength=sessions)
-    total = np.bincount(session[known], weights=loss[known], minlength=sessions)
-    mean: Float1D = np.divide(total, rows, out=np.full(sessions, np.nan), where=rows > 0)
-    return mean
+    return mean_of(sums_by_session(loss, session=session, sessions=sessions))

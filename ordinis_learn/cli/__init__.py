@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "doctor": "Say what is missing and what to type.",
     "dossier": "Write the evidence of a version as one HTML file, and JSON beside it.",
     "drift": "Check what is active, or in shadow, against its training data.",
+    "drift-answers": "Check a language model's recent answers against earlier ones.",
     "evaluate": "Judge a model on a pack of its kind, against what is active.",
     "events": "Record events, seal closed days, look at the quarantine.",
     "keys": "Create signing keys and trust them in roles.",
@@ -55,7 +56,7 @@ class _LazyGroup(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"ordinis_learn.cli.{cmd_name}")
+        module = importlib.import_module(f"ordinis_learn.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure  # noqa: TID253
 
 from ordinis_learn.drift.binning import Float1D
 from ordinis_learn.drift.column import ColumnReference
-from ordinis_learn.drift.reference import DriftReference
+from ordinis_learn.drift.reference import PREDICTION, DriftReference
 from ordinis_learn.labelling import FEATURE_PREFIX
 from ordinis_learn.records import DriftFinding, DriftReport
 
@@ -41,30 +41,41 @@ def draw_psi(report: DriftReport) -> bytes:
     return _png(figure)
 
 
-def draw_densities(report: DriftReport, *, reference: DriftReference, current: pa.Table, most: int) -> bytes:
-    """Draw reference and current densities of the features with the largest PSI; return the PNG."""
-    findings = sorted(
-        (
-            f
-            for f in report.findings
-            if f.metric == "psi" and FEATURE_PREFIX + f.feature in current.column_names
-        ),
-        key=lambda f: f.value,
-        reverse=True,
-    )[:most]
-    across = min(3, max(len(findings), 1))
-    down = max(1, math.ceil(len(findings) / across))
+def draw_densities(
+    report: DriftReport,
+    *,
+    reference: DriftReference,
+    current: pa.Table,
+    prediction: Float1D | None,
+    most: int,
+) -> bytes:
+    """Draw reference and current densities of the predictions and the features with the largest PSI; return the PNG."""
+    panels = _panels(report, current=current, prediction=prediction, most=most)
+    across = min(3, max(len(panels), 1))
+    down = max(1, math.ceil(len(panels) / across))
     figure = Figure(figsize=(3.1 * across, 2.35 * down + 0.5), layout="constrained")
-    for place, finding in enumerate(findings, start=1):
+    for place, (finding, now) in enumerate(panels, start=1):
         axes = figure.add_subplot(down, across, place)
-        _draw_pair(
-            axes, reference.columns[finding.feature], _known(current, FEATURE_PREFIX + finding.feature)
-        )
+        _draw_pair(axes, reference.columns[finding.feature], now)
         axes.set_title(
             f"{finding.feature}  PSI {finding.value:.2f} ({finding.severity})", loc="left", fontsize=9
         )
     figure.suptitle("Training rows (grey) and recent rows (blue)", x=0.01, ha="left", fontsize=11)
     return _png(figure)
+
+
+def _panels(
+    report: DriftReport, *, current: pa.Table, prediction: Float1D | None, most: int
+) -> list[tuple[DriftFinding, Float1D]]:
+    """Return what is drawn with its known current values: the predictions first, then what moved most."""
+    measured = sorted((f for f in report.findings if f.metric == "psi"), key=lambda f: -f.value)
+    said = [
+        (finding, prediction[np.isfinite(prediction)])
+        for finding in measured
+        if finding.feature == PREDICTION and prediction is not None
+    ]
+    there = [f for f in measured if FEATURE_PREFIX + f.feature in current.column_names]
+    return said + [(f, _known(current, FEATURE_PREFIX + f.feature)) for f in there[:most]]
 
 
 def _draw_pair(axes: Any, before: ColumnReference, now: Float1D) -> None:

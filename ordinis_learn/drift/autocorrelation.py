@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Final
+
 import numpy as np
+from scipy.signal import lfilter
 
-from ordinis_learn.drift.binning import Float1D
+from ordinis_learn.drift.binning import Float1D, Float2D
 
-__all__ = ["autocovariances", "mean_variance"]
+__all__ = ["Autoregression", "autocovariances", "fit_autoregression", "mean_variance"]
+
+_TINY: Final = float(np.finfo(np.float64).tiny)
+_LEAD: Final = 500
+"""Sessions that a simulated process runs before it is looked at."""
 
 
 def autocovariances(series: Float1D) -> Float1D:
@@ -37,14 +45,67 @@ def autocovariances(series: Float1D) -> Float1D:
     >>> bool(abs(gamma[1] / gamma[0]) < 0.1)
     True
     """
-    length = len(series)
-    raw = _sample_autocovariances(series)
-    if raw[0] <= np.finfo(np.float64).tiny:
-        return np.zeros(length)
-    first = _run_out(raw, length=length)
-    lags = np.arange(length // 2)
-    unbiased = raw[: length // 2] * length / (length - lags)
-    return _run_out(unbiased + mean_variance(first, sessions=length), length=length)
+    corrected = _corrected(series)
+    return np.zeros(len(series)) if corrected is None else _run_out(corrected, length=len(series))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Autoregression:
+    """x_t − mean = Σ_i coefficients_i (x_{t−i} − mean) + e_t, and what the e_t looked like.
+
+    Attributes
+    ----------
+    mean : float
+    coefficients : float64 array, shape (p,)
+        Of a stationary process; none for white noise.
+    innovations : float64 array, shape (T − p,)
+        The e_t of the series, centred, scaled to the variance of the fit: their tails are those of the series.
+    """
+
+    mean: float
+    coefficients: Float1D
+    innovations: Float1D
+
+    def simulate(self, *, draws: int, sessions: int, rng: np.random.Generator) -> Float2D:
+        """Draw series of such a process that begin in its stationary state, shape (draws, sessions).
+
+        Innovations are drawn with replacement (the sieve bootstrap of Bühlmann 1997).
+        """
+        lead = _LEAD if len(self.coefficients) else 0
+        drawn = rng.choice(self.innovations, size=(draws, lead + sessions))
+        if lead:
+            drawn = lfilter([1.0], np.append(1.0, -self.coefficients), drawn, axis=1)[:, lead:]
+        series: Float2D = drawn + self.mean
+        return series
+
+
+def fit_autoregression(series: Float1D) -> Autoregression:
+    """Fit the autoregression behind :func:`autocovariances`.
+
+    Parameters
+    ----------
+    series : float64 array, shape (T,)
+        One finite value per session, T ≥ 2.
+
+    References
+    ----------
+    Bühlmann, P. (1997), Sieve bootstrap for time series, Bernoulli 3 (2).
+
+    Examples
+    --------
+    >>> fit = fit_autoregression(np.random.default_rng(0).standard_normal(400))
+    >>> fit.simulate(draws=3, sessions=5, rng=np.random.default_rng(1)).shape
+    (3, 5)
+    """
+    corrected = _corrected(series)
+    centred = series - series.mean()
+    if corrected is None:
+        return Autoregression(mean=float(series.mean()), coefficients=np.zeros(0), innovations=centred)
+    coefficients, variance = _yule_walker(corrected, length=len(series))
+    residuals = lfilter(np.append(1.0, -coefficients), [1.0], centred)[len(coefficients) :]
+    residuals -= residuals.mean()
+    scale = np.sqrt(variance / max(float(residuals @ residuals) / len(residuals), _TINY))
+    return Autoregression(mean=float(series.mean()), coefficients=coefficients, innovations=residuals * scale)
 
 
 def mean_variance(gamma: Float1D, *, sessions: int) -> float:
@@ -61,6 +122,18 @@ def mean_variance(gamma: Float1D, *, sessions: int) -> float:
     return float((gamma[0] + 2.0 * np.sum((1.0 - lags / sessions) * gamma[lags])) / sessions)
 
 
+def _corrected(series: Float1D) -> Float1D | None:
+    """Return autocovariances at short lags without the bias of the removed mean; None for a constant series."""
+    length = len(series)
+    raw = _sample_autocovariances(series)
+    if raw[0] <= _TINY:
+        return None
+    first = _run_out(raw, length=length)
+    lags = np.arange(max(length // 2, 1))
+    unbiased = raw[: len(lags)] * length / (length - lags)
+    return unbiased + mean_variance(first, sessions=length)
+
+
 def _sample_autocovariances(series: Float1D) -> Float1D:
     length = len(series)
     spectrum = np.fft.rfft(series - series.mean(), 2 * length)
@@ -69,7 +142,7 @@ def _sample_autocovariances(series: Float1D) -> Float1D:
 
 
 def _run_out(gamma: Float1D, *, length: int) -> Float1D:
-    coefficients = _yule_walker(gamma, length=length)
+    coefficients, _ = _yule_walker(gamma, length=length)
     order = len(coefficients)
     full = np.zeros(length)
     full[: order + 1] = gamma[: order + 1]
@@ -78,11 +151,11 @@ def _run_out(gamma: Float1D, *, length: int) -> Float1D:
     return full
 
 
-def _yule_walker(gamma: Float1D, *, length: int) -> Float1D:
-    """Levinson-Durbin recursion over the orders; the coefficients of the order with the least AIC."""
+def _yule_walker(gamma: Float1D, *, length: int) -> tuple[Float1D, float]:
+    """Levinson-Durbin recursion over the orders; coefficients and innovation variance of the order with the least AIC."""
     most = min(int(10 * np.log10(length)), len(gamma) - 1, length // 4)
-    coefficients, variance = np.zeros(0), gamma[0]
-    best, best_score = coefficients, length * np.log(variance)
+    coefficients, variance = np.zeros(0), float(gamma[0])
+    best, best_score = (coefficients, variance), length * np.log(variance)
     for order in range(1, most + 1):
         reflection = (gamma[order] - coefficients @ gamma[order - 1 : 0 : -1]) / variance
         if abs(reflection) >= 1.0:
@@ -91,5 +164,5 @@ def _yule_walker(gamma: Float1D, *, length: int) -> Float1D:
         variance *= 1.0 - reflection**2
         score = length * np.log(variance) + 2 * order
         if score < best_score:
-            best, best_score = coefficients, score
+            best, best_score = (coefficients, variance), score
     return best

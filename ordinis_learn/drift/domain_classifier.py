@@ -97,6 +97,7 @@ class DomainClassifier:
         self._reference = self._whiten(scores)
         self._session = sample.session
         self._sessions = sessions
+        self._nulls: dict[int, Float1D] = {}
 
     def applies(self, *, window_sessions: int) -> bool:
         """Tell whether the reference holds at least four such windows: fewer do not show their own spread."""
@@ -136,7 +137,12 @@ class DomainClassifier:
         )
 
     def _null(self, window_sessions: int) -> Float1D:
-        """Return the accuracy on stretches of the reference against the rest of it."""
+        """Return the accuracy on stretches of the reference against the rest of it; found once for each length."""
+        if window_sessions not in self._nulls:
+            self._nulls[window_sessions] = self._stretches(window_sessions)
+        return self._nulls[window_sessions]
+
+    def _stretches(self, window_sessions: int) -> Float1D:
         last = self._sessions - window_sessions
         starts = np.unique(np.linspace(0, last, min(_MOST_WINDOWS, last + 1)).astype(np.int64))
         return np.array([self._stretch(start, window_sessions) for start in starts])

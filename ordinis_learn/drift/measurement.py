@@ -74,7 +74,11 @@ class Measured:
 
 
 def calibrate_column(
-    column: ColumnReference, *, window_sessions: int, judgement: Judgement
+    column: ColumnReference,
+    *,
+    window_sessions: int,
+    judgement: Judgement,
+    detectors: Sequence[Detector] = DETECTORS,
 ) -> dict[str, Null]:
     """Return each applicable metric's null for windows of so many sessions.
 
@@ -84,7 +88,7 @@ def calibrate_column(
     plan = plan_blocks(*influence_series(by_session), current_sessions=window_sessions)
     drawn = draw_blocks(by_session, plan, draws=judgement.draws, seed=judgement.seed)
     reference = column.as_counts
-    applicable = [detector for detector in DETECTORS if detector.applies(reference)]
+    applicable = [detector for detector in detectors if detector.applies(reference)]
     apart = _windows_apart(reference, by_session, window_sessions=window_sessions)
     return {
         detector.metric: Null.of(

@@ -7,21 +7,20 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from ordinis_learn.drift.binning import Counts, Float1D
-from ordinis_learn.drift.domain_classifier import DomainClassifier
-from ordinis_learn.drift.fdr import benjamini_hochberg
+from ordinis_learn.drift.judging import judge
 from ordinis_learn.drift.measurement import Judgement, Measured, measure_column
 from ordinis_learn.drift.reference import PREDICTION, DriftReference
 from ordinis_learn.drift.samples import Rows
 from ordinis_learn.ports import Clock
-from ordinis_learn.records import DriftFinding, DriftReport, Severity
+from ordinis_learn.records import DriftFinding, DriftReport
 
 __all__ = ["DEFAULT_DRAWS", "VersionedModel", "check_drift"]
 
 DEFAULT_DRAWS: Final = 2000
-_CRITICAL: Final = 2.0
 
 
 class VersionedModel(Protocol):
@@ -49,6 +48,7 @@ def check_drift(
     clock: Clock,
     prediction: Float1D | None = None,
     performance: Sequence[Measured] = (),
+    followed: Sequence[DriftFinding] = (),
     draws: int = DEFAULT_DRAWS,
 ) -> DriftReport:
     """Compare recent rows with the reference, feature by feature, all together, and by what the model said.
@@ -56,7 +56,7 @@ def check_drift(
     A finding is *info* when it is significant (Benjamini-Hochberg over the whole check at ``alpha``, p-values from
     the block-bootstrapped null), *warning* when the change is material as well (PSI ≥ ``psi_floor``; a mean
     outcome that lost half), *critical* at twice that. Only the last two breach. Missing less often and
-    earning more are no drift. One check knows nothing of the day before: persistence is the caller's.
+    earning more are no drift. One check knows nothing of the day before: see :func:`ordinis_learn.drift.persistent_breaches`.
 
     Parameters
     ----------
@@ -72,6 +72,8 @@ def check_drift(
         What the model said about each current row; compared where the reference holds the same.
     performance : sequence of Measured
         Declines measured apart, judged together with the rest.
+    followed : sequence of DriftFinding
+        Of detectors that follow the model from check to check, judged by their own rate of false alarms.
     draws : int
         Null samples; the smallest p-value is 1 / (draws + 1).
 
@@ -85,10 +87,10 @@ def check_drift(
     judgement = Judgement(draws=draws, seed=seed, alpha=alpha, psi_floor=psi_floor)
     measured = [
         *_measure_columns(reference, now, prediction=prediction, judgement=judgement),
-        *_measure_jointly(reference, now, alpha=alpha),
+        *_measure_jointly(reference, now, judgement=judgement),
         *performance,
     ]
-    findings = _judge(measured, alpha=alpha)
+    findings = (*judge(measured, alpha=alpha), *followed)
     return DriftReport(
         model=model.name,
         version=model.version,
@@ -130,43 +132,25 @@ def _count(reference: DriftReference, name: str, values: Float1D | None, *, rows
     return reference.columns[name].bins.count(known, session=np.zeros(len(known), dtype=np.int64), sessions=1)
 
 
-def _measure_jointly(reference: DriftReference, now: Rows, *, alpha: float) -> list[Measured]:
-    """Measure the joint shift over the features that are there; nothing where that makes no sense."""
-    classifier = DomainClassifier(reference.joint, columns=reference.columns, sessions=len(reference.days))
-    values = {name: now.feature(name) for name in reference.joint.names}
-    if not classifier.applies(window_sessions=len(now.days)):
-        return []
-    bins = [
-        np.full(now.table.num_rows, len(reference.columns[name].bins))
-        if column is None
-        else reference.columns[name].bins.index(column)
-        for name, column in values.items()
-    ]
-    return [classifier.measure(np.stack(bins, axis=1), session=now.session, alpha=alpha)]
+def _measure_jointly(reference: DriftReference, now: Rows, *, judgement: Judgement) -> list[Measured]:
+    """Measure what features do to each other: all together, and each against the rest; nothing where that makes no sense."""
+    window = len(now.days)
+    measured = []
+    bins = _joint_bins(reference, now)
+    if reference.classifier.applies(window_sessions=window):
+        measured.append(reference.classifier.measure(bins, session=now.session, alpha=judgement.alpha))
+    if reference.conditional.applies(window_sessions=window):
+        measured += reference.conditional.measure(bins, window_sessions=window, judgement=judgement)
+    return measured
 
 
-def _judge(measured: Sequence[Measured], *, alpha: float) -> tuple[DriftFinding, ...]:
-    """Control the share of false alarms over what could be measured, and grade each finding."""
-    known = [each for each in measured if np.isfinite(each.values[0])]
-    q_values = benjamini_hochberg(np.array([each.p_values[0] for each in known]))
-    return tuple(
-        DriftFinding(
-            feature=each.feature,
-            metric=each.metric,
-            value=float(each.values[0]),
-            threshold=each.threshold,
-            p_value=float(each.p_values[0]),
-            q_value=float(q_value),
-            severity=_severity(each.effects[0]) if q_value <= alpha else "none",
-        )
-        for each, q_value in zip(known, q_values, strict=True)
-    )
-
-
-def _severity(effect: float) -> Severity:
-    if effect >= _CRITICAL:
-        return "critical"
-    return "warning" if effect >= 1.0 else "info"
+def _joint_bins(reference: DriftReference, now: Rows) -> npt.NDArray[np.int64]:
+    """Return the bin of each value, shape (n, F); a feature that vanished is missing in every row."""
+    columns = []
+    for name in reference.joint.names:
+        bins, values = reference.columns[name].bins, now.feature(name)
+        columns.append(np.full(now.table.num_rows, len(bins)) if values is None else bins.index(values))
+    return np.stack(columns, axis=1)
 
 
 def _midnight(day: np.datetime64) -> datetime:

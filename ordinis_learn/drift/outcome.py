@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ordinis_learn.drift.binning import Float1D, Float2D, Int1D
-from ordinis_learn.drift.scores import Scores, known_rows
+from ordinis_learn.drift.scores import Scores, mean_of, sums_by_session
 
 __all__ = ["MeanDecline"]
 
@@ -27,9 +27,7 @@ class MeanDecline:
         """Return the sum and the number of known outcomes of each session."""
         if scores.outcome is None:
             return None
-        known = known_rows(scores.outcome)
-        total = np.bincount(session[known], weights=scores.outcome[known], minlength=sessions)
-        return np.stack([total, np.bincount(session[known], minlength=sessions)], axis=1)
+        return sums_by_session(scores.outcome, session=session, sessions=sessions)
 
     def influence(self, by_session: Float2D) -> Float1D:
         """Return each session's sum of centred outcomes."""
@@ -46,10 +44,3 @@ class MeanDecline:
         """Return half of the reference's mean."""
         mean = mean_of(reference[None, :])[0]
         return float(abs(mean) / 2.0) if mean else np.inf
-
-
-def mean_of(sums: Float2D) -> Float1D:
-    """Return sum over number for rows (sum, number); NaN for none."""
-    empty = np.full(len(sums), np.nan)
-    mean: Float1D = np.divide(sums[:, 0], sums[:, 1], out=empty, where=sums[:, 1] > 0)
-    return mean

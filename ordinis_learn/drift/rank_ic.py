@@ -6,8 +6,8 @@ import numpy as np
 from scipy.stats import rankdata
 
 from ordinis_learn.drift.binning import Float1D, Float2D, Int1D
-from ordinis_learn.drift.outcome import MeanDecline, mean_of
-from ordinis_learn.drift.scores import Scores, known_rows
+from ordinis_learn.drift.outcome import MeanDecline
+from ordinis_learn.drift.scores import Scores, known_rows, mean_of, sums_by_session
 
 __all__ = ["MIN_SYMBOLS", "RankICDecline", "rank_ic_by_session"]
 
@@ -60,8 +60,7 @@ class RankICDecline(MeanDecline):
         coefficient = rank_ic_by_session(
             scores.prediction, scores.forward_return, session=session, sessions=sessions
         )
-        known = np.isfinite(coefficient)
-        return np.stack([np.where(known, coefficient, 0.0), known.astype(np.float64)], axis=1)
+        return sums_by_session(coefficient, session=np.arange(sessions), sessions=sessions)
 
     def material(self, reference: Float1D) -> float:
         """Return half of the reference's mean; infinity where the model never ordered anything."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import Final
 
@@ -13,6 +14,8 @@ import pyarrow as pa
 
 from ordinis_learn.drift.binning import Float1D
 from ordinis_learn.drift.column import ColumnReference, summarise_column
+from ordinis_learn.drift.conditional_shift import ConditionalShift
+from ordinis_learn.drift.domain_classifier import DomainClassifier
 from ordinis_learn.drift.joint_sample import JointSample, sample_jointly
 from ordinis_learn.drift.measurement import Judgement, calibrate_column
 from ordinis_learn.drift.null import Null
@@ -61,6 +64,16 @@ class DriftReference:
     def feature_names(self) -> tuple[str, ...]:
         """The columns that are features."""
         return tuple(name for name in self.columns if name != PREDICTION)
+
+    @cached_property
+    def classifier(self) -> DomainClassifier:
+        """What tells recent rows from these; made once."""
+        return DomainClassifier(self.joint, columns=self.columns, sessions=len(self.days))
+
+    @cached_property
+    def conditional(self) -> ConditionalShift:
+        """What tells whether a feature moved against the others; made once."""
+        return ConditionalShift(self.joint, columns=self.columns, sessions=len(self.days))
 
     def nulls(self, column: str, *, window_sessions: int, judgement: Judgement) -> Mapping[str, Null]:
         """Return a column's nulls for windows of so many sessions; calibrated once, then remembered."""

@@ -6,8 +6,6 @@ One safetensors file: arrays and one line of JSON, no code. The same reference g
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -22,7 +20,8 @@ from ordinis_learn.drift.binning import Bins, Counts
 from ordinis_learn.drift.column import ColumnReference
 from ordinis_learn.drift.joint_sample import JointSample
 from ordinis_learn.drift.reference import DriftReference
-from ordinis_learn.errors import DataCorrupt, StoreUnavailable
+from ordinis_learn.drift.whole_file import read_header, read_whole, write_whole
+from ordinis_learn.errors import DataCorrupt
 
 __all__ = ["FORMAT", "load_reference", "save_reference"]
 
@@ -33,7 +32,7 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 def save_reference(reference: DriftReference, path: Path) -> None:
-    """Write the file beside its place and rename it: a reader sees the old one or the new one, whole.
+    """Write the file whole.
 
     Raises
     ------
@@ -41,19 +40,7 @@ def save_reference(reference: DriftReference, path: Path) -> None:
         It cannot be written.
     """
     content = save(_arrays(reference), metadata={_HEADER: json.dumps(_header(reference), sort_keys=True)})
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".writing-", delete=False) as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(stream.name).replace(path)
-    except OSError as error:
-        raise StoreUnavailable(
-            f"keep the drift reference {path}",
-            found=f"{type(error).__name__}: {error.strerror}",
-            next_step=f"make {path.parent} writable, with room for {len(content)} bytes",
-        ) from error
+    write_whole(path, content, asked=f"keep the drift reference {path}")
 
 
 def load_reference(path: Path) -> DriftReference | None:
@@ -64,18 +51,11 @@ def load_reference(path: Path) -> DriftReference | None:
     DataCorrupt
         It is not such a file, or of another format.
     """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
+    content = read_whole(path, asked=f"read the drift reference {path}")
+    if content is None:
         return None
-    except OSError as error:
-        raise StoreUnavailable(
-            f"read the drift reference {path}",
-            found=f"{type(error).__name__}: {error.strerror}",
-            next_step=f"make {path} readable",
-        ) from error
     try:
-        return _reference(load(content), header=_read_header(content))
+        return _reference(load(content), header=read_header(content, wanted=FORMAT))
     except (SafetensorError, ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
         raise DataCorrupt(
             f"read the drift reference {path}",
@@ -111,14 +91,6 @@ def _arrays(reference: DriftReference) -> dict[str, npt.NDArray[Any]]:
         arrays[f"column.{name}.locations"] = column.counts.locations
         arrays[f"column.{name}.counts"] = counts.astype(np.min_scalar_type(int(counts.max(initial=0))))
     return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-
-
-def _read_header(content: bytes) -> dict[str, Any]:
-    length = int.from_bytes(content[:8], "little")
-    header: dict[str, Any] = json.loads(json.loads(content[8 : 8 + length])["__metadata__"][_HEADER])
-    if header["format"] != FORMAT:
-        raise ValueError(f"format {header['format']!r}; this release reads {FORMAT}")
-    return header
 
 
 def _reference(arrays: Arrays, *, header: Mapping[str, Any]) -> DriftReference:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ordinis_learn.drift.binning import Float1D, Float2D, Int1D
-from ordinis_learn.drift.scores import Scores, known_rows
+from ordinis_learn.drift.scores import Scores, mean_of, sums_by_session
 
 __all__ = ["SharpeDecline"]
 
@@ -43,11 +43,10 @@ class SharpeDecline:
         """Return Σr, Σr² and 1 for each session with a known outcome."""
         if scores.outcome is None:
             return None
-        known = known_rows(scores.outcome)
-        rows = np.bincount(session[known], minlength=sessions)
-        total = np.bincount(session[known], weights=scores.outcome[known], minlength=sessions)
-        mean = np.divide(total, rows, out=np.zeros(sessions), where=rows > 0)
-        return np.stack([mean, mean**2, rows > 0], axis=1).astype(np.float64)
+        mean = mean_of(sums_by_session(scores.outcome, session=session, sessions=sessions))
+        known = np.isfinite(mean)
+        mean = np.where(known, mean, 0.0)
+        return np.stack([mean, mean**2, known], axis=1).astype(np.float64)
 
     def influence(self, by_session: Float2D) -> Float1D:
         """Return the sessions' centred returns."""

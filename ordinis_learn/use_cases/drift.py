@@ -27,6 +27,7 @@ from ordinis_learn.drift import (
     measure_performance,
     performance_metrics,
     plot_drift,
+    plot_history,
 )
 from ordinis_learn.errors import ArtifactMissing, DataCorrupt, DataMissing
 from ordinis_learn.market.lags import split_lag
@@ -41,6 +42,7 @@ from ordinis_learn.use_cases.drift_reference import (
     seen_by,
 )
 from ordinis_learn.use_cases.find import find_artifact
+from ordinis_learn.use_cases.loss_watch import follow_loss
 from ordinis_learn.use_cases.stages import asked_of_model, made_report, stage
 from ordinis_learn.workbench import Workbench
 
@@ -109,6 +111,7 @@ class Checked:
     report: DriftReport
     reference: DriftReference
     current: pa.Table
+    prediction: npt.NDArray[np.float64]
     manifest: DatasetManifest
 
 
@@ -149,16 +152,22 @@ def _log_late(bench: Workbench, report: DriftReport, *, identity: str) -> None:
     artifact = find_artifact(bench, report.model, report.version)
     manifest = bench.catalogue.dataset(report.dataset_ref)
     model = load_bundle(bench.registry.local_path(artifact.name, artifact.version))
+    horizon = forecast_horizon(model, manifest)
     current = _rows(
         bench,
         manifest,
         model=model,
         start=report.start.date(),
         end=report.end.date(),
-        horizon=forecast_horizon(model, manifest),
+        horizon=horizon,
     )
-    reference = drift_reference(bench, artifact, manifest)
-    checked = Checked(report=report, reference=reference, current=current, manifest=manifest)
+    checked = Checked(
+        report=report,
+        reference=drift_reference(bench, artifact, manifest),
+        current=current,
+        prediction=score(model, current, horizon=horizon).prediction,
+        manifest=manifest,
+    )
     log_check(bench, checked, identity=identity)
 
 
@@ -198,8 +207,27 @@ def _measure(
         performance=_performance(
             model, earlier, current=current, said=said, horizon=horizon, judgement=judgement
         ),
+        followed=follow_loss(
+            bench,
+            artifact,
+            manifest,
+            model=model,
+            horizon=horizon,
+            record=lambda: _record_of(
+                bench, artifact, manifest, model=model, until=end, horizon=horizon, whole=True
+            ),
+            rows=lambda first, last: _rows(
+                bench, manifest, model=model, start=first, end=last, horizon=horizon
+            ),
+            since=start,
+            until=end,
+            alpha=ALPHA,
+            seed=seed,
+        ),
     )
-    return Checked(report=report, reference=reference, current=current, manifest=manifest)
+    return Checked(
+        report=report, reference=reference, current=current, prediction=said.prediction, manifest=manifest
+    )
 
 
 def _artifact(bench: Workbench, name: str, version: str | None) -> ModelArtifact:
@@ -243,8 +271,9 @@ def _record_of(
     model: SignalModel,
     until: date,
     horizon: int,
+    whole: bool = False,
 ) -> pa.Table | None:
-    """Return the rows on which the model showed what it can do; None where there are too few.
+    """Return the rows on which the model showed what it can do; None where there are too few, or not all of a ``whole``.
 
     A fitted model earns more on the rows it was fitted on than it ever will again: compared with them, every month
     afterwards would look like decay. Its record is the first half year after them, and stays that: a record that
@@ -255,7 +284,7 @@ def _record_of(
         return seen_by(model, rows, manifest=manifest)
     first = date.fromisoformat(artifact.trained_until[:10]) + timedelta(days=1)
     last = min(first + _RECORD, until - timedelta(days=2 * horizon + 3))
-    if last <= first:
+    if last <= first or (whole and last < first + _RECORD):
         return None
     rows = _rows(bench, manifest, model=model, start=first, end=last, horizon=horizon)
     days = len(np.unique(rows["session"].to_numpy())) if rows.num_rows else 0
@@ -299,8 +328,11 @@ def log_check(bench: Workbench, checked: Checked, *, identity: str) -> None:
         )
         run.log_json(report.to_json(), path="drift.json")
         with tempfile.TemporaryDirectory(prefix="ordinis-drift-") as folder:
-            drawn = plot_drift(report, reference=checked.reference, current=checked.current)
-            for name, png in drawn.items():
+            pictures = plot_drift(
+                report, reference=checked.reference, current=checked.current, prediction=checked.prediction
+            )
+            pictures |= plot_history(bench.catalogue.drift(report.model))
+            for name, png in pictures.items():
                 path = Path(folder) / name
                 path.write_bytes(png)
                 run.log_file(path, folder="plots")

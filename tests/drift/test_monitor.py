@@ -200,7 +200,9 @@ def test_a_correlation_that_changed_its_sign_is_seen_although_no_feature_moved(c
     )
     assert same["joint", "domain_auc"] == "none"
     assert turned["joint", "domain_auc"] == "critical"
-    assert all(severity == "none" for (feature, _), severity in turned.items() if feature != "joint")
+    moved = {metric for (_, metric), severity in turned.items() if severity != "none"}
+    assert moved == {"domain_auc", "psi_given_rest"}
+    assert all(severity == "none" for severity in same.values())
 
 
 def test_a_sector_that_never_was_is_a_new_value(check, rows):
@@ -252,6 +254,20 @@ def test_pictures_are_drawn_even_where_a_feature_vanished(check, quiet, recent, 
     current = recent().drop_columns(["f_vol_20"])
     report = check(quiet, current, features=FEATURES)
     reference = build_reference(quiet, manifest=manifest_of(quiet, FEATURES))
-    pictures = plot_drift(report, reference=reference, current=current)
+    said = np.random.default_rng(0).standard_normal(current.num_rows)
+    pictures = plot_drift(report, reference=reference, current=current, prediction=said)
     assert sorted(pictures) == ["densities.png", "psi.png"]
     assert all(picture.startswith(b"\x89PNG") for picture in pictures.values())
+
+
+def test_the_history_of_checks_is_one_picture_whatever_the_order(check, quiet, recent):
+    from ordinis_learn.drift import plot_history
+
+    reports = [
+        check(quiet, recent(), features=FEATURES),
+        check(quiet, recent().slice(0, 80), features=FEATURES),
+    ]
+    assert plot_history([]) == {}
+    picture = plot_history(reports)["history.png"]
+    assert picture.startswith(b"\x89PNG")
+    assert plot_history([*reversed(reports), *reports])["history.png"] == picture

@@ -1,0 +1,213 @@
+"""Follow a model's loss session by session, from one check to the next.
+
+The watch is a value: what the record looked like, the thresholds that follow from it, and how far each detector has come.
+It moves only forward in sessions, so a session counts once however often it is shown, and what is read twice or late
+changes nothing. Corrections to a session that was counted are not seen; a new watch over the same sessions sees them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from ordinis_learn.drift.binning import Float1D
+from ordinis_learn.drift.cusum import Cusum
+from ordinis_learn.drift.page_hinkley import PageHinkley
+from ordinis_learn.drift.run_length import RunLength, calibrate_run_length, standardised
+from ordinis_learn.drift.sequential import SequentialDetector
+from ordinis_learn.drift.severity import severity_of
+from ordinis_learn.errors import ConfigInvalid, DataMissing
+from ordinis_learn.records import DriftFinding, Record
+
+__all__ = ["LOSS_DETECTORS", "LossWatch", "advance", "begin_watch", "loss_findings"]
+
+_ALLOWANCE: Final = 0.25
+"""Half of half a standard deviation of a session: smaller declines take longer than a model is kept."""
+_FOLLOWED: Final = 504
+_KEPT_PEAKS: Final = 401
+_FEWEST_SESSIONS: Final = 40
+
+LOSS_DETECTORS: Final[tuple[SequentialDetector, ...]] = (
+    Cusum(allowance=_ALLOWANCE),
+    PageHinkley(allowance=_ALLOWANCE),
+)
+
+
+class _Progress(Record):
+    """How far one detector has come.
+
+    ``alarm_*`` tell of the latest session on which the statistic stood at or above the threshold.
+    """
+
+    metric: str
+    threshold: float
+    peaks: tuple[float, ...]
+    state: tuple[float, ...]
+    alarm_on: date | None = None
+    alarm_statistic: float = 0.0
+    alarm_shift: float = 0.0
+
+
+class LossWatch(Record):
+    """A watch over the paired loss of one model; JSON keeps it to the last digit.
+
+    ``rate`` is that of false alarms per session and detector, ``material`` the rise of the mean loss that matters, in the
+    unit of the loss. ``last_session`` is the last one that was counted: at first, the last of the record.
+    """
+
+    format: Literal["ordinis.loss_watch/1"] = "ordinis.loss_watch/1"
+    record: tuple[float, ...]
+    rate: float = Field(gt=0.0, lt=1.0)
+    material: float = Field(gt=0.0)
+    last_session: date
+    counted: int = 0
+    progress: tuple[_Progress, ...]
+
+
+def begin_watch(record: Float1D, *, record_until: date, rate: float, draws: int, seed: int) -> LossWatch:
+    """Fix the baseline and the thresholds from a record of losses; neither ever moves.
+
+    Parameters
+    ----------
+    record : float64 array, shape (T,)
+        Paired loss of each session, all known.
+    record_until : date
+        The last session of it.
+    rate : float
+        False alarms per session and detector: 1/1260 is one in five years.
+
+    Raises
+    ------
+    DataMissing
+        Fewer than 40 sessions.
+
+    Notes
+    -----
+    Half of what the model earned is material, as in :class:`ordinis_learn.drift.MeanDecline`. Where the record earned
+    nothing that could be lost, half a standard deviation of a session is.
+    """
+    if len(record) < _FEWEST_SESSIONS:
+        raise DataMissing(
+            "watch the loss of a model",
+            found=f"a record of {len(record)} sessions; its noise is known from {_FEWEST_SESSIONS} on",
+            next_step="check again when more sessions after training have their outcomes",
+            sessions=len(record),
+        )
+    earned = -float(record.mean())
+    return LossWatch(
+        record=tuple(record.tolist()),
+        rate=rate,
+        material=earned / 2.0 if earned > 0 else max(2.0 * _ALLOWANCE * float(record.std(ddof=1)), 1e-12),
+        last_session=record_until,
+        progress=tuple(
+            _begun(detector, record, rate=rate, draws=draws, seed=seed) for detector in LOSS_DETECTORS
+        ),
+    )
+
+
+def advance(watch: LossWatch, *, days: npt.NDArray[np.datetime64], losses: Float1D) -> LossWatch:
+    """Count the sessions after the last one counted; those before it are no news.
+
+    Parameters
+    ----------
+    days : datetime64[D] array, shape (n,)
+        Increasing.
+    losses : float64 array, shape (n,)
+        Paired loss, known by now; a NaN is a session without outcomes and is passed over.
+
+    Raises
+    ------
+    ConfigInvalid
+        The days do not increase.
+    """
+    if len(days) > 1 and not (np.diff(days) > np.timedelta64(0, "D")).all():
+        raise ConfigInvalid(
+            "follow the loss of a model",
+            found="sessions that do not follow each other in time",
+            next_step="pass each session once, oldest first",
+        )
+    new = (days > np.datetime64(watch.last_session, "D")) & np.isfinite(losses)
+    if not new.any():
+        return watch
+    record = np.array(watch.record)
+    values = standardised(losses[new], record=record)
+    dates: list[date] = days[new].astype("datetime64[D]").tolist()
+    followed = [
+        _followed(detector, progress, values=values, dates=dates)
+        for detector, progress in zip(LOSS_DETECTORS, watch.progress, strict=True)
+    ]
+    return watch.model_copy(
+        update={
+            "last_session": dates[-1],
+            "counted": watch.counted + len(dates),
+            "progress": tuple(followed),
+        }
+    )
+
+
+def loss_findings(watch: LossWatch, *, since: date, alpha: float) -> tuple[DriftFinding, ...]:
+    """Return one finding per detector: where it stands, or its latest alarm on or after ``since``.
+
+    The p-value is the rate of false alarms per session that a threshold at the value would have. A detector is judged
+    by its own rate and not beside the other metrics of a check, so ``q_value`` puts it on their scale: it is at most
+    ``alpha`` exactly where the rate is at most the stated one.
+    """
+    return tuple(
+        _finding(watch, detector, progress, since=since, alpha=alpha)
+        for detector, progress in zip(LOSS_DETECTORS, watch.progress, strict=True)
+    )
+
+
+def _begun(detector: SequentialDetector, record: Float1D, *, rate: float, draws: int, seed: int) -> _Progress:
+    quiet = calibrate_run_length(detector, record, sessions=_FOLLOWED, draws=draws, seed=seed)
+    kept = np.quantile(quiet.peaks, np.linspace(0.0, 1.0, _KEPT_PEAKS))
+    return _Progress(
+        metric=detector.metric,
+        threshold=quiet.threshold(rate),
+        peaks=tuple(kept.tolist()),
+        state=tuple(detector.start(series=1, record_sessions=len(record))[0].tolist()),
+    )
+
+
+def _followed(
+    detector: SequentialDetector, progress: _Progress, *, values: Float1D, dates: Sequence[date]
+) -> _Progress:
+    state = np.array([progress.state])
+    alarm = {}
+    for day, value in zip(dates, values, strict=True):
+        state = detector.step(state, np.array([value]))
+        statistic = float(detector.statistic(state)[0])
+        if statistic >= progress.threshold:
+            alarm = {
+                "alarm_on": day,
+                "alarm_statistic": statistic,
+                "alarm_shift": float(detector.shift(state)[0]),
+            }
+    return progress.model_copy(update={"state": tuple(state[0].tolist()), **alarm})
+
+
+def _finding(
+    watch: LossWatch, detector: SequentialDetector, progress: _Progress, *, since: date, alpha: float
+) -> DriftFinding:
+    state = np.array([progress.state])
+    value, shift = float(detector.statistic(state)[0]), float(detector.shift(state)[0])
+    if progress.alarm_on is not None and progress.alarm_on >= since and value < progress.threshold:
+        value, shift = progress.alarm_statistic, progress.alarm_shift
+    rate = RunLength(peaks=np.array(progress.peaks), sessions=_FOLLOWED).rate(value)
+    alarmed = value >= progress.threshold
+    q_value = min(rate * alpha / watch.rate, 1.0)
+    risen = shift * float(np.std(watch.record, ddof=1))
+    return DriftFinding(
+        feature="outcome",
+        metric=detector.metric,
+        value=value,
+        threshold=progress.threshold,
+        p_value=rate,
+        q_value=min(q_value, alpha) if alarmed else max(q_value, float(np.nextafter(alpha, 1.0))),
+        severity=severity_of(risen / watch.material) if alarmed else "none",
+    )

@@ -1,0 +1,112 @@
+"""Follow what a model loses, from one drift check to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ordinis_learn.drift import (
+    DEFAULT_DRAWS,
+    MIN_REFERENCE_SESSIONS,
+    LossWatch,
+    advance,
+    begin_watch,
+    load_watch,
+    loss_findings,
+    paired_loss,
+    save_watch,
+)
+from ordinis_learn.models import SignalModel
+from ordinis_learn.records import DatasetManifest, DriftFinding, ModelArtifact
+from ordinis_learn.use_cases.drift_reference import score
+from ordinis_learn.workbench import Workbench
+
+__all__ = ["FALSE_ALARMS_PER_SESSION", "follow_loss"]
+
+FALSE_ALARMS_PER_SESSION: Final = 1.0 / 1260.0
+"""One false alarm in five years of sessions, for each detector."""
+
+Losses = tuple[npt.NDArray[np.datetime64], npt.NDArray[np.float64]]
+
+
+def follow_loss(
+    bench: Workbench,
+    artifact: ModelArtifact,
+    manifest: DatasetManifest,
+    *,
+    model: SignalModel,
+    horizon: int,
+    record: Callable[[], pa.Table | None],
+    rows: Callable[[date, date], pa.Table],
+    since: date,
+    until: date,
+    alpha: float,
+    seed: int,
+) -> tuple[DriftFinding, ...]:
+    """Count the sessions whose outcomes are known by now, and return where the detectors stand.
+
+    The watch is kept in ``data/drift/loss/``, by the artifact and the rows it is judged by. A crash before the file is
+    renamed counts the same sessions again from the same state: the result is the same.
+
+    Parameters
+    ----------
+    record : callable
+        Reads the rows on which the model showed what it can do; asked once in a model's life. None: not there yet.
+    rows : callable
+        Reads the captured rows from a first to a last session.
+    since, until : date
+        The window that is checked.
+
+    Returns
+    -------
+    tuple of DriftFinding
+        Empty while there is no record, and for a window that ends before what was counted already.
+    """
+    made_from = f"{artifact.artifact_sha256[:16]}-{manifest.content_sha256[:16]}-{horizon}"
+    path = bench.settings.drift_dir / "loss" / f"{made_from}.json"
+    watch = load_watch(path) or _begin(record(), model=model, horizon=horizon, seed=seed)
+    if watch is None or watch.last_session > until:
+        return ()
+    fresh = rows(watch.last_session + timedelta(days=1), until)
+    if fresh.num_rows:
+        days, losses = _losses(fresh, model=model, horizon=horizon)
+        watch = advance(watch, days=days, losses=losses)
+    save_watch(watch, path)
+    return loss_findings(watch, since=since, alpha=alpha)
+
+
+def _begin(record: pa.Table | None, *, model: SignalModel, horizon: int, seed: int) -> LossWatch | None:
+    if record is None or record.num_rows == 0:
+        return None
+    days, losses = _losses(record, model=model, horizon=horizon)
+    known = np.isfinite(losses)
+    if np.count_nonzero(known) < MIN_REFERENCE_SESSIONS:
+        return None
+    return begin_watch(
+        losses[known],
+        record_until=days[known][-1].astype("datetime64[D]").item(),
+        rate=FALSE_ALARMS_PER_SESSION,
+        draws=DEFAULT_DRAWS,
+        seed=seed,
+    )
+
+
+def _losses(rows: pa.Table, *, model: SignalModel, horizon: int) -> Losses:
+    """Return the sessions that are over, and the loss of each.
+
+    A session is over when every row of it has its outcome, or a later one's have: a symbol that was delisted never
+    gets one, and must not stop the count.
+    """
+    days, session = np.unique(rows["session"].to_numpy().astype("datetime64[D]"), return_inverse=True)
+    loss = paired_loss(score(model, rows, horizon=horizon), session=session, sessions=len(days))
+    unknown = pc.is_null(rows[f"fwd_ret_{horizon}d"], nan_is_null=True).to_numpy(zero_copy_only=False)
+    waiting = np.bincount(session, weights=unknown, minlength=len(days))
+    over = np.flatnonzero(waiting == 0)
+    end = int(over[-1]) + 1 if over.size else 0
+    return days[:end], (np.full(len(days), np.nan) if loss is None else loss)[:end]

@@ -45,6 +45,7 @@ __all__ = [
     "HotDay",
     "IdentityBook",
     "Ledger",
+    "ModelExample",
     "ModelRegistry",
     "Preflight",
     "Run",
@@ -212,6 +213,10 @@ class SegmentCatalogue(Protocol):
         ...
 
 
+ModelExample = Mapping[str, Sequence[Any]]
+"""A few rows that a model can be asked about: values by column."""
+
+
 class Run(Protocol):
     """One open run of a tracker."""
 
@@ -249,13 +254,23 @@ class Run(Protocol):
         ...
 
     def log_model(
-        self, bundle: Path, *, name: str, feature_names: Sequence[str], model_type: str = "signal_model"
+        self,
+        bundle: Path,
+        *,
+        name: str,
+        feature_names: Sequence[str],
+        model_type: str = "signal_model",
+        example: ModelExample | None = None,
     ) -> str:
-        """Store a model bundle with the signature of its type; return its URI."""
+        """Store a model bundle with the signature of its type, and rows it can be asked about; return its URI."""
         ...
 
     def model_folder(self, model_uri: str) -> Path:
         """Return a local folder with everything that :meth:`log_model` stored."""
+        ...
+
+    def watched(self) -> AbstractContextManager[None]:
+        """Record what the machine does (processor, memory, disk) until the block is left, where the tracker can."""
         ...
 
 
@@ -270,6 +285,14 @@ class Tracker(Protocol):
 
     def read_json(self, run_id: str, *, path: str) -> Any:
         """Return a JSON artifact of a run; ArtifactMissing where there is none."""
+        ...
+
+    def open_runs(self) -> Mapping[str, Mapping[str, str]]:
+        """Return the tags of every run that is still RUNNING, by its id."""
+        ...
+
+    def end_run(self, run_id: str, *, reason: str) -> None:
+        """End a run whose process is gone as KILLED; the tag ``ordinis.error`` says why."""
         ...
 
 

@@ -120,7 +120,12 @@ class TrainConfig(Record):
         other work shares the cores (40 rounds on 60,000 rows: 0.1 s with one thread, 2–4 s with two while
         both cores were taken). More pays on millions of rows. A network's bytes do depend on it.
     device : {"cpu", "cuda"}
-        Where a network is fitted. Each gives bytes of its own.
+        Where it is fitted; each gives bytes of its own. ``cuda`` without a GPU is refused, never fitted on the CPU instead.
+    objective : {"return", "binary", "three_class"}
+        What is fitted: the forward return itself, whether it is above 0, or which of down, flat and up it is. Classes
+        have calibrated probabilities; the model answers with direction, confidence and expected return all the same.
+    class_edge_bps : float
+        Of three classes, returns of at most this size are flat.
     """
 
     schema_version: Literal["1.0.0"] = "1.0.0"
@@ -147,6 +152,13 @@ class TrainConfig(Record):
     seed: int = Field(7, ge=0, le=2**31 - 1)
     threads: int = Field(1, ge=1)
     device: Literal["cpu", "cuda"] = "cpu"
+    # Left out where they are as before they were there: a configuration keeps its hash.
+    objective: Annotated[
+        Literal["return", "binary", "three_class"], Field(exclude_if=lambda value: value == "return")
+    ] = "return"
+    class_edge_bps: Annotated[
+        float, Field(ge=0.0, allow_inf_nan=False, exclude_if=lambda value: value == ROUND_TRIP_COST_BPS)
+    ] = ROUND_TRIP_COST_BPS
 
     @model_validator(mode="after")
     def _fits_together(self) -> TrainConfig:
@@ -154,8 +166,14 @@ class TrainConfig(Record):
             raise ValueError(f"a model of kind {self.model} needs a dataset, e.g. dataset='sp500_core'")
         if self.monotone and self.model != "xgboost":
             raise ValueError(f"monotone is for model='xgboost'; {self.model} cannot promise it")
-        if self.device != "cpu" and self.model not in {"torch", "sequence"}:
-            raise ValueError(f"device {self.device} is for networks; {self.model} runs on the CPU")
+        if self.device != "cpu" and self.model == "rule":
+            raise ValueError(f"device {self.device} is for what is fitted; a rule is declared")
+        if self.objective != "return" and self.model == "rule":
+            raise ValueError(f"objective {self.objective} is for what is fitted; a rule is declared")
+        if self.objective == "three_class" and self.monotone:
+            raise ValueError("monotone is for one output; of three classes, give objective return or binary")
+        if self.objective != "three_class" and self.class_edge_bps != ROUND_TRIP_COST_BPS:
+            raise ValueError("class_edge_bps is for objective three_class")
         if self.model == "rule" and (self.dataset is not None or self.trials):
             raise ValueError("a rule is declared: give it neither a dataset nor trials")
         if self.trials and not self.folds:

@@ -33,3 +33,11 @@ class Beneath:
     def read_json(self, run_id: str, *, path: str) -> Any:
         """Return a JSON artifact of a run; ArtifactMissing where there is none."""
         return self._tracker.read_json(run_id, path=path)
+
+    def open_runs(self) -> Mapping[str, Mapping[str, str]]:
+        """Return the tags of every run that is still RUNNING, by its id."""
+        return self._tracker.open_runs()
+
+    def end_run(self, run_id: str, *, reason: str) -> None:
+        """End a run whose process is gone as KILLED."""
+        self._tracker.end_run(run_id, reason=reason)

@@ -5,7 +5,9 @@ Bins, and so the trees, are the same bytes whichever way the rows come (tests/tr
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -59,11 +61,11 @@ def _streamed(matrix: TrainingMatrix, *, rows: Rows, head: Head, threads: int, l
     if not stream.on_disk:
         batches = _Batches(matrix, chosen=chosen, head=head, stream=stream)
         return xgb.QuantileDMatrix(batches, nthread=threads, ref=like)
-    folder = tempfile.TemporaryDirectory(prefix="ordinis-bins-")
-    batches = _Batches(matrix, chosen=chosen, head=head, stream=stream, cache=f"{folder.name}/bins")
+    folder = tempfile.mkdtemp(prefix="ordinis-bins-")
+    batches = _Batches(matrix, chosen=chosen, head=head, stream=stream, cache=f"{folder}/bins")
     data = xgb.ExtMemQuantileDMatrix(batches, nthread=threads, ref=like)
     # Its pages are read again each round: the folder lives as long as the matrix does, and no longer.
-    data.folder = folder
+    weakref.finalize(data, shutil.rmtree, folder, ignore_errors=True)
     return data
 
 

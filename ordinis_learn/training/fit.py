@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import numpy as np
 
@@ -20,11 +20,14 @@ from ordinis_learn.training.heads import head_of
 from ordinis_learn.training.matrix import TrainingMatrix
 from ordinis_learn.training.plots import Explanation, TrainingPictures
 from ordinis_learn.training.recorded import FittedModel
-from ordinis_learn.training.spread import SpreadTrials, SpreadWalk
+from ordinis_learn.training.spread import Spread, SpreadTrials, SpreadWalk
 from ordinis_learn.training.surroundings import Surroundings
 from ordinis_learn.training.trial import LocalTrials
 from ordinis_learn.training.walk import Walk
 from ordinis_learn.training.walks import open_walk
+
+if TYPE_CHECKING:
+    from ordinis_learn.training._xgboost import FinalFit
 
 __all__ = ["declare_rule", "fit_network", "fit_trees"]
 
@@ -67,7 +70,10 @@ def fit_trees(config: TrainConfig, *, matrix: TrainingMatrix, around: Surroundin
 
     chosen = _choose(config, given=config.booster, matrix=matrix, around=around)
     rounds = mean_rounds(chosen.folds) if chosen.folds else config.rounds
-    final = fit_all_rows(matrix, config=config, booster=chosen.parameters, rounds=rounds)
+    if config.across_workers:
+        final = _across_workers(config, matrix=matrix, spread=around.spread)
+    else:
+        final = fit_all_rows(matrix, config=config, booster=chosen.parameters, rounds=rounds)
     answer = read_answers(
         config, matrix=matrix, folds=chosen.folds, sample=lambda: forecast_sample(final, matrix=matrix)
     )
@@ -85,6 +91,19 @@ def fit_trees(config: TrainConfig, *, matrix: TrainingMatrix, around: Surroundin
         importance={"gain": final.gain, "mean_abs_shap": shap},
         explanation=explanation,
     )
+
+
+def _across_workers(config: TrainConfig, *, matrix: TrainingMatrix, spread: Spread | None) -> FinalFit:
+    client = getattr(spread.executor, "client", None) if spread else None
+    if spread is None or client is None:
+        raise ConfigInvalid(
+            f"train {config.name} across workers",
+            found="no Dask scheduler",
+            next_step="set LEARN_TRAIN_SCHEDULER to tcp://host:8786 or local (extra [dask]), or leave out across_workers",
+        )
+    from ordinis_learn.training._xgboost_dask import fit_across_workers  # noqa: PLC0415  heavy
+
+    return fit_across_workers(matrix, config=config, client=client, source=spread.source)
 
 
 def fit_network(config: TrainConfig, *, matrix: TrainingMatrix, around: Surroundings) -> FittedModel:
@@ -176,6 +195,7 @@ def _recorded(
         trials=chosen.trials,
         trial_sharpe_variance=chosen.trial_sharpe_variance,
         search_pbo=chosen.search_pbo,
+        reproducible=not config.across_workers,
     )
 
 

@@ -70,8 +70,16 @@ def reproduce(bench: Workbench, name: str, version: str) -> Reproduction:
         The configuration is not the one whose hash was signed.
     DataMissing
         The dataset's rows are gone.
+    ConfigInvalid
+        It is marked as not reproducible, or was declared.
     """
     artifact = find_artifact(bench, name, version)
+    if not artifact.reproducible:
+        raise ConfigInvalid(
+            f"train {name} {version} again and compare the bytes",
+            found="it was fitted across workers, which gives other bytes each time: it is marked as not reproducible",
+            next_step="train it again under another name and compare scorecards (ordinis-learn evaluate)",
+        )
     config, train_again = _configuration(bench, artifact)
     manifest, table = _dataset(bench, artifact, config=config)
     before = _files(bench.registry.local_path(name, version))

@@ -108,7 +108,7 @@ def _spread(
 ) -> Iterator[Spread | None]:
     """Open the workers that the settings name, where there is something to share out."""
     scheduler = bench.settings.learn_train_scheduler
-    if scheduler is None or manifest is None or not config.folds:
+    if scheduler is None or manifest is None or not (config.folds or config.across_workers):
         yield None
         return
     with open_executor(scheduler, workers=bench.settings.learn_train_workers) as executor:
@@ -137,6 +137,8 @@ def _dataset(
         return None, None
     manifest = bench.catalogue.dataset(config.dataset)
     settings = bench.settings
+    if config.across_workers:
+        return manifest, StreamedRows.open(manifest, root=settings.datasets_dir)
     return manifest, open_rows(
         manifest, config=config, root=settings.datasets_dir, memory_gb=settings.learn_train_memory_gb
     )

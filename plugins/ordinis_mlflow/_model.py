@@ -80,14 +80,17 @@ def _write(
         model_id=model.model_id,
         signature=signature,
     )
-    mlflow.pyfunc.save_model(
-        path=str(folder),
-        loader_module=LOADER_MODULE,
-        data_path=str(bundle),
-        mlflow_model=described,
-        input_example=None if example is None else pd.DataFrame(dict(example)),
-        pip_requirements=[f"ordinis-learn=={metadata.version('ordinis-learn')}"],
-    )
+    with warnings.catch_warnings():
+        # MLflow compares the columns of an example with a range, which pandas will read otherwise some day.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        mlflow.pyfunc.save_model(
+            path=str(folder),
+            loader_module=LOADER_MODULE,
+            data_path=str(bundle),
+            mlflow_model=described,
+            input_example=None if example is None else pd.DataFrame(dict(example)),
+            pip_requirements=[f"ordinis-learn=={metadata.version('ordinis-learn')}"],
+        )
 
 
 def _signal_signature(feature_names: Sequence[str]) -> ModelSignature:

@@ -26,7 +26,7 @@ def test_a_planted_edge_is_found_and_served_without_torch(train, tracker, plante
 
 def test_what_is_served_is_what_was_fitted(planted, manifest_of):
     from ordinis_learn.training._torch import fit_network_on_all_rows
-        from ordinis_learn.training.answers import read_answers
+    from ordinis_learn.training.answers import read_answers
     from ordinis_learn.training.matrix import training_matrix
 
     config = TrainConfig(**QUICK)

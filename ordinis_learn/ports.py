@@ -55,6 +55,7 @@ __all__ = [
     "IdentityBook",
     "Ledger",
     "MetricSource",
+    "ModelExample",
     "ModelRegistry",
     "Notifier",
     "Preflight",
@@ -275,6 +276,10 @@ class SegmentCatalogue(Protocol):
         ...
 
 
+ModelExample = Mapping[str, Sequence[Any]]
+"""A few rows that a model can be asked about: values by column."""
+
+
 class Run(Protocol):
     """One open run of a tracker."""
 
@@ -312,13 +317,23 @@ class Run(Protocol):
         ...
 
     def log_model(
-        self, bundle: Path, *, name: str, feature_names: Sequence[str], model_type: str = "signal_model"
+        self,
+        bundle: Path,
+        *,
+        name: str,
+        feature_names: Sequence[str],
+        model_type: str = "signal_model",
+        example: ModelExample | None = None,
     ) -> str:
-        """Store a model bundle with the signature of its type; return its URI."""
+        """Store a model bundle with the signature of its type, and rows it can be asked about; return its URI."""
         ...
 
     def model_folder(self, model_uri: str) -> Path:
         """Return a local folder with everything that :meth:`log_model` stored."""
+        ...
+
+    def watched(self) -> AbstractContextManager[None]:
+        """Record what the machine does (processor, memory, disk) until the block is left, where the tracker can."""
         ...
 
 
@@ -337,6 +352,14 @@ class Tracker(Protocol):
 
     def find_run(self, tag: str, value: str) -> str | None:
         """Return the id of a finished run that carries a tag, the newest; None where there is none."""
+        ...
+
+    def open_runs(self) -> Mapping[str, Mapping[str, str]]:
+        """Return the tags of every run that is still RUNNING, by its id."""
+        ...
+
+    def end_run(self, run_id: str, *, reason: str) -> None:
+        """End a run whose process is gone as KILLED; the tag ``ordinis.error`` says why."""
         ...
 
 

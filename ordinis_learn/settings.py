@@ -95,6 +95,8 @@ class Settings(BaseSettings):
     learn_study_url: str | None = _key(None, "LEARN_STUDY_URL", pattern=r"^postgresql(\+[a-z0-9]+)?://")
     learn_train_scheduler: str | None = _key(None, "LEARN_TRAIN_SCHEDULER")
     learn_train_workers: int | None = _key(None, "LEARN_TRAIN_WORKERS", ge=1)
+    learn_train_memory_gb: float = _key(8.0, "LEARN_TRAIN_MEMORY_GB", gt=0)
+    learn_train_system_metrics: bool = _key(True, "LEARN_TRAIN_SYSTEM_METRICS")
     learn_train_retries: int = _key(1, "LEARN_TRAIN_RETRIES", ge=0, le=10)
     learn_train_retry_wait_s: float = _key(1.0, "LEARN_TRAIN_RETRY_WAIT_S", ge=0, le=3600)
     learn_llm_url: str | None = _key(None, "LEARN_LLM_URL", pattern=r"^https?://")

@@ -29,7 +29,9 @@ from ordinis_learn.observability import EventLogSource, LazySource, Scraper
 from ordinis_learn.rollout.keyring_keys import open_key_store
 from ordinis_learn.settings import Settings, load_settings
 from ordinis_learn.training.provenance import collect_provenance
+from ordinis_learn.use_cases import dead_runs
 from ordinis_learn.use_cases.active_model import ActiveModels
+from ordinis_learn.use_cases.dead_runs import EndedRun
 from ordinis_learn.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ __all__ = [
     "EXPERIMENT",
     "active_model",
     "disagreements",
+    "end_dead_runs",
     "has_registry",
     "open_bus",
     "open_engine",
@@ -135,6 +138,7 @@ def open_workbench(settings: Settings) -> Workbench:
         experiment=EXPERIMENT,
         artifact_root=settings.models_dir,
         parent_run_id=os.environ.get("MLFLOW_RUN_ID"),
+        system_metrics=settings.learn_train_system_metrics,
     )
     registry = MlflowModelRegistry(
         registry_uri=registry_uri(settings), tracking_uri=tracking_uri(settings), database=database
@@ -210,6 +214,16 @@ def disagreements(settings: Settings) -> list[Disagreement]:
             )
     finally:
         database.close()
+
+
+def end_dead_runs(settings: Settings) -> tuple[EndedRun, ...]:
+    """End the runs that killed processes of this host left RUNNING; call where there is a registry."""
+    from ordinis_mlflow.tracker import MlflowTracker  # noqa: PLC0415  MLflow takes seconds to import
+
+    tracker = MlflowTracker(
+        tracking_uri=tracking_uri(settings), experiment=EXPERIMENT, artifact_root=settings.models_dir
+    )
+    return dead_runs.end_dead_runs(tracker)
 
 
 def reconcile(settings: Settings, *, repair: bool) -> list[Disagreement]:

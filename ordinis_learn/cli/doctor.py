@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def command(ctx: click.Context) -> None:
     """Say what is missing and what to type.
 
-    Exits with 1 when something that is needed is missing; optional parts are only named.
+    Runs that a killed process of this host left RUNNING are ended as KILLED. Exits with 1 when something that is needed is missing; optional parts are only named.
     """
     from ordinis_learn.use_cases.diagnose import diagnose  # noqa: PLC0415
 
@@ -26,6 +26,7 @@ def command(ctx: click.Context) -> None:
     findings = diagnose(overrides, decides=_decides)
     if not any(finding.status == "missing" for finding in findings):
         findings.extend(_registry(overrides))
+        findings.extend(_runs(overrides))
     for finding in findings:
         click.echo(f"{finding.status:<8} {finding.subject:<22} {finding.found}")
         if finding.next_step:
@@ -58,4 +59,26 @@ def _registry(overrides: dict[str, Any]) -> list[Finding]:
     return [
         Finding(status="missing", subject="registry", found=str(one), next_step=one.next_step)
         for one in found
+    ]
+
+
+def _runs(overrides: dict[str, Any]) -> list[Finding]:
+    """End runs of dead processes and return which, where there are runs."""
+    from ordinis_learn.errors import LearnError  # noqa: PLC0415
+    from ordinis_learn.settings import load_settings  # noqa: PLC0415
+    from ordinis_learn.use_cases.diagnose import Finding  # noqa: PLC0415
+    from ordinis_learn.wiring import end_dead_runs, has_registry  # noqa: PLC0415
+
+    settings = load_settings(**overrides)
+    if not has_registry(settings):
+        return []
+    try:
+        ended = end_dead_runs(settings)
+    except LearnError as error:
+        return [Finding(status="missing", subject="runs", found=error.found, next_step=error.next_step)]
+    if not ended:
+        return [Finding(status="ok", subject="runs", found="none was left running by a process that is gone")]
+    return [
+        Finding(status="ok", subject="runs", found=f"{one.run_id} ended as KILLED: {one.reason}")
+        for one in ended
     ]

@@ -14,7 +14,7 @@ from ordinis_learn.cli.command import learn_command, opened
 def command(ctx: click.Context, name: str, version: str) -> None:
     """Train a version again and compare the bytes.
 
-    The configuration is the one that its run recorded. Exit status 0 when they are identical, 1 when they differ. Nothing is registered. Where they differ, look at what was
+    The configuration is the one that its run recorded. Exit status 0 when they are identical, 1 when they differ or the version is marked as not reproducible. Nothing is registered. Where they differ, look at what was
     otherwise: another version of a library or of this code gives other bytes, and so does another number of threads for a
     network.
     """

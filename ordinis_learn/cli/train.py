@@ -47,6 +47,20 @@ _OPTIONS = {"horizon_sessions": ("horizon",), "train_until": ("until",), "monoto
     "--rising", multiple=True, help="A feature in which the forecast may only rise (xgboost); again for more."
 )
 @click.option("--falling", multiple=True, help="A feature in which it may only fall.")
+@click.option(
+    "--objective",
+    type=click.Choice(["return", "binary", "three_class"]),
+    default="return",
+    show_default=True,
+    help="Fit the return, or the class of its direction with calibrated probabilities.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    default="cpu",
+    show_default=True,
+    help="Where it is fitted; a GPU that is not there is refused.",
+)
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -61,6 +75,8 @@ def command(
     rounds: int,
     rising: tuple[str, ...],
     falling: tuple[str, ...],
+    objective: str,
+    device: str,
 ) -> None:
     """Train a model and register it as a candidate."""
     config: dict[str, object] = {
@@ -71,6 +87,8 @@ def command(
         "train_until": until,
         "seed": seed,
         "rounds": rounds,
+        "objective": objective,
+        "device": device,
         "monotone": dict.fromkeys(rising, 1) | dict.fromkeys(falling, -1),
     }
     if file is not None:

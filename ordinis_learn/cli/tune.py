@@ -40,6 +40,13 @@ from ordinis_learn.cli.command import learn_command, opened
     type=click.IntRange(1, 256),
     help="Trials that do not know of each other: so many workers can be busy.",
 )
+@click.option(
+    "--objective",
+    type=click.Choice(["return", "binary", "three_class"]),
+    default="return",
+    show_default=True,
+    help="Fit the return, or the class of its direction with calibrated probabilities.",
+)
 @click.option("--resume", is_flag=True, help="There must be a study to go on with.")
 @click.pass_context
 def command(
@@ -55,6 +62,7 @@ def command(
     folds: int,
     pruner: str,
     at_once: int,
+    objective: str,
     resume: bool,
 ) -> None:
     """Search training parameters, then train the best.
@@ -75,6 +83,7 @@ def command(
         "folds": folds,
         "pruner": pruner,
         "trials_at_once": at_once,
+        "objective": objective,
     }
     with opened(ctx) as engine:
         artifact = engine.train(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -23,6 +24,7 @@ __all__ = [
     "TableFile",
     "is_local",
     "move",
+    "read_batches",
     "read_parquet",
     "remove_tree",
     "write_parquet",
@@ -63,6 +65,17 @@ def read_parquet(path: Path, *, names: Sequence[str] = (), columns: Sequence[str
         return _read(str(path), names=names, columns=columns)
     with path.open("rb") as file:
         return _read(file, names=names, columns=columns)
+
+
+@contextmanager
+def read_batches(path: Path, *, columns: Sequence[str], rows: int) -> Iterator[Iterator[pa.RecordBatch]]:
+    """Open a Parquet file to be read forwards, so many rows decoded at a time, however large its row groups are."""
+    with ExitStack() as stack:
+        source: Any = str(path) if is_local(path) else stack.enter_context(path.open("rb"))
+        file = stack.enter_context(
+            pq.ParquetFile(source, memory_map=isinstance(source, str), pre_buffer=False)
+        )
+        yield file.iter_batches(batch_size=rows, columns=list(columns), use_threads=False)
 
 
 def _read(source: Any, *, names: Sequence[str], columns: Sequence[str] | None) -> pa.Table:

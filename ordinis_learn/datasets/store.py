@@ -20,6 +20,7 @@ from ordinis_learn.errors import ConfigInvalid, DataCorrupt, DataMissing, Datase
 from ordinis_learn.records import DatasetFile, DatasetManifest, DatasetWindow, file_sha256
 
 __all__ = [
+    "ROW_ORDER",
     "build_command",
     "check_dataset_id",
     "check_files",
@@ -35,7 +36,7 @@ __all__ = [
 
 MANIFEST_FILE: Final = "manifest.json"
 REPORT_FILE: Final = "report.html"
-_ORDER: Final = ("session", "symbol", "ts_signal", "signal_id")
+ROW_ORDER: Final = ("session", "symbol", "ts_signal", "signal_id")
 PRUNED_FILE: Final = "pruned.txt"
 """Says when rows were given up; it is there until they are written again."""
 _DATASET_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -133,7 +134,7 @@ def read_rows(manifest: DatasetManifest, *, root: Path) -> pa.Table:
     except (pa.ArrowInvalid, OSError) as error:
         raise _corrupt(manifest, found=str(error)) from error
     table = pa.concat_tables(tables)
-    return table if len(tables) == 1 else table.sort_by([(name, "ascending") for name in _ORDER])
+    return table if len(tables) == 1 else table.sort_by([(name, "ascending") for name in ROW_ORDER])
 
 
 def check_files(manifest: DatasetManifest, *, root: Path) -> Path:

@@ -15,7 +15,7 @@ from ordinis_learn.models.forecaster import ReturnForecaster
 from ordinis_learn.models.header import BundleHeader, write_bundle
 from ordinis_learn.records import Record
 
-__all__ = ["BOOSTER_FILE", "XGBoostParameters", "XGBoostSignalModel"]
+__all__ = ["BOOSTER_FILE", "XGBoostParameters", "XGBoostSignalModel", "corrupt_booster", "read_booster"]
 
 BOOSTER_FILE: Final = "booster.ubj"
 
@@ -57,7 +57,7 @@ class XGBoostSignalModel(ReturnForecaster[XGBoostParameters]):
             feature_names=feature_names, horizon_sessions=horizon_sessions, parameters=parameters
         )
         # One thread: a desk asks for a few rows at a time, and threads cost more than they bring there.
-        booster.set_param({"nthread": 1})
+        booster.set_param({"nthread": 1, "device": "cpu"})
         self._booster = booster
 
     def _forecast(self, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.floating]:
@@ -77,26 +77,33 @@ class XGBoostSignalModel(ReturnForecaster[XGBoostParameters]):
     @classmethod
     def load(cls, folder: Path, header: BundleHeader) -> XGBoostSignalModel:
         """Read the booster beside a header; raise DataCorrupt where the two do not fit."""
-        booster = xgb.Booster()
         try:
             parameters = XGBoostParameters.model_validate(header.parameters)
-            booster.load_model(bytearray((folder / BOOSTER_FILE).read_bytes()))
-        except (xgb.core.XGBoostError, ValidationError) as error:
-            raise _corrupt(folder, found=str(error).splitlines()[0]) from error
-        if booster.num_features() != len(header.feature_names):
-            found = (
-                f"{booster.num_features()} features in the trees, {len(header.feature_names)} in the header"
-            )
-            raise _corrupt(folder, found=found)
+        except ValidationError as error:
+            raise corrupt_booster(folder, found=str(error).splitlines()[0]) from error
         return cls(
-            booster,
+            read_booster(folder, header),
             feature_names=header.feature_names,
             horizon_sessions=header.horizon_sessions,
             parameters=parameters,
         )
 
 
-def _corrupt(folder: Path, *, found: str) -> DataCorrupt:
+def read_booster(folder: Path, header: BundleHeader) -> xgb.Booster:
+    """Read the booster beside a header; raise DataCorrupt where it is none, or for other features."""
+    booster = xgb.Booster()
+    try:
+        booster.load_model(bytearray((folder / BOOSTER_FILE).read_bytes()))
+    except xgb.core.XGBoostError as error:
+        raise corrupt_booster(folder, found=str(error).splitlines()[0]) from error
+    if booster.num_features() != len(header.feature_names):
+        found = f"{booster.num_features()} features in the trees, {len(header.feature_names)} in the header"
+        raise corrupt_booster(folder, found=found)
+    return booster
+
+
+def corrupt_booster(folder: Path, *, found: str) -> DataCorrupt:
+    """Return the error for a booster that does not fit its header."""
     return DataCorrupt(
         f"load the xgboost model in {folder}",
         found=found,

@@ -41,6 +41,12 @@ def _load_xgboost(folder: Path, header: BundleHeader) -> SignalModel:
     return XGBoostSignalModel.load(folder, header)
 
 
+def _load_xgboost_classes(folder: Path, header: BundleHeader) -> SignalModel:
+    from ordinis_learn.models._xgboost_classes import XGBoostClassModel  # noqa: PLC0415  as above
+
+    return XGBoostClassModel.load(folder, header)
+
+
 def _load_network(folder: Path, header: BundleHeader) -> SignalModel:
     from ordinis_learn.models.network import NetworkModel  # noqa: PLC0415  not every desk has one
 
@@ -53,6 +59,18 @@ def _load_sequence(folder: Path, header: BundleHeader) -> SignalModel:
     return SequenceModel.load(folder, header)
 
 
+def _load_class_network(folder: Path, header: BundleHeader) -> SignalModel:
+    from ordinis_learn.models.class_networks import NetworkClassModel  # noqa: PLC0415  not every desk has one
+
+    return NetworkClassModel.load(folder, header)
+
+
+def _load_class_sequence(folder: Path, header: BundleHeader) -> SignalModel:
+    from ordinis_learn.models.class_networks import SequenceClassModel  # noqa: PLC0415  not every desk has one
+
+    return SequenceClassModel.load(folder, header)
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Kind:
     load: Callable[[Path, BundleHeader], SignalModel]
@@ -62,9 +80,12 @@ class _Kind:
 _KINDS: Final = MappingProxyType(
     {
         "gru": _Kind(load=_load_sequence, files=frozenset({"weights.safetensors"})),
+        "gru_classes": _Kind(load=_load_class_sequence, files=frozenset({"weights.safetensors"})),
         "rule": _Kind(load=_load_rule),
         "mlp": _Kind(load=_load_network, files=frozenset({"weights.safetensors"})),
+        "mlp_classes": _Kind(load=_load_class_network, files=frozenset({"weights.safetensors"})),
         "xgboost": _Kind(load=_load_xgboost, files=frozenset({"booster.ubj"})),
+        "xgboost_classes": _Kind(load=_load_xgboost_classes, files=frozenset({"booster.ubj"})),
     }
 )
 

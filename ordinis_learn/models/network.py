@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -22,13 +22,44 @@ from ordinis_learn.models.forecaster import ReturnForecaster
 from ordinis_learn.models.header import BundleHeader, write_bundle
 from ordinis_learn.records import Record
 
-__all__ = ["WEIGHTS_FILE", "NetworkModel", "NetworkWeights", "ServedNetwork"]
+__all__ = [
+    "WEIGHTS_FILE",
+    "NetworkModel",
+    "NetworkWeights",
+    "ServedNetwork",
+    "Standardised",
+    "exact_layers",
+    "network_misfit",
+    "network_outputs",
+]
 
 WEIGHTS_FILE: Final = "weights.safetensors"
 
 Float2D = npt.NDArray[np.float64]
 NetworkWeights = dict[str, npt.NDArray[np.float32]]
 """``weight_0`` of shape (hidden, F), ``bias_0`` of shape (hidden,), ``weight_1``, …; the last has one row."""
+
+
+Layers = list[tuple[Float2D, npt.NDArray[np.float64]]]
+
+
+class Standardised(Protocol):
+    """What a header declares of how features reach a network."""
+
+    @property
+    def center(self) -> tuple[float, ...]:
+        """The mean of each feature over the training rows."""
+        ...
+
+    @property
+    def spread(self) -> tuple[float, ...]:
+        """Its standard deviation there."""
+        ...
+
+    @property
+    def clip(self) -> float:
+        """At how many spreads a feature is cut."""
+        ...
 
 
 class ServedNetwork(Record):
@@ -76,23 +107,11 @@ class NetworkModel(ReturnForecaster[ServedNetwork]):
             feature_names=feature_names, horizon_sessions=horizon_sessions, parameters=parameters
         )
         self._weights = weights
-        layers = range(len(parameters.hidden) + 1)
-        self._layers = [
-            (weights[f"weight_{n}"].astype(np.float64).T, weights[f"bias_{n}"].astype(np.float64))
-            for n in layers
-        ]
+        self._layers = exact_layers(weights)
 
     def _forecast(self, rows: Float2D) -> npt.NDArray[np.float64]:
-        declared = self._parameters
-        center, reach = np.array(declared.center), declared.clip * np.array(declared.spread)
-        # Clipped before it is divided: a feature of 1e307 is out of reach, not an overflow.
-        signal = (np.clip(rows, center - reach, center + reach) - center) / np.array(declared.spread)
-        for weight, bias in self._layers[:-1]:
-            # einsum without optimisation adds in one order, whatever the number of rows; a BLAS product does not.
-            signal = np.maximum(np.einsum("nf,fh->nh", signal, weight) + bias, 0.0)
-        weight, bias = self._layers[-1]
-        forecast: npt.NDArray[np.float64] = (np.einsum("nf,fh->nh", signal, weight) + bias)[:, 0]
-        return forecast * declared.unit
+        outputs: npt.NDArray[np.float64] = network_outputs(rows, layers=self._layers, frame=self._parameters)
+        return outputs[:, 0] * self._parameters.unit
 
     def save(self, folder: Path) -> None:
         """Write ``model.json`` and ``weights.safetensors`` into a new folder."""
@@ -112,7 +131,9 @@ class NetworkModel(ReturnForecaster[ServedNetwork]):
             weights = load((folder / WEIGHTS_FILE).read_bytes())
         except (SafetensorError, ValidationError) as error:
             raise _corrupt(folder, found=str(error).splitlines()[0]) from error
-        if found := _misfit(weights, parameters=parameters, features=len(header.feature_names)):
+        if found := network_misfit(
+            weights, frame=parameters, hidden=parameters.hidden, features=len(header.feature_names), outputs=1
+        ):
             raise _corrupt(folder, found=found)
         return cls(
             weights,
@@ -122,15 +143,37 @@ class NetworkModel(ReturnForecaster[ServedNetwork]):
         )
 
 
-def _misfit(weights: NetworkWeights, *, parameters: ServedNetwork, features: int) -> str:
+def exact_layers(weights: NetworkWeights) -> Layers:
+    """Return each layer's weight, transposed, and bias, in doubles."""
+    return [
+        (weights[f"weight_{n}"].astype(np.float64).T, weights[f"bias_{n}"].astype(np.float64))
+        for n in range(len(weights) // 2)
+    ]
+
+
+def network_outputs(rows: Float2D, *, layers: Layers, frame: Standardised) -> Float2D:
+    """Return the outputs of a ReLU network for complete rows, shape (n, outputs)."""
+    center, spread = np.array(frame.center), np.array(frame.spread)
+    reach = frame.clip * spread
+    # Clipped before it is divided: a feature of 1e307 is out of reach, not an overflow.
+    signal = (np.clip(rows, center - reach, center + reach) - center) / spread
+    for weight, bias in layers[:-1]:
+        # einsum without optimisation adds in one order, whatever the number of rows; a BLAS product does not.
+        signal = np.maximum(np.einsum("nf,fh->nh", signal, weight) + bias, 0.0)
+    weight, bias = layers[-1]
+    outputs: Float2D = np.einsum("nf,fh->nh", signal, weight) + bias
+    return outputs
+
+
+def network_misfit(
+    weights: NetworkWeights, *, frame: Standardised, hidden: tuple[int, ...], features: int, outputs: int
+) -> str:
     """Return how the weights differ from the declared architecture, empty where they do not."""
-    if len(parameters.center) != features or len(parameters.spread) != features:
-        return (
-            f"{len(parameters.center)} centers and {len(parameters.spread)} spreads for {features} features"
-        )
-    if not all(np.isfinite([*parameters.center, *parameters.spread])) or min(parameters.spread) <= 0.0:
+    if len(frame.center) != features or len(frame.spread) != features:
+        return f"{len(frame.center)} centers and {len(frame.spread)} spreads for {features} features"
+    if not all(np.isfinite([*frame.center, *frame.spread])) or min(frame.spread) <= 0.0:
         return "a center that is not finite, or a spread that is not positive"
-    widths = (features, *parameters.hidden, 1)
+    widths = (features, *hidden, outputs)
     wanted: dict[str, tuple[int, ...]] = {}
     for n, (before, after) in enumerate(pairwise(widths)):
         wanted |= {f"weight_{n}": (after, before), f"bias_{n}": (after,)}

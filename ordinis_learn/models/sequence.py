@@ -9,6 +9,7 @@ machine translation*, with the reset gate behind the recurrent product, as torch
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,12 +20,26 @@ from safetensors.numpy import load, save
 from ordinis_learn.errors import DataCorrupt
 from ordinis_learn.models.forecaster import ReturnForecaster
 from ordinis_learn.models.header import BundleHeader, write_bundle
-from ordinis_learn.models.network import WEIGHTS_FILE, NetworkWeights
+from ordinis_learn.models.network import WEIGHTS_FILE, NetworkWeights, Standardised
 from ordinis_learn.records import Record
 
-__all__ = ["SequenceModel", "ServedSequence"]
+__all__ = ["DeclaredUnit", "SequenceModel", "ServedSequence", "exact_unit", "unit_misfit", "unit_outputs"]
 
 Float2D = npt.NDArray[np.float64]
+
+
+class DeclaredUnit(Standardised, Protocol):
+    """What a header declares of a recurrent network."""
+
+    @property
+    def steps(self) -> int:
+        """The length of the history."""
+        ...
+
+    @property
+    def hidden(self) -> int:
+        """The width of the state."""
+        ...
 
 
 class ServedSequence(Record):
@@ -74,27 +89,11 @@ class SequenceModel(ReturnForecaster[ServedSequence]):
             feature_names=feature_names, horizon_sessions=horizon_sessions, parameters=parameters
         )
         self._weights = weights
-        self._exact = {name: array.astype(np.float64).T for name, array in weights.items()}
+        self._exact = exact_unit(weights)
 
     def _forecast(self, rows: Float2D) -> npt.NDArray[np.float64]:
-        declared, exact = self._parameters, self._exact
-        center, spread = np.array(declared.center), np.array(declared.spread)
-        reach = declared.clip * spread
-        # Clipped before it is divided: a feature of 1e307 is out of reach, not an overflow.
-        history = ((np.clip(rows, center - reach, center + reach) - center) / spread).reshape(
-            len(rows), declared.steps, len(declared.center) // declared.steps
-        )
-        state = np.zeros((len(rows), declared.hidden))
-        for step in range(declared.steps):
-            given = _product(history[:, step], exact["input"]) + exact["input_bias"]
-            kept = _product(state, exact["state"]) + exact["state_bias"]
-            reset, update, candidate = np.split(given, 3, axis=1)
-            kept_reset, kept_update, kept_candidate = np.split(kept, 3, axis=1)
-            gate = _logistic(update + kept_update)
-            new = np.tanh(candidate + _logistic(reset + kept_reset) * kept_candidate)
-            state = (1.0 - gate) * new + gate * state
-        forecast: npt.NDArray[np.float64] = (_product(state, exact["out"]) + exact["out_bias"])[:, 0]
-        return forecast * declared.unit
+        outputs: npt.NDArray[np.float64] = unit_outputs(rows, exact=self._exact, declared=self._parameters)
+        return outputs[:, 0] * self._parameters.unit
 
     def save(self, folder: Path) -> None:
         """Write ``model.json`` and ``weights.safetensors`` into a new folder."""
@@ -114,7 +113,7 @@ class SequenceModel(ReturnForecaster[ServedSequence]):
             weights = load((folder / WEIGHTS_FILE).read_bytes())
         except (SafetensorError, ValidationError) as error:
             raise _corrupt(folder, found=str(error).splitlines()[0]) from error
-        if found := _misfit(weights, parameters=parameters, columns=len(header.feature_names)):
+        if found := unit_misfit(weights, declared=parameters, columns=len(header.feature_names), outputs=1):
             raise _corrupt(folder, found=found)
         return cls(
             weights,
@@ -122,6 +121,34 @@ class SequenceModel(ReturnForecaster[ServedSequence]):
             horizon_sessions=header.horizon_sessions,
             parameters=parameters,
         )
+
+
+def exact_unit(weights: NetworkWeights) -> dict[str, npt.NDArray[np.float64]]:
+    """Return the weights in doubles, transposed."""
+    return {name: array.astype(np.float64).T for name, array in weights.items()}
+
+
+def unit_outputs(
+    rows: Float2D, *, exact: dict[str, npt.NDArray[np.float64]], declared: DeclaredUnit
+) -> Float2D:
+    """Return the outputs of a gated recurrent unit for complete rows, shape (n, outputs)."""
+    center, spread = np.array(declared.center), np.array(declared.spread)
+    reach = declared.clip * spread
+    # Clipped before it is divided: a feature of 1e307 is out of reach, not an overflow.
+    history = ((np.clip(rows, center - reach, center + reach) - center) / spread).reshape(
+        len(rows), declared.steps, len(declared.center) // declared.steps
+    )
+    state = np.zeros((len(rows), declared.hidden))
+    for step in range(declared.steps):
+        given = _product(history[:, step], exact["input"]) + exact["input_bias"]
+        kept = _product(state, exact["state"]) + exact["state_bias"]
+        reset, update, candidate = np.split(given, 3, axis=1)
+        kept_reset, kept_update, kept_candidate = np.split(kept, 3, axis=1)
+        gate = _logistic(update + kept_update)
+        new = np.tanh(candidate + _logistic(reset + kept_reset) * kept_candidate)
+        state = (1.0 - gate) * new + gate * state
+    outputs: Float2D = _product(state, exact["out"]) + exact["out_bias"]
+    return outputs
 
 
 def _product(rows: Float2D, weight: Float2D) -> Float2D:
@@ -135,24 +162,24 @@ def _logistic(values: Float2D) -> Float2D:
     return 0.5 * (1.0 + np.tanh(0.5 * values))
 
 
-def _misfit(weights: NetworkWeights, *, parameters: ServedSequence, columns: int) -> str:
+def unit_misfit(weights: NetworkWeights, *, declared: DeclaredUnit, columns: int, outputs: int) -> str:
     """Return how the weights differ from the declared architecture, empty where they do not."""
-    width, rest = divmod(columns, parameters.steps)
-    if rest or len(parameters.center) != columns or len(parameters.spread) != columns:
+    width, rest = divmod(columns, declared.steps)
+    if rest or len(declared.center) != columns or len(declared.spread) != columns:
         return (
-            f"{columns} columns for {parameters.steps} steps, "
-            f"{len(parameters.center)} centers and {len(parameters.spread)} spreads"
+            f"{columns} columns for {declared.steps} steps, "
+            f"{len(declared.center)} centers and {len(declared.spread)} spreads"
         )
-    if not all(np.isfinite([*parameters.center, *parameters.spread])) or min(parameters.spread) <= 0.0:
+    if not all(np.isfinite([*declared.center, *declared.spread])) or min(declared.spread) <= 0.0:
         return "a center that is not finite, or a spread that is not positive"
-    hidden = parameters.hidden
+    hidden = declared.hidden
     wanted: dict[str, tuple[int, ...]] = {
         "input": (3 * hidden, width),
         "state": (3 * hidden, hidden),
         "input_bias": (3 * hidden,),
         "state_bias": (3 * hidden,),
-        "out": (1, hidden),
-        "out_bias": (1,),
+        "out": (outputs, hidden),
+        "out_bias": (outputs,),
     }
     found = {name: array.shape for name, array in weights.items()}
     if found != wanted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
 from pydantic import Field
 
@@ -27,6 +28,9 @@ class ModelArtifact(Record):
 
     ``version`` is the registry's version of ``name``; ``artifact_sha256`` covers every file under
     ``path_ref``; ``trials`` counts all models fitted on the way, pruned and failed ones too.
+    ``search_pbo`` is the probability of overfitting of the search itself (combinatorially symmetric cross-validation
+    over its completed trials, in [0, 1]). ``reproducible`` is False where the same training gives other bytes. Both are
+    left out of the JSON where they say nothing, so that artifacts signed before them keep their bytes.
     """
 
     artifact_id: str
@@ -46,6 +50,8 @@ class ModelArtifact(Record):
     seed: int
     trials: int = Field(1, ge=1)
     trial_sharpe_variance: float | None = None
+    search_pbo: Annotated[float | None, Field(ge=0.0, le=1.0, exclude_if=lambda value: value is None)] = None
+    reproducible: Annotated[bool, Field(exclude_if=lambda value: value)] = True
     data_sha256: Sha256 | None = None
     trained_from: str | None = None
     trained_until: str | None = None

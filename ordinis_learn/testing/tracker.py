@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from ordinis_learn.errors import ArtifactMissing, ConfigInvalid, StoreUnavailable
-from ordinis_learn.ports import Run
+from ordinis_learn.ports import ModelExample, Run
 from ordinis_learn.records import DatasetManifest
+from ordinis_learn.training.processes import Process
 
 __all__ = ["InMemoryRun", "InMemoryTracker"]
 
@@ -23,7 +24,7 @@ class InMemoryRun:
     """A run and everything that was recorded in it, for assertions.
 
     ``metrics`` holds (step, value) pairs in order of logging; ``undefined`` names metrics that had a point
-    which was not finite. ``status`` is RUNNING, FINISHED or FAILED.
+    which was not finite. ``status`` is RUNNING, FINISHED, FAILED or KILLED.
     """
 
     run_id: str
@@ -38,6 +39,8 @@ class InMemoryRun:
     datasets: list[tuple[DatasetManifest, Path]] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
     models: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    examples: dict[str, ModelExample] = field(default_factory=dict)
+    was_watched: bool = False
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Record parameters; a second, different value for one is ConfigInvalid."""
@@ -86,11 +89,19 @@ class InMemoryRun:
         self.files[path] = (json.dumps(plain, indent=2, sort_keys=True) + "\n").encode()
 
     def log_model(
-        self, bundle: Path, *, name: str, feature_names: Sequence[str], model_type: str = "signal_model"
+        self,
+        bundle: Path,
+        *,
+        name: str,
+        feature_names: Sequence[str],
+        model_type: str = "signal_model",
+        example: ModelExample | None = None,
     ) -> str:
         """Copy a bundle to ``data/<bundle>`` in a model folder of its own; return its URI."""
         del model_type
         uri = f"models:/{name}-{self.run_id}-{len(self.models)}"
+        if example is not None:
+            self.examples[uri] = example
         shutil.copytree(bundle, self.model_folder(uri) / "data" / bundle.name)
         self.models[uri] = tuple(feature_names)
         return uri
@@ -98,6 +109,12 @@ class InMemoryRun:
     def model_folder(self, model_uri: str) -> Path:
         """Return the model's folder."""
         return self.folder / model_uri.removeprefix("models:/")
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Remember that it was asked for: there is no machine to look at in memory."""
+        self.was_watched = True
+        yield
 
     def _point(self, key: str, *, step: int, value: float) -> None:
         if math.isfinite(value):
@@ -113,9 +130,12 @@ class InMemoryTracker:
     ----------
     folder : Path
         Where model bundles are copied to.
+    process : Process, optional
+        Who opens its runs; this process where not given.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, process: Process | None = None) -> None:
+        self._process = process or Process.here()
         self.runs: list[InMemoryRun] = []
         self._folder = folder
 
@@ -129,7 +149,7 @@ class InMemoryTracker:
             name=name,
             parent_run_id=parent.run_id if parent else None,
             folder=self._folder,
-            tags=dict(tags or {}),
+            tags=self._process.tags() | dict(tags or {}),
         )
         self.runs.append(run)
         status = "FAILED"
@@ -152,3 +172,14 @@ class InMemoryTracker:
         """Return the id of a finished run that carries a tag, the newest; None where there is none."""
         found = [run for run in self.runs if run.tags.get(tag) == value and run.status == "FINISHED"]
         return found[-1].run_id if found else None
+
+    def open_runs(self) -> Mapping[str, Mapping[str, str]]:
+        """Return the tags of every run that is still RUNNING, by its id."""
+        return {run.run_id: dict(run.tags) for run in self.runs if run.status == "RUNNING"}
+
+    def end_run(self, run_id: str, *, reason: str) -> None:
+        """End a run as KILLED."""
+        for run in self.runs:
+            if run.run_id == run_id:
+                run.status = "KILLED"
+                run.tags["ordinis.error"] = reason

@@ -10,7 +10,8 @@ from ordinis_learn.training.config import (
 from ordinis_learn.training.embed_config import EmbedConfig
 from ordinis_learn.training.embed_trainer import train_embedder
 from ordinis_learn.training.provenance import Provenance, collect_provenance
-from ordinis_learn.training.trainer import TrainedModel, train_model
+from ordinis_learn.training.recorded import TrainedModel
+from ordinis_learn.training.trainer import train_model
 
 __all__ = [
     "ROUND_TRIP_COST_BPS",

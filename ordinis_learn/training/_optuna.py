@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 from optuna.distributions import BaseDistribution  # noqa: TID253  the leaf that needs it
 from optuna.trial import FrozenTrial, TrialState  # noqa: TID253
 
@@ -19,6 +22,7 @@ from ordinis_learn.training._studies import FINISHED, SharedStudy, open_study, t
 from ordinis_learn.training.claims import ClaimRules
 from ordinis_learn.training.config import TrainConfig
 from ordinis_learn.training.search import SearchResult, StudyPlace, sharpe_variance
+from ordinis_learn.training.search_overfitting import search_overfitting
 from ordinis_learn.training.trial import TrialOutcome, TrialRunner, TrialTask
 from ordinis_learn.training.walk import Walk
 
@@ -188,6 +192,7 @@ class _Search(Generic[P]):
             earlier=len(trials) - self._ran,
             study=self._study.name,
             trial_sharpe_variance=sharpe_variance(_sharpes(trials)),
+            overfitting=search_overfitting([_results(trial) for trial in complete]),
         )
 
 
@@ -208,3 +213,8 @@ def _sharpes(trials: list[FrozenTrial]) -> Iterator[float]:
         sharpe = trial.user_attrs.get(OUTCOME, {}).get("sharpe")
         if sharpe is not None:
             yield float(sharpe)
+
+
+def _results(trial: FrozenTrial) -> npt.NDArray[np.float32]:
+    kept = trial.user_attrs[OUTCOME].get("results", "")
+    return np.frombuffer(b64decode(kept), dtype="<f4").astype(np.float32)

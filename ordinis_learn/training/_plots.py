@@ -16,6 +16,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num  # 
 from matplotlib.figure import Figure  # noqa: TID253
 
 from ordinis_learn.errors import StoreUnavailable
+from ordinis_learn.models.class_forecaster import calibrated_probabilities
 from ordinis_learn.training.calibration import calibration_bins
 from ordinis_learn.training.matrix import TrainingMatrix
 from ordinis_learn.training.plots import Explanation, TrainingPictures
@@ -27,6 +28,18 @@ _VERMILION: Final = "#D55E00"
 _GREY: Final = "#666666"
 _MOST_FEATURES: Final = 20
 _BASIS_POINTS: Final = 1e4
+_MEASURES: Final = {
+    "rmse": "RMSE of the forward return",
+    "logloss": "log loss of the direction",
+    "mlogloss": "log loss of the class",
+}
+_CONTRIBUTIONS: Final = {
+    "rmse": "contribution to the forecast (bps)",
+    "logloss": "contribution to the log-odds of up",
+    "mlogloss": "contribution to the score of up against down",
+}
+_CHARACTER: Final = 0.011
+"""About the width of a character of a tick label, as a share of the figure's."""
 
 
 def draw(pictures: TrainingPictures, *, folder: Path) -> list[Path]:
@@ -36,6 +49,8 @@ def draw(pictures: TrainingPictures, *, folder: Path) -> list[Path]:
         figures["learning_curves.png"] = _learning_curves(pictures)
         figures["calibration.png"] = _calibration(pictures)
         figures["return_attribution.png"] = _attribution(pictures)
+        if pictures.measure != "rmse":
+            figures["reliability.png"] = _reliability(pictures)
     if pictures.explanation is not None:
         figures["shap.png"] = _shap(pictures, pictures.explanation)
     try:
@@ -50,7 +65,8 @@ def draw(pictures: TrainingPictures, *, folder: Path) -> list[Path]:
 
 
 def _learning_curves(pictures: TrainingPictures) -> Figure:
-    figure, axes = _figure(f"{pictures.name}: weighted RMSE per {pictures.unit}")
+    measure = _MEASURES[pictures.measure]
+    figure, axes = _figure(f"{pictures.name}: weighted {measure} per {pictures.unit}")
     for number, fold in enumerate(pictures.folds):
         first = number == 0
         steps = np.arange(1, len(fold.train_error) + 1)
@@ -61,7 +77,7 @@ def _learning_curves(pictures: TrainingPictures) -> Figure:
         best = "best" if first else None
         axes.plot(fold.rounds, fold.best_valid_error, "o", color=_VERMILION, markersize=5, label=best)
     axes.set_xlabel(pictures.unit)
-    axes.set_ylabel("RMSE of the forward return")
+    axes.set_ylabel(measure)
     axes.legend(frameon=False)
     return figure
 
@@ -81,6 +97,34 @@ def _calibration(pictures: TrainingPictures) -> Figure:
     )
     axes.set_xlabel("mean forecast of a tenth of the rows (bps)")
     axes.set_ylabel("mean outcome (bps)")
+    axes.legend(frameon=False)
+    return figure
+
+
+def _reliability(pictures: TrainingPictures) -> Figure:
+    """Show the upper class: its probability, and how often it came; before calibration, on rows not trained on."""
+    figure, axes = _figure(f"{pictures.name}: probability of up as fitted, and how often it came")
+    held_out = [fold.held_out for fold in pictures.folds if fold.held_out is not None]
+    said = np.concatenate(
+        [calibrated_probabilities(one.scores, shares=one.shares, sharpness=1.0)[:, -1] for one in held_out]
+    )
+    came = np.concatenate([one.label == one.scores.shape[1] - 1 for one in held_out]).astype(np.float64)
+    rows = np.concatenate([fold.test for fold in pictures.folds])
+    found = calibration_bins(said, outcome=came, session=pictures.matrix.session[rows])
+    reach = 2.0 * np.nan_to_num([one.error for one in found])
+    axes.axline((0.5, 0.5), slope=1.0, color=_GREY, linewidth=1, linestyle=(0, (4, 2)), label="as said")
+    axes.errorbar(
+        [one.forecast for one in found],
+        [one.outcome for one in found],
+        yerr=reach,
+        fmt="o-",
+        color=_BLUE,
+        linewidth=1.2,
+        capsize=3,
+        label="±2 standard errors",
+    )
+    axes.set_xlabel("mean probability of a tenth of the rows")
+    axes.set_ylabel("share of them that went up")
     axes.legend(frameon=False)
     return figure
 
@@ -117,33 +161,30 @@ def _earned(
 
 def _shap(pictures: TrainingPictures, explanation: Explanation) -> Figure:
     order = np.argsort(explanation.mean_size)[::-1][:_MOST_FEATURES][::-1]
-    figure, axes = _figure(f"{pictures.name}: SHAP values", height=1.6 + 0.3 * len(order))
-    rng = np.random.default_rng(0)
-    for height, feature in enumerate(order):
-        values = explanation.values[:, feature]
-        ranks = np.argsort(np.argsort(values)) / max(len(values) - 1, 1)
-        spread = rng.uniform(-0.3, 0.3, len(values))
-        points = axes.scatter(
-            explanation.contributions[:, feature] * _BASIS_POINTS,
-            height + spread,
-            c=ranks,
-            cmap="cividis",
-            s=4,
-            linewidths=0,
-        )
+    names = [pictures.matrix.feature_names[feature] for feature in order]
+    left = min(0.04 + _CHARACTER * max(map(len, names)), 0.5)
+    figure, axes = _figure(f"{pictures.name}: SHAP values", height=1.6 + 0.3 * len(order), left=left)
+    values = explanation.values[:, order]
+    ranks = np.argsort(np.argsort(values, axis=0), axis=0) / max(len(values) - 1, 1)
+    height = np.arange(len(order)) + np.random.default_rng(0).uniform(-0.3, 0.3, values.shape)
+    size = _BASIS_POINTS if pictures.measure == "rmse" else 1.0
+    contributions = explanation.contributions[:, order] * size
+    # One collection for all features: matplotlib's cost is per collection and per point.
+    points = axes.scatter(contributions, height, c=ranks, cmap="cividis", s=4, linewidths=0)
     axes.axvline(0.0, color=_GREY, linewidth=0.8)
-    axes.set_yticks(range(len(order)), [pictures.matrix.feature_names[feature] for feature in order])
-    axes.set_xlabel("contribution to the forecast (bps)")
+    axes.set_yticks(range(len(order)), names)
+    axes.set_xlabel(_CONTRIBUTIONS[pictures.measure])
     bar = figure.colorbar(points, ax=axes, ticks=[0.0, 1.0])
     bar.ax.set_yticklabels(["low", "high"])
     bar.set_label("feature, by rank")
     return figure
 
 
-def _figure(title: str, *, height: float = 4.2) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(8.0, height), layout="constrained")
+def _figure(title: str, *, height: float = 4.2, left: float = 0.11) -> tuple[Figure, Axes]:
+    # Margins are given: a layout that is solved for draws everything twice.
+    figure = Figure(figsize=(8.0, height))
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    axes = figure.add_axes((left, 0.55 / height, 0.975 - left, 1.0 - 0.95 / height))
     axes.set_title(title, loc="left", fontsize=11)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(visible=True, color="#DDDDDD", linewidth=0.6)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from json import JSONDecodeError
@@ -110,6 +111,7 @@ class SharedStudy:
             "rungs": outcome.rungs,
             "sharpe": outcome.sharpe if math.isfinite(outcome.sharpe) else None,
             "error": outcome.error,
+            "results": b64encode(outcome.results).decode("ascii"),
         }
         value = outcome.running[-1] if outcome.state == "complete" else None
         try:
@@ -192,7 +194,7 @@ def _generation(storage: BaseStorage, *, place: StudyPlace | None, model: str, k
         if not newest:
             raise ConfigInvalid(
                 f"go on with the search for {model}",
-                found=f"no study of this configuration and dataset in {_where(place)}",
+                found=f"no study of this configuration, dataset and code in {_where(place)}",
                 next_step="give the same options as the first time, or leave out --resume to begin a study",
             )
         return newest

@@ -7,95 +7,35 @@ global random state and the number of threads are put back afterwards.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import torch  # noqa: TID253  the leaf that needs it
 
 from ordinis_learn.datasets.splits import purged_walk_forward
-from ordinis_learn.errors import TrainFailed
-from ordinis_learn.models.edge import worthwhile_direction
-from ordinis_learn.models.network import NetworkModel, NetworkWeights, ServedNetwork
-from ordinis_learn.models.sequence import SequenceModel, ServedSequence
-from ordinis_learn.training._torch_networks import build_network, served_weights
+from ordinis_learn.models.network import NetworkWeights
+from ordinis_learn.training._torch_fit import Frame, NetworkFit, Parameters
 from ordinis_learn.training._torch_state import reproducible
-from ordinis_learn.training.config import NetworkParameters, SequenceParameters, TrainConfig
-from ordinis_learn.training.fold_metrics import fold_metrics
-from ordinis_learn.training.folds import FoldFit
+from ordinis_learn.training.config import TrainConfig
+from ordinis_learn.training.folds import FoldFit, judged_fold
+from ordinis_learn.training.heads import head_of
 from ordinis_learn.training.matrix import TrainingMatrix
 
 __all__ = ["FinalNetwork", "NetworkWalkForward", "fit_network_on_all_rows"]
-
-_CLIP: Final = 8.0
-"""Spreads at which a standardised feature is clipped: a crash is not to be taken for a thousand of them."""
-_SMALLEST_SPREAD: Final = 1e-12
-
-Rows = npt.NDArray[Any] | slice
-Parameters = NetworkParameters | SequenceParameters
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FinalNetwork:
     """The network over all rows, its error after each epoch, and how strongly it reacts to each feature.
 
-    ``sensitivity`` is the mean absolute derivative of the forecast by a standardised feature, as a fraction.
+    ``forecast`` is the expected return of every row, in-sample. ``sensitivity`` is the mean absolute derivative by a
+    standardised feature: of the forecast as a fraction, or of the score of up against down.
     """
 
     weights: NetworkWeights
-    frame: _Frame
-    train_rmse: tuple[float, ...]
+    frame: Frame
+    train_error: tuple[float, ...]
     forecast: npt.NDArray[np.float64]
     sensitivity: dict[str, float]
-
-    def model(
-        self, *, config: TrainConfig, network: Parameters, names: tuple[str, ...], scale: float
-    ) -> NetworkModel | SequenceModel:
-        """Return the model to be saved."""
-        shared: dict[str, Any] = {
-            "center": tuple(self.frame.center.tolist()),
-            "spread": tuple(self.frame.spread.tolist()),
-            "clip": _CLIP,
-            "unit": self.frame.unit,
-            "min_edge_bps": config.min_edge_bps,
-            "scale": scale,
-        }
-        if isinstance(network, SequenceParameters):
-            return SequenceModel(
-                self.weights,
-                feature_names=names,
-                horizon_sessions=config.horizon_sessions,
-                parameters=ServedSequence(steps=network.steps, hidden=network.hidden, **shared),
-            )
-        return NetworkModel(
-            self.weights,
-            feature_names=names,
-            horizon_sessions=config.horizon_sessions,
-            parameters=ServedNetwork(hidden=network.hidden, **shared),
-        )
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Frame:
-    """How rows are standardised: weighted mean and deviation of the training features, deviation of the target."""
-
-    center: npt.NDArray[np.float64]
-    spread: npt.NDArray[np.float64]
-    unit: float
-
-    @classmethod
-    def of(cls, matrix: TrainingMatrix, rows: Rows) -> _Frame:
-        features = matrix.features[rows].astype(np.float64)
-        weight = matrix.weight[rows]
-        center = np.average(features, axis=0, weights=weight)
-        spread = np.sqrt(np.average((features - center) ** 2, axis=0, weights=weight))
-        unit = float(np.sqrt(np.average(matrix.target[rows] ** 2, weights=weight)))
-        # A feature that never moved says nothing: with a spread of 1 it stays at 0.
-        return cls(center=center, spread=np.where(spread > _SMALLEST_SPREAD, spread, 1.0), unit=unit or 1.0)
-
-    def standardise(self, matrix: TrainingMatrix, rows: Rows) -> npt.NDArray[np.float32]:
-        moved = (matrix.features[rows] - self.center) / self.spread
-        return np.clip(moved, -_CLIP, _CLIP).astype(np.float32)
 
 
 class NetworkWalkForward:
@@ -107,6 +47,7 @@ class NetworkWalkForward:
     def __init__(self, matrix: TrainingMatrix, *, config: TrainConfig) -> None:
         self.matrix = matrix
         self._config = config
+        self._head = head_of(config)
         self._splits = tuple(
             purged_walk_forward(
                 matrix.label_start,
@@ -122,126 +63,54 @@ class NetworkWalkForward:
 
     def fit(self, number: int, *, parameters: Parameters) -> FoldFit:
         """Fit one fold, stopping when its test error has not improved for ``patience`` epochs."""
-        split, config = self._splits[number], self._config
-        frame = _Frame.of(self.matrix, split.train)
+        split, config, matrix, head = self._splits[number], self._config, self.matrix, self._head
+        frame = Frame.of(matrix, split.train, head=head)
+        reading = head.learn(matrix.target[split.train], weight=matrix.weight[split.train])
+        target, weight = matrix.target[split.test], matrix.weight[split.test]
         with reproducible(name=config.name, device=config.device, threads=config.threads, seed=config.seed):
-            fit = _Fit(self.matrix, frame=frame, rows=split.train, config=config, parameters=parameters)
-            valid, best, forecast = [], np.inf, np.zeros(len(split.test))
+            fit = NetworkFit(matrix, frame=frame, rows=split.train, config=config, parameters=parameters)
+            valid: list[float] = []
+            best, raw, rounds = np.inf, np.zeros((len(split.test), head.outputs)), 1
             for epoch in range(parameters.epochs):
                 fit.epoch()
-                now = fit.forecast(split.test)
-                valid.append(self._error(now, split.test))
+                now = fit.raw(split.test)
+                valid.append(reading.error(now, target=target, weight=weight))
                 if valid[-1] < best:
-                    best, forecast, rounds = valid[-1], now, epoch + 1
+                    best, raw, rounds = valid[-1], now, epoch + 1
                 elif epoch + 1 - rounds >= parameters.patience:
                     break
-        return self._fold(
-            forecast, rows=split.test, train_error=fit.errors, valid_error=tuple(valid), rounds=rounds
+        return judged_fold(
+            raw,
+            reading=reading,
+            head=head,
+            matrix=matrix,
+            test=split.test,
+            min_edge_bps=config.min_edge_bps,
+            train_error=fit.errors,
+            valid_error=valid,
+            rounds=rounds,
         )
 
     def fit_every_fold(self, *, parameters: Parameters) -> tuple[FoldFit, ...]:
         """Fit the folds in order of time."""
         return tuple(self.fit(number, parameters=parameters) for number in range(len(self)))
 
-    def _error(self, forecast: npt.NDArray[np.float64], rows: npt.NDArray[Any]) -> float:
-        squared = (forecast - self.matrix.target[rows]) ** 2
-        return float(np.sqrt(np.average(squared, weights=self.matrix.weight[rows])))
-
-    def _fold(self, forecast: npt.NDArray[np.float64], *, rows: npt.NDArray[Any], **curves: Any) -> FoldFit:
-        position = worthwhile_direction(forecast, min_edge_bps=self._config.min_edge_bps).astype(np.float64)
-        metrics = fold_metrics(
-            forecast=forecast,
-            position=position,
-            outcome=self.matrix.target[rows],
-            session_return=self.matrix.session_return[rows],
-            session=self.matrix.session[rows],
-        )
-        return FoldFit(test=rows, forecast=forecast, position=position, metrics=metrics, **curves)
-
 
 def fit_network_on_all_rows(
     matrix: TrainingMatrix, *, config: TrainConfig, parameters: Parameters, epochs: int
 ) -> FinalNetwork:
     """Fit every row for a fixed number of epochs; raise TrainFailed where the error is no number any more."""
-    everything = slice(None)
-    frame = _Frame.of(matrix, everything)
+    everything, head = slice(None), head_of(config)
+    frame = Frame.of(matrix, everything, head=head)
     with reproducible(name=config.name, device=config.device, threads=config.threads, seed=config.seed):
-        fit = _Fit(matrix, frame=frame, rows=everything, config=config, parameters=parameters)
+        fit = NetworkFit(matrix, frame=frame, rows=everything, config=config, parameters=parameters)
         for _ in range(epochs):
             fit.epoch()
+        raw = fit.raw(everything)
         return FinalNetwork(
             weights=fit.weights(),
             frame=frame,
-            train_rmse=fit.errors,
-            forecast=fit.forecast(everything),
+            train_error=fit.errors,
+            forecast=head.learn(matrix.target, weight=matrix.weight).forecast(raw),
             sensitivity=dict(zip(matrix.feature_names, fit.sensitivity(), strict=True)),
         )
-
-
-class _Fit:
-    """One network on one set of rows, an epoch at a time."""
-
-    def __init__(
-        self,
-        matrix: TrainingMatrix,
-        *,
-        frame: _Frame,
-        rows: Rows,
-        config: TrainConfig,
-        parameters: Parameters,
-    ) -> None:
-        self._matrix, self._frame, self._config, self._parameters = matrix, frame, config, parameters
-        self._device = torch.device(config.device)
-        self._input = self._tensor(frame.standardise(matrix, rows))
-        self._target = self._tensor((matrix.target[rows] / frame.unit).astype(np.float32))
-        self._weight = self._tensor(matrix.weight[rows].astype(np.float32))
-        self._network = build_network(self._input.shape[1], parameters).to(self._device)
-        self._optimiser = torch.optim.AdamW(
-            self._network.parameters(), lr=parameters.learning_rate, weight_decay=parameters.weight_decay
-        )
-        self._errors: list[float] = []
-
-    @property
-    def errors(self) -> tuple[float, ...]:
-        """Weighted error over each epoch, while it was fitted (dropout on), as a fraction."""
-        return tuple(self._errors)
-
-    def epoch(self) -> None:
-        self._network.train()
-        order = torch.randperm(len(self._input)).to(self._device)
-        lost = torch.zeros((), device=self._device)
-        for start in range(0, len(order), self._parameters.batch_rows):
-            rows = order[start : start + self._parameters.batch_rows]
-            missed = (self._network(self._input[rows])[:, 0] - self._target[rows]) ** 2 * self._weight[rows]
-            loss = missed.sum() / self._weight[rows].sum()
-            self._optimiser.zero_grad()
-            loss.backward()
-            self._optimiser.step()
-            lost += missed.detach().sum()
-        error = float((lost / self._weight.sum()).sqrt()) * self._frame.unit
-        if not np.isfinite(error):
-            raise TrainFailed(
-                f"fit {self._config.name} with seed {self._config.seed}",
-                found=f"an error of {error} in epoch {len(self._errors) + 1}",
-                next_step=f"lower {self._config.inner}.learning_rate and train again; what was active stays active",
-            )
-        self._errors.append(error)
-
-    def forecast(self, rows: Rows) -> npt.NDArray[np.float64]:
-        self._network.eval()
-        with torch.no_grad():
-            answer = self._network(self._tensor(self._frame.standardise(self._matrix, rows)))[:, 0]
-        return np.asarray(answer.cpu().numpy(), dtype=np.float64) * self._frame.unit
-
-    def sensitivity(self) -> list[float]:
-        self._network.eval()
-        rows = self._input.detach().clone().requires_grad_()
-        self._network(rows).sum().backward()
-        moved = rows.grad if rows.grad is not None else torch.zeros_like(rows)
-        return [float(value) * self._frame.unit for value in moved.abs().mean(dim=0).cpu()]
-
-    def weights(self) -> NetworkWeights:
-        return served_weights(self._network)
-
-    def _tensor(self, values: npt.NDArray[np.float32]) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(values)).to(self._device)

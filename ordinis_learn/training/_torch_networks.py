@@ -13,12 +13,12 @@ __all__ = ["build_network", "served_weights"]
 class _Recurrent(torch.nn.Module):  # type: ignore[misc]  # torch is not followed
     """A gated recurrent unit over rows that hold their history, the oldest step first; its last state gives the forecast."""
 
-    def __init__(self, columns: int, parameters: SequenceParameters) -> None:
+    def __init__(self, columns: int, parameters: SequenceParameters, *, outputs: int) -> None:
         super().__init__()
         self._steps = parameters.steps
         self.unit = torch.nn.GRU(columns // parameters.steps, parameters.hidden, batch_first=True)
         self.dropout = torch.nn.Dropout(parameters.dropout)
-        self.out = torch.nn.Linear(parameters.hidden, 1)
+        self.out = torch.nn.Linear(parameters.hidden, outputs)
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         states, _ = self.unit(rows.reshape(len(rows), self._steps, -1))
@@ -26,16 +26,18 @@ class _Recurrent(torch.nn.Module):  # type: ignore[misc]  # torch is not followe
         return forecast
 
 
-def build_network(columns: int, parameters: NetworkParameters | SequenceParameters) -> torch.nn.Module:
+def build_network(
+    columns: int, parameters: NetworkParameters | SequenceParameters, *, outputs: int = 1
+) -> torch.nn.Module:
     """Return a network for rows of so many columns, with weights of torch's current random state."""
     if isinstance(parameters, SequenceParameters):
-        return _Recurrent(columns, parameters)
+        return _Recurrent(columns, parameters, outputs=outputs)
     layers: list[torch.nn.Module] = []
     before = columns
     for width in parameters.hidden:
         layers += [torch.nn.Linear(before, width), torch.nn.ReLU(), torch.nn.Dropout(parameters.dropout)]
         before = width
-    return torch.nn.Sequential(*layers, torch.nn.Linear(before, 1))
+    return torch.nn.Sequential(*layers, torch.nn.Linear(before, outputs))
 
 
 def served_weights(network: torch.nn.Module) -> NetworkWeights:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -14,30 +13,17 @@ from ordinis_learn.answers import read_documents
 from ordinis_learn.errors import ConfigInvalid, DatasetRejected
 from ordinis_learn.models import Adapter, EmbedModel, EncoderSpec, open_encoder
 from ordinis_learn.ports import Clock, Run, Tracker
-from ordinis_learn.records import (
-    DECLARED,
-    DatasetManifest,
-    ModelArtifact,
-    ModelType,
-    file_sha256,
-    tree_sha256,
-)
+from ordinis_learn.records import DatasetManifest, file_sha256
 from ordinis_learn.training.embed_config import EmbedConfig
-from ordinis_learn.training.pairs import TrainingPairs, hold_out, training_pairs
+from ordinis_learn.training.pairs import hold_out, training_pairs
 from ordinis_learn.training.provenance import Provenance
-from ordinis_learn.training.run_record import log_dataset, log_patch, run_tags
-from ordinis_learn.training.trainer import TrainedModel
+from ordinis_learn.training.recorded import FittedModel, Recorder, TrainedModel
 
 __all__ = ["train_embedder"]
 
+_EXAMPLE: Final = {"text": ["What moves the spread of a bond over its benchmark?", "earnings revisions"]}
+"""Never texts of the dataset: an example lies open in the model's folder."""
 _NEW_PACK: Final = "build the dataset with ordinis-learn datasets build ID --kind rag_eval --start … --end …"
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Fitted:
-    model: EmbedModel
-    metrics: dict[str, float] = field(default_factory=dict)
-    pairs: TrainingPairs | None = None
 
 
 def train_embedder(
@@ -59,48 +45,19 @@ def train_embedder(
     ``rag_eval``, and ``min_samples`` counts pairs of a query and a document.
     """
     _check_dataset(config, manifest=manifest)
-    tags = run_tags(
-        model_type=config.model_type,
-        config_hash=config.content_hash(),
-        seed=config.seed,
-        manifest=manifest,
+    recorder = Recorder(
+        tracker=tracker,
         provenance=provenance,
-    )
-    with tracker.start_run(f"train {config.name}", tags=tags) as run:
-        run.log_params(config.run_params())
-        run.log_json(config.to_json(), path="train_config.json")
-        log_patch(run, provenance, scratch=scratch)
-        if manifest is not None:
-            log_dataset(run, manifest, folder=datasets_root / manifest.dataset_id / manifest.version)
-        fitted = _fit(config, table=table, run=run, min_pairs=max(min_samples, 2))
-        bundle = scratch / "bundle"
-        fitted.model.save(bundle)
-        model_uri = run.log_model(bundle, name=config.name, feature_names=(), model_type=config.model_type)
-        sha256 = tree_sha256(run.model_folder(model_uri))
-        run.set_tags({"ordinis.artifact_sha256": sha256})
-        run_id = run.run_id
-    artifact = ModelArtifact(
-        artifact_id=f"{config.name}-{sha256[:12]}",
-        model_type=ModelType.EMBED_MODEL,
-        version="",
-        path_ref=model_uri,
-        metrics=fitted.metrics,
-        created_at=clock().isoformat(),
-        data_snapshot_ref=DECLARED if manifest is None else manifest.ref,
-        name=config.name,
-        code_commit=provenance.code_commit,
-        code_dirty=provenance.code_dirty,
-        config_hash=config.content_hash(),
-        env_hash=provenance.env_hash,
-        artifact_sha256=sha256,
-        seed=config.seed,
-        data_sha256=None if manifest is None else manifest.content_sha256,
-        trained_from=None if fitted.pairs is None else fitted.pairs.first,
-        trained_until=None if fitted.pairs is None else fitted.pairs.last,
-        run_id=run_id,
+        datasets_root=datasets_root,
+        scratch=scratch,
         trainer=trainer,
+        clock=clock,
     )
-    return TrainedModel(artifact=artifact, model_uri=model_uri, bundle=bundle)
+    return recorder.record(
+        config,
+        manifest=manifest,
+        fit=lambda run: _fit(config, table=table, run=run, min_pairs=max(min_samples, 2)),
+    )
 
 
 def _check_dataset(config: EmbedConfig, *, manifest: DatasetManifest | None) -> None:
@@ -119,10 +76,11 @@ def _check_dataset(config: EmbedConfig, *, manifest: DatasetManifest | None) -> 
         )
 
 
-def _fit(config: EmbedConfig, *, table: pa.Table | None, run: Run, min_pairs: int) -> _Fitted:
+def _fit(config: EmbedConfig, *, table: pa.Table | None, run: Run, min_pairs: int) -> FittedModel:
     encoder = open_encoder(EncoderSpec(kind=config.encoder, dimensions=config.dimensions))
     if table is None or config.documents is None:
-        return _Fitted(model=EmbedModel(encoder, adapter=Adapter.nothing(encoder.spec.dimensions)))
+        frozen = EmbedModel(encoder, adapter=Adapter.nothing(encoder.spec.dimensions))
+        return FittedModel(model=frozen, example=_EXAMPLE)
     try:
         from ordinis_learn.training._contrastive import fit_adapter  # noqa: PLC0415  heavy
     except ImportError as error:
@@ -173,7 +131,13 @@ def _fit(config: EmbedConfig, *, table: pa.Table | None, run: Run, min_pairs: in
     run.log_series({"train_loss": final.train_loss})
     run.log_metrics(metrics)
     model = EmbedModel(encoder, adapter=final.adapter, documents_sha256=documents_sha256, seen=pairs.marks())
-    return _Fitted(model=model, metrics=metrics, pairs=pairs)
+    return FittedModel(
+        model=model,
+        metrics=metrics,
+        example=_EXAMPLE,
+        first=pairs.first,
+        last=pairs.last,
+    )
 
 
 def _documents_sha256(config: EmbedConfig, *, asked: str) -> str:

@@ -9,10 +9,21 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from ordinis_learn.training.fold_metrics import position_sharpe
+from ordinis_learn.models.edge import worthwhile_direction
+from ordinis_learn.training.class_calibration import HeldOutScores, log_loss
+from ordinis_learn.training.fold_metrics import fold_metrics, position_sharpe
+from ordinis_learn.training.heads import Head, Reading
 from ordinis_learn.training.matrix import TrainingMatrix
 
-__all__ = ["FoldFit", "confidence_scale", "mean_metrics", "mean_rounds", "walk_forward_sharpe"]
+__all__ = [
+    "FoldFit",
+    "class_metrics",
+    "confidence_scale",
+    "judged_fold",
+    "mean_metrics",
+    "mean_rounds",
+    "walk_forward_sharpe",
+]
 
 _SMALLEST_SCALE: Final = 1e-6
 _FULL_CONFIDENCE_QUANTILE: Final = 0.95
@@ -37,6 +48,8 @@ class FoldFit:
         The position is the forecast's sign where it is worth its costs, else 0.
     metrics : dict
         From :func:`ordinis_learn.training.fold_metrics.fold_metrics`; NaN where undefined.
+    held_out : HeldOutScores or None
+        The class scores of the rows that were forecast, where classes are fitted.
     """
 
     train_error: tuple[float, ...]
@@ -47,11 +60,75 @@ class FoldFit:
     position: npt.NDArray[np.float64]
     metrics: dict[str, float]
     measure: str = "rmse"
+    held_out: HeldOutScores | None = None
 
     @property
     def best_valid_error(self) -> float:
         """The lowest validation error of the fold."""
         return self.valid_error[self.rounds - 1]
+
+
+def judged_fold(
+    raw: npt.NDArray[np.float64],
+    *,
+    reading: Reading,
+    head: Head,
+    matrix: TrainingMatrix,
+    test: npt.NDArray[Any],
+    min_edge_bps: float,
+    train_error: Sequence[float],
+    valid_error: Sequence[float],
+    rounds: int,
+) -> FoldFit:
+    """Measure what was fitted on the rows that it was tried on.
+
+    Parameters
+    ----------
+    raw : array, shape (m, outputs)
+        Of the rows ``test`` of the matrix, at the best round.
+    """
+    forecast = reading.forecast(raw)
+    position = worthwhile_direction(forecast, min_edge_bps=min_edge_bps).astype(np.float64)
+    metrics = fold_metrics(
+        forecast=forecast,
+        position=position,
+        outcome=matrix.target[test],
+        session_return=matrix.session_return[test],
+        session=matrix.session[test],
+    )
+    held_out = None
+    if reading.classes is not None:
+        held_out = HeldOutScores(
+            scores=raw,
+            label=head.labels(matrix.target[test]),
+            weight=matrix.weight[test],
+            shares=reading.classes.shares,
+        )
+        metrics |= class_metrics(held_out)
+    return FoldFit(
+        train_error=tuple(train_error),
+        valid_error=tuple(valid_error),
+        rounds=rounds,
+        test=test,
+        forecast=forecast,
+        position=position,
+        metrics=metrics,
+        measure=head.measure,
+        held_out=held_out,
+    )
+
+
+def class_metrics(held_out: HeldOutScores) -> dict[str, float]:
+    """Return the share of rows whose likeliest class came, and the log loss less that of the base rates (below 0: skill)."""
+    base = np.broadcast_to(np.log(held_out.shares), held_out.scores.shape)
+    fitted, known = (
+        log_loss(scores, label=held_out.label, weight=held_out.weight) for scores in (held_out.scores, base)
+    )
+    right = held_out.scores.argmax(axis=1) == held_out.label
+    return {
+        "accuracy": float(np.average(right, weights=held_out.weight)),
+        "log_loss_over_base_rates": fitted - known,
+    }
 
 
 def mean_rounds(folds: Sequence[FoldFit]) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +17,26 @@ from ordinis_learn.labelling import FEATURE_PREFIX
 from ordinis_learn.market.lags import lagged_names
 from ordinis_learn.records import DatasetManifest
 from ordinis_learn.training.config import TrainConfig
+from ordinis_learn.training.streamed import StreamedFeatures, StreamedRows
 
-__all__ = ["TrainingMatrix", "training_matrix"]
+__all__ = ["FeatureStream", "TrainingMatrix", "training_matrix"]
 
 _BLOCK_ROWS: Final = 4096
 
 Dates = npt.NDArray[np.datetime64]
+
+
+class FeatureStream(Protocol):
+    """The features of rows that do not fit into memory."""
+
+    @property
+    def on_disk(self) -> bool:
+        """Return whether what is made of them is to be kept on disk too."""
+        ...
+
+    def batches(self) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield arrays of shape (n, F), together every row in order."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,7 +46,7 @@ class TrainingMatrix:
     Attributes
     ----------
     features : float32 array, shape (n, F)
-        Finite; float32 is what the trees see, and half the memory.
+        Finite; float32 is what the trees see, and half the memory. Empty where they are streamed.
     target : float64 array, shape (n,)
         The unsigned forward return over the horizon, as a fraction.
     session_return : float64 array, shape (n,)
@@ -40,6 +55,8 @@ class TrainingMatrix:
         Label uniqueness in (0, 1]; the sum is the effective sample size.
     session, label_start, label_end : datetime64[D] arrays, shape (n,)
         When the signal was given, and the interval its label looks at.
+    stream : FeatureStream or None
+        Where the features come from when they are not in memory.
     """
 
     feature_names: tuple[str, ...]
@@ -50,6 +67,7 @@ class TrainingMatrix:
     session: Dates
     label_start: Dates
     label_end: Dates
+    stream: FeatureStream | None = None
 
     def __len__(self) -> int:
         return len(self.target)
@@ -59,11 +77,26 @@ class TrainingMatrix:
         """The sum of label uniqueness (López de Prado, Advances in Financial Machine Learning, ch. 4)."""
         return float(self.weight.sum())
 
+    def sample(self, most: int) -> npt.NDArray[np.float32]:
+        """Return the features of at most so many rows, evenly spread over time, shape (m, F)."""
+        step = -(-len(self) // most)
+        if self.stream is None:
+            return self.features[::step]
+        taken, first = [], 0
+        for batch in self.stream.batches():
+            taken.append(batch[-first % step :: step])
+            first += len(batch)
+        return np.concatenate(taken)
+
 
 def training_matrix(
-    config: TrainConfig, *, manifest: DatasetManifest, table: pa.Table, min_samples: int
+    config: TrainConfig,
+    *,
+    manifest: DatasetManifest,
+    table: pa.Table | StreamedRows,
+    min_samples: int,
 ) -> TrainingMatrix:
-    """Select the rows that ``config`` allows.
+    """Select the rows that ``config`` allows; the features of streamed ones stay where they are.
 
     Raises
     ------
@@ -74,7 +107,8 @@ def training_matrix(
     """
     horizon = config.horizon_sessions
     asked = f"train {config.name} on {manifest.ref}, horizon {horizon} sessions"
-    if f"fwd_ret_{horizon}d" not in table.column_names:
+    known = table.column_names if isinstance(table, pa.Table) else tuple(manifest.columns)
+    if f"fwd_ret_{horizon}d" not in known:
         raise ConfigInvalid(
             asked,
             found=f"labels at {', '.join(f'{h}' for h in manifest.window.horizons)} sessions only",
@@ -87,8 +121,7 @@ def training_matrix(
             next_step=f"name some of {', '.join(manifest.feature_names)}",
         )
     names = _feature_names(config, manifest)
-    table = with_history(table, names, calendar=manifest.window.calendar)
-    rows = _usable(table, config=config, names=names)
+    rows, stream = _selected(table, config=config, names=names, manifest=manifest)
     weight = _float64(rows, f"uniqueness_{horizon}d")
     if weight.sum() < min_samples:
         raise DataMissing(
@@ -100,13 +133,47 @@ def training_matrix(
         )
     return TrainingMatrix(
         feature_names=names,
-        features=_features(rows, names),
+        features=_features(rows, names) if stream is None else np.empty((0, len(names)), dtype=np.float32),
         target=_float64(rows, f"fwd_ret_{horizon}d"),
         session_return=_session_return(rows),
         weight=weight,
         session=_days(rows, "session"),
         label_start=_days(rows, f"label_start_{horizon}d"),
         label_end=_days(rows, f"label_end_{horizon}d"),
+        stream=stream,
+    )
+
+
+def _selected(
+    table: pa.Table | StreamedRows,
+    *,
+    config: TrainConfig,
+    names: tuple[str, ...],
+    manifest: DatasetManifest,
+) -> tuple[pa.Table, StreamedFeatures | None]:
+    """Return the usable rows, and where their features are streamed what gives them."""
+    if isinstance(table, pa.Table):
+        return _usable(
+            with_history(table, names, calendar=manifest.window.calendar), config=config, names=names
+        ), None
+    return _streamed(table, config=config, names=names)
+
+
+def _streamed(
+    rows: StreamedRows, *, config: TrainConfig, names: tuple[str, ...]
+) -> tuple[pa.Table, StreamedFeatures]:
+    """Pass over the files once: keep the narrow columns of the usable rows, and which they are."""
+    horizon = config.horizon_sessions
+    read = _columns_read(tuple(rows.manifest.columns), horizon=horizon, names=names)
+    narrow = [name for name in read if not name.startswith(FEATURE_PREFIX)]
+    kept, usable = [], []
+    for table in rows.tables(read):
+        keep = pc.fill_null(_allowed(table, config=config, names=names), fill_value=False)
+        usable.append(np.asarray(keep.to_numpy(), dtype=np.bool_))
+        kept.append(table.select(narrow).filter(keep))
+    return (
+        pa.concat_tables(kept).combine_chunks(),
+        StreamedFeatures(rows=rows, names=names, usable=np.concatenate(usable)),
     )
 
 
@@ -128,8 +195,19 @@ def _feature_names(config: TrainConfig, manifest: DatasetManifest) -> tuple[str,
 
 def _usable(table: pa.Table, *, config: TrainConfig, names: tuple[str, ...]) -> pa.Table:
     """Return the rows with every feature and the label, inside the cut-offs, in order of session."""
+    table = table.select(_columns_read(table.column_names, horizon=config.horizon_sessions, names=names))
+    keep = _allowed(table, config=config, names=names)
+    # Copying what is kept anyway costs as much as a boosting round on millions of rows.
+    rows = table if pc.all(keep, skip_nulls=False).as_py() else table.filter(keep)
+    session = _days(rows, "session")
+    if np.any(np.diff(session) < np.timedelta64(0, "D")):
+        rows = rows.take(pa.array(np.argsort(session, kind="stable")))
+    return rows
+
+
+def _allowed(table: pa.Table, *, config: TrainConfig, names: tuple[str, ...]) -> pa.ChunkedArray:
+    """Tell of each row whether it has every feature and the label, inside the cut-offs; null where it does not say."""
     horizon = config.horizon_sessions
-    table = table.select(_columns_read(table, horizon=horizon, names=names))
     keep = pc.and_(
         pc.is_finite(table[f"fwd_ret_{horizon}d"]), pc.greater(table[f"uniqueness_{horizon}d"], 0.0)
     )
@@ -139,18 +217,13 @@ def _usable(table: pa.Table, *, config: TrainConfig, names: tuple[str, ...]) -> 
         keep = pc.and_(keep, pc.greater_equal(table["session"], config.train_start))
     if config.train_until is not None:
         keep = pc.and_(keep, pc.less_equal(table[f"label_end_{horizon}d"], config.train_until))
-    # Copying what is kept anyway costs as much as a boosting round on millions of rows.
-    rows = table if pc.all(keep, skip_nulls=False).as_py() else table.filter(keep)
-    session = _days(rows, "session")
-    if np.any(np.diff(session) < np.timedelta64(0, "D")):
-        rows = rows.take(pa.array(np.argsort(session, kind="stable")))
-    return rows
+    return keep
 
 
-def _columns_read(table: pa.Table, *, horizon: int, names: tuple[str, ...]) -> list[str]:
+def _columns_read(columns: Sequence[str], *, horizon: int, names: tuple[str, ...]) -> list[str]:
     labels = {f"{name}_{horizon}d" for name in ("fwd_ret", "uniqueness", "label_start", "label_end")}
     read = {"session", "fwd_ret_1d", *labels, *(FEATURE_PREFIX + name for name in names)}
-    return [name for name in table.column_names if name in read]
+    return [name for name in columns if name in read]
 
 
 def _features(rows: pa.Table, names: tuple[str, ...]) -> npt.NDArray[np.float32]:

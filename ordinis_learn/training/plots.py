@@ -44,6 +44,7 @@ class TrainingPictures:
 
     name: str
     unit: str
+    measure: str
     folds: Sequence[FoldFit]
     matrix: TrainingMatrix
     explanation: Explanation | None = None

@@ -13,6 +13,7 @@ from ordinis_learn.records import Record, hash_of
 from ordinis_learn.training.claims import ClaimRules
 from ordinis_learn.training.config import TrainConfig
 from ordinis_learn.training.folds import FoldFit
+from ordinis_learn.training.search_overfitting import SearchOverfitting
 
 __all__ = ["SearchResult", "StudyPlace", "sharpe_variance", "study_key"]
 
@@ -65,6 +66,8 @@ class SearchResult(Generic[P]):
     trial_sharpe_variance : float or None
         Variance over trials of the walk-forward Sharpe ratio per session, ddof 1; None for fewer than two
         trials with a defined ratio. A pruned trial counts with the folds that it finished.
+    overfitting : SearchOverfitting
+        Over the completed trials.
     """
 
     parameters: P
@@ -75,12 +78,16 @@ class SearchResult(Generic[P]):
     earlier: int
     study: str
     trial_sharpe_variance: float | None
+    overfitting: SearchOverfitting
 
 
-def study_key(config: TrainConfig, *, data_sha256: str) -> str:
-    """Return what a search is about: its configuration but for the number of trials, and the dataset's content."""
+def study_key(config: TrainConfig, *, data_sha256: str, code_sha256: str) -> str:
+    """Return what a search is about: its configuration but for the number of trials, the dataset's content, the code.
+
+    Trials of another code are not comparable: a search that was cut off before an edit begins anew.
+    """
     asked = {name: value for name, value in config.to_json().items() if name not in {"trials", "dataset"}}
-    return hash_of({"config": asked, "data": data_sha256}, domain="ordinis.study")
+    return hash_of({"config": asked, "data": data_sha256, "code": code_sha256}, domain="ordinis.study")
 
 
 def sharpe_variance(sharpes: Iterable[float]) -> float | None:

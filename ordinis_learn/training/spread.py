@@ -12,13 +12,13 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final
 
-from ordinis_learn.datasets import open_dataset
 from ordinis_learn.datasets.execution import Executor
 from ordinis_learn.errors import LearnError, TrainFailed
 from ordinis_learn.records import DatasetManifest, Record
 from ordinis_learn.training.config import TrainConfig
 from ordinis_learn.training.folds import FoldFit
 from ordinis_learn.training.matrix import TrainingMatrix, training_matrix
+from ordinis_learn.training.rows import open_rows
 from ordinis_learn.training.trial import TrialOutcome, TrialTask, run_trial
 from ordinis_learn.training.walk import Walk
 from ordinis_learn.training.walks import open_walk
@@ -28,10 +28,11 @@ __all__ = ["RowSource", "Spread", "SpreadTrials", "SpreadWalk"]
 
 @dataclass(frozen=True, kw_only=True)
 class RowSource:
-    """Where a worker finds the rows: ``<root>/<dataset_id>/<version>/``."""
+    """Where a worker finds the rows, ``<root>/<dataset_id>/<version>/``, and what they may take there, in GiB."""
 
     manifest: DatasetManifest
     root: Path
+    memory_gb: float = 8.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +145,7 @@ _KEPT: Final = 1
 @lru_cache(maxsize=_KEPT)
 def _opened(asked: _Asked) -> Walk[Any]:
     manifest = asked.source.manifest
-    table = open_dataset(manifest, root=asked.source.root)
+    table = open_rows(manifest, config=asked.config, root=asked.source.root, memory_gb=asked.source.memory_gb)
     # Whoever shares out the work has checked that there is evidence enough.
     matrix = training_matrix(asked.config, manifest=manifest, table=table, min_samples=0)
     return open_walk(matrix, config=asked.config)

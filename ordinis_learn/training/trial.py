@@ -14,6 +14,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 from ordinis_learn.errors import TrainFailed
 from ordinis_learn.records import Record
 from ordinis_learn.training.folds import FoldFit, mean_metrics, mean_rounds, walk_forward_sharpe
+from ordinis_learn.training.search_overfitting import session_results
 from ordinis_learn.training.walk import Walk
 
 __all__ = ["LocalTrials", "PruneRule", "TrialOutcome", "TrialRunner", "TrialTask", "mean_error", "run_trial"]
@@ -60,6 +61,9 @@ class TrialOutcome:
         What the pruner remembers.
     error : str
         Why it failed.
+    results : bytes
+        What it earned in each session (:func:`ordinis_learn.training.search_overfitting.session_results`), as
+        little-endian float32; empty unless complete.
     folds : tuple of FoldFit
         The fits; empty where the trial was run in another process.
     """
@@ -71,6 +75,7 @@ class TrialOutcome:
     sharpe: float = float("nan")
     rungs: dict[str, float] = field(default_factory=dict)
     error: str = ""
+    results: bytes = b""
     folds: tuple[FoldFit, ...] = ()
 
 
@@ -132,8 +137,13 @@ def run_trial(task: TrialTask[P], *, walk: Walk[P]) -> TrialOutcome:
         metrics=_metrics(folds) | {"walk_forward_sharpe_per_session": sharpe},
         sharpe=sharpe,
         rungs=rungs,
+        results=_results(folds, walk=walk) if state == "complete" else b"",
         folds=tuple(folds),
     )
+
+
+def _results(folds: Sequence[FoldFit], *, walk: Walk[P]) -> bytes:
+    return session_results(folds, matrix=walk.matrix).astype("<f4").tobytes()
 
 
 def mean_error(folds: Sequence[FoldFit]) -> float:

@@ -37,3 +37,11 @@ class Beneath:
     def find_run(self, tag: str, value: str) -> str | None:
         """Return the id of a finished run that carries a tag, the newest; None where there is none."""
         return self._tracker.find_run(tag, value)
+
+    def open_runs(self) -> Mapping[str, Mapping[str, str]]:
+        """Return the tags of every run that is still RUNNING, by its id."""
+        return self._tracker.open_runs()
+
+    def end_run(self, run_id: str, *, reason: str) -> None:
+        """End a run whose process is gone as KILLED."""
+        self._tracker.end_run(run_id, reason=reason)

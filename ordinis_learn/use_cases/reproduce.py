@@ -22,6 +22,8 @@ from ordinis_learn.training import (
     train_embedder,
     train_model,
 )
+from ordinis_learn.training.rows import open_rows
+from ordinis_learn.training.streamed import StreamedRows
 from ordinis_learn.use_cases.find import find_artifact
 from ordinis_learn.use_cases.train import parse_config
 from ordinis_learn.use_cases.train_embedding import parse_embedding
@@ -68,10 +70,18 @@ def reproduce(bench: Workbench, name: str, version: str) -> Reproduction:
         The configuration is not the one whose hash was signed.
     DataMissing
         The dataset's rows are gone.
+    ConfigInvalid
+        It is marked as not reproducible, or was declared.
     """
     artifact = find_artifact(bench, name, version)
+    if not artifact.reproducible:
+        raise ConfigInvalid(
+            f"train {name} {version} again and compare the bytes",
+            found="it was fitted across workers, which gives other bytes each time: it is marked as not reproducible",
+            next_step="train it again under another name and compare scorecards (ordinis-learn evaluate)",
+        )
     config, train_again = _configuration(bench, artifact)
-    manifest, table = _dataset(bench, artifact)
+    manifest, table = _dataset(bench, artifact, config=config)
     before = _files(bench.registry.local_path(name, version))
     now = bench.provenance()
     with tempfile.TemporaryDirectory(prefix="ordinis-reproduce-") as scratch:
@@ -120,7 +130,9 @@ def _configuration(
     return (parse_embedding(values), train_embedder) if embeds else (parse_config(values), train_model)
 
 
-def _dataset(bench: Workbench, artifact: ModelArtifact) -> tuple[DatasetManifest | None, pa.Table | None]:
+def _dataset(
+    bench: Workbench, artifact: ModelArtifact, *, config: TrainConfig | EmbedConfig
+) -> tuple[DatasetManifest | None, pa.Table | StreamedRows | None]:
     if artifact.data_sha256 is None:
         return None, None
     manifest = bench.catalogue.dataset(artifact.data_snapshot_ref)
@@ -130,7 +142,11 @@ def _dataset(bench: Workbench, artifact: ModelArtifact) -> tuple[DatasetManifest
             found=f"{manifest.ref} is not the content that it was trained on",
             next_step=f"ordinis-learn datasets show {manifest.ref}",
         )
-    return manifest, open_dataset(manifest, root=bench.settings.datasets_dir)
+    root = bench.settings.datasets_dir
+    if isinstance(config, EmbedConfig):
+        return manifest, open_dataset(manifest, root=root)
+    memory_gb = bench.settings.learn_train_memory_gb
+    return manifest, open_rows(manifest, config=config, root=root, memory_gb=memory_gb)
 
 
 def _files(folder: Path) -> dict[str, str]:

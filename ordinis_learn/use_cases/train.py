@@ -11,13 +11,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from ordinis_learn.datasets import open_dataset
 from ordinis_learn.datasets.execution import open_executor
 from ordinis_learn.records import DatasetManifest, ModelArtifact
 from ordinis_learn.training import TrainConfig, train_model
+from ordinis_learn.training.rows import open_rows
 from ordinis_learn.training.search import StudyPlace
 from ordinis_learn.training.spread import RowSource, Spread
+from ordinis_learn.training.streamed import StreamedRows
 from ordinis_learn.use_cases.attest import register_artifact
+from ordinis_learn.use_cases.dead_runs import end_dead_runs
 from ordinis_learn.use_cases.parsing import parse_record
 from ordinis_learn.use_cases.retries import with_retries
 from ordinis_learn.use_cases.stages import asked_to_train, made_artifact, stage
@@ -56,6 +58,9 @@ def train(
         The fit failed; the run is marked FAILED and nothing was registered.
     """
     manifest, table = _dataset(bench, config)
+    if config.trials:
+        # The search that is gone on with may have died with its run open.
+        end_dead_runs(bench.tracker)
     return with_retries(
         bench,
         lambda: _attempt(bench, config, manifest=manifest, table=table, resume=resume),
@@ -68,7 +73,7 @@ def _attempt(
     config: TrainConfig,
     *,
     manifest: DatasetManifest | None,
-    table: pa.Table | None,
+    table: pa.Table | StreamedRows | None,
     resume: bool,
 ) -> ModelArtifact:
     with (
@@ -105,11 +110,16 @@ def _spread(
 ) -> Iterator[Spread | None]:
     """Open the workers that the settings name, where there is something to share out."""
     scheduler = bench.settings.learn_train_scheduler
-    if scheduler is None or manifest is None or not config.folds:
+    if scheduler is None or manifest is None or not (config.folds or config.across_workers):
         yield None
         return
     with open_executor(scheduler, workers=bench.settings.learn_train_workers) as executor:
-        yield Spread(executor=executor, source=RowSource(manifest=manifest, root=bench.settings.datasets_dir))
+        source = RowSource(
+            manifest=manifest,
+            root=bench.settings.datasets_dir,
+            memory_gb=bench.settings.learn_train_memory_gb,
+        )
+        yield Spread(executor=executor, source=source)
 
 
 def parse_config(config: Mapping[str, Any]) -> TrainConfig:
@@ -122,8 +132,15 @@ def parse_config(config: Mapping[str, Any]) -> TrainConfig:
     )
 
 
-def _dataset(bench: Workbench, config: TrainConfig) -> tuple[DatasetManifest | None, pa.Table | None]:
+def _dataset(
+    bench: Workbench, config: TrainConfig
+) -> tuple[DatasetManifest | None, pa.Table | StreamedRows | None]:
     if config.dataset is None:
         return None, None
     manifest = bench.catalogue.dataset(config.dataset)
-    return manifest, open_dataset(manifest, root=bench.settings.datasets_dir)
+    settings = bench.settings
+    if config.across_workers:
+        return manifest, StreamedRows.open(manifest, root=settings.datasets_dir)
+    return manifest, open_rows(
+        manifest, config=config, root=settings.datasets_dir, memory_gb=settings.learn_train_memory_gb
+    )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import pandas as pd
 from mlflow import MlflowClient  # noqa: TID253  a leaf of the plugin
 from mlflow.entities import LoggedModel, LoggedModelOutput  # noqa: TID253
 from mlflow.models import Model, ModelSignature  # noqa: TID253
@@ -19,6 +20,8 @@ with warnings.catch_warnings():
     # On import it warns about a type hint of its own.
     warnings.simplefilter("ignore", UserWarning)
     import mlflow.pyfunc
+
+from ordinis_learn.ports import ModelExample
 
 __all__ = ["LOADER_MODULE", "log_bundle"]
 
@@ -32,6 +35,7 @@ def log_bundle(
     name: str,
     feature_names: Sequence[str],
     model_type: str,
+    example: ModelExample | None,
     run_id: str,
     experiment_id: str,
 ) -> LoggedModel:
@@ -50,6 +54,7 @@ def log_bundle(
                 model=model,
                 run_id=run_id,
                 signature=_SIGNATURES[model_type](feature_names),
+                example=example,
             )
             client.log_model_artifacts(model.model_id, str(Path(folder) / "model"))
         client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
@@ -59,7 +64,15 @@ def log_bundle(
     return model
 
 
-def _write(folder: Path, bundle: Path, *, model: LoggedModel, run_id: str, signature: ModelSignature) -> None:
+def _write(
+    folder: Path,
+    bundle: Path,
+    *,
+    model: LoggedModel,
+    run_id: str,
+    signature: ModelSignature,
+    example: ModelExample | None,
+) -> None:
     described = Model(
         artifact_path=model.artifact_location,
         run_id=run_id,
@@ -67,13 +80,17 @@ def _write(folder: Path, bundle: Path, *, model: LoggedModel, run_id: str, signa
         model_id=model.model_id,
         signature=signature,
     )
-    mlflow.pyfunc.save_model(
-        path=str(folder),
-        loader_module=LOADER_MODULE,
-        data_path=str(bundle),
-        mlflow_model=described,
-        pip_requirements=[f"ordinis-learn=={metadata.version('ordinis-learn')}"],
-    )
+    with warnings.catch_warnings():
+        # MLflow compares the columns of an example with a range, which pandas will read otherwise some day.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        mlflow.pyfunc.save_model(
+            path=str(folder),
+            loader_module=LOADER_MODULE,
+            data_path=str(bundle),
+            mlflow_model=described,
+            input_example=None if example is None else pd.DataFrame(dict(example)),
+            pip_requirements=[f"ordinis-learn=={metadata.version('ordinis-learn')}"],
+        )
 
 
 def _signal_signature(feature_names: Sequence[str]) -> ModelSignature:

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, TypeVar
@@ -22,6 +23,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID  # 
 
 from ordinis_learn.errors import ArtifactMissing, StoreUnavailable
 from ordinis_learn.observability.tracing import traceparent
+from ordinis_learn.ports import ModelExample
 from ordinis_learn.records import DatasetManifest
 from ordinis_learn.training.provenance import UNKNOWN_COMMIT
 from ordinis_mlflow._dataset import DIGEST_LENGTH, dataset_input
@@ -48,8 +50,11 @@ _COMMIT_TAG: Final = "ordinis.code_commit"
 class MlflowRun:
     """One open run; the port is described at :class:`ordinis_learn.ports.Run`."""
 
-    def __init__(self, client: MlflowClient, *, uri: str, run_id: str, experiment_id: str) -> None:
+    def __init__(
+        self, client: MlflowClient, *, uri: str, run_id: str, experiment_id: str, system_metrics: bool = False
+    ) -> None:
         self._client = client
+        self._system_metrics = system_metrics
         self._uri = uri
         self._run_id = run_id
         self._experiment_id = experiment_id
@@ -110,7 +115,13 @@ class MlflowRun:
             self._client.log_text(self._run_id, json.dumps(plain, indent=2, sort_keys=True) + "\n", path)
 
     def log_model(
-        self, bundle: Path, *, name: str, feature_names: Sequence[str], model_type: str = "signal_model"
+        self,
+        bundle: Path,
+        *,
+        name: str,
+        feature_names: Sequence[str],
+        model_type: str = "signal_model",
+        example: ModelExample | None = None,
     ) -> str:
         """Store a bundle as a logged model of this run, with the summary metrics; return ``models:/m-…``."""
         with self._translated(f"log the model {name}"):
@@ -120,6 +131,7 @@ class MlflowRun:
                 name=split_subject(name)[1],  # a logged model is called as MLflow calls it in its workspace
                 feature_names=feature_names,
                 model_type=model_type,
+                example=example,
                 run_id=self._run_id,
                 experiment_id=self._experiment_id,
             )
@@ -135,6 +147,14 @@ class MlflowRun:
                 artifact_uri=model.artifact_location, tracking_uri=self._uri
             )
         return Path(local)
+
+    def watched(self) -> AbstractContextManager[None]:
+        """Record MLflow's system metrics until the block is left, where they are asked for."""
+        if not self._system_metrics:
+            return nullcontext()
+        from ordinis_mlflow._system_metrics import watched  # noqa: PLC0415  psutil
+
+        return watched(self._run_id, tracking_uri=self._uri)
 
     def close(self, status: str) -> None:
         """End the run; a run that failed carries its error as a tag."""
@@ -180,9 +200,16 @@ class RunStore:
     """Opens runs in one experiment of one tracking store."""
 
     def __init__(
-        self, tracking_uri: str, *, experiment: str, artifact_root: Path | None, parent_run_id: str | None
+        self,
+        tracking_uri: str,
+        *,
+        experiment: str,
+        artifact_root: Path | None,
+        parent_run_id: str | None,
+        system_metrics: bool,
     ) -> None:
         self._uri = tracking_uri
+        self._system_metrics = system_metrics
         self._parent_run_id = parent_run_id
         with translated(f"open the tracking store {masked(tracking_uri)}", uri=tracking_uri):
             self._client = MlflowClient(tracking_uri=tracking_uri)
@@ -203,7 +230,11 @@ class RunStore:
                 self._experiment_id, run_name=name, tags=resolve_tags(linked | _with_commit(tags))
             )
         return MlflowRun(
-            self._client, uri=self._uri, run_id=created.info.run_id, experiment_id=self._experiment_id
+            self._client,
+            uri=self._uri,
+            run_id=created.info.run_id,
+            experiment_id=self._experiment_id,
+            system_metrics=self._system_metrics,
         )
 
     def read_json(self, run_id: str, *, path: str) -> Any:
@@ -232,6 +263,26 @@ class RunStore:
         with translated(f"find the run with {tag} {value}", uri=self._uri):
             found = self._client.search_runs([self._experiment_id], wanted, max_results=1)
         return str(found[0].info.run_id) if found else None
+
+    def open_runs(self) -> dict[str, dict[str, str]]:
+        """Return the tags of every run that is RUNNING, by its id."""
+        found: dict[str, dict[str, str]] = {}
+        page: str | None = None
+        with translated("look for runs that are open", uri=self._uri):
+            while True:
+                runs = self._client.search_runs(
+                    [self._experiment_id], "attributes.status = 'RUNNING'", page_token=page
+                )
+                found |= {run.info.run_id: dict(run.data.tags) for run in runs}
+                page = runs.token
+                if not page:
+                    return found
+
+    def end_run(self, run_id: str, *, reason: str) -> None:
+        """Say why, then end the run as KILLED."""
+        with translated(f"end run {run_id}", uri=self._uri):
+            self._client.set_tag(run_id, _ERROR_TAG, reason[:_TAG_CHARACTERS])
+            self._client.set_terminated(run_id, "KILLED")
 
     def _experiment(self, name: str, *, artifact_root: Path | None) -> str:
         found = self._client.get_experiment_by_name(name)

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from mlflow.models import Model  # noqa: TID253  MLflow is what loads this module
+from mlflow.models.model import MLMODEL_FILE_NAME  # noqa: TID253
 
-from ordinis_learn.errors import ConfigInvalid
+from ordinis_learn.errors import ConfigInvalid, DataCorrupt
 from ordinis_learn.models import (
     EMBED_FORMAT,
     EmbedModel,
@@ -123,4 +125,31 @@ def _load_pyfunc(data_path: str) -> SignalModelFrame | PromptPackFrame | EmbedMo
         return PromptPackFrame(load_prompt_pack(folder))
     if bundle_format(folder) == EMBED_FORMAT:
         return EmbedModelFrame(load_embedder(folder))
-    return SignalModelFrame(load_bundle(folder))
+    model = load_bundle(folder)
+    _check_signature(folder, names=model.feature_names)
+    return SignalModelFrame(model)
+
+
+def _check_signature(bundle: Path, *, names: tuple[str, ...]) -> None:
+    """Compare the signature beside a bundle with what the bundle takes.
+
+    MLflow lays the bundle at ``data/NAME`` below the file that holds the signature, which it checks calls by: were they not of
+    one mind, a column could be taken for another. A bundle without a model around it has no signature.
+
+    Raises
+    ------
+    DataCorrupt
+        They name other columns, or in another order.
+    """
+    described = bundle.parent.parent / MLMODEL_FILE_NAME
+    if not described.is_file():
+        return
+    schema = Model.load(str(described)).get_input_schema()
+    found = () if schema is None else tuple(schema.input_names())
+    if found != names:
+        raise DataCorrupt(
+            f"load the signal model in {bundle}",
+            found=f"a signature of {', '.join(map(str, found)) or 'no columns'}, where the bundle takes {', '.join(names)}",
+            next_step="restore the folder from the run's artifacts, or train again with ordinis-learn train",
+            folder=str(bundle),
+        )

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from ordinis_learn.errors import ArtifactMissing, DataCorrupt
+from ordinis_learn.errors import ArtifactMissing, ConfigInvalid, DataCorrupt
 from ordinis_learn.training import Provenance
 from ordinis_learn.use_cases.reproduce import reproduce
 from ordinis_learn.wiring import tracking_uri
@@ -74,3 +74,20 @@ def test_a_configuration_that_somebody_edited_is_refused(engine):
 def test_a_version_that_is_not_there_is_named(engine):
     with pytest.raises(ArtifactMissing, match="none"):
         reproduce(engine.workbench, "twin", "1")
+
+
+class MarkingCatalogue:
+    """A catalogue in which every artifact was fitted across workers."""
+
+    def __init__(self, catalogue):
+        self._catalogue = catalogue
+
+    def artifacts(self, name):
+        return [one.model_copy(update={"reproducible": False}) for one in self._catalogue.artifacts(name)]
+
+
+def test_a_model_that_is_marked_as_not_reproducible_is_not_compared(engine):
+    engine.train({"name": "marked", "model": "rule"})
+    bench = replace(engine.workbench, catalogue=MarkingCatalogue(engine.workbench.catalogue))
+    with pytest.raises(ConfigInvalid, match="not reproducible"):
+        reproduce(bench, "marked", "1")

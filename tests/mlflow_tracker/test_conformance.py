@@ -8,6 +8,7 @@ from ordinis_learn.errors import ArtifactMissing, ConfigInvalid, StoreUnavailabl
 from ordinis_learn.market.features import FEATURE_NAMES
 from ordinis_learn.models import load_bundle
 from ordinis_learn.records import tree_sha256
+from ordinis_learn.training.processes import Process
 
 
 def test_a_run_that_ends_well_is_finished(book):
@@ -139,3 +140,24 @@ def test_two_models_of_one_run_do_not_share_a_folder(book, rule_bundle):
         uris = [run.log_model(rule_bundle, name="m", feature_names=FEATURE_NAMES) for _ in range(2)]
         folders = {run.model_folder(uri) for uri in uris}
     assert len(folders) == len(set(uris)) == 2
+
+
+def test_a_run_that_was_left_open_is_found_and_ended(book):
+    with book.tracker.start_run("done"):
+        pass
+    opened = book.tracker.start_run("left")
+    run = opened.__enter__()
+    tags = book.tracker.open_runs()
+    assert list(tags) == [run.run_id]
+    assert Process.of_tags(tags[run.run_id]) == Process.here()
+    book.tracker.end_run(run.run_id, reason="process 7 ended")
+    assert book.tracker.open_runs() == {}
+    (left,) = [seen for seen in book.runs() if seen.name == "left"]
+    assert (left.status, left.tags["ordinis.error"]) == ("KILLED", "process 7 ended")
+
+
+def test_a_run_may_be_watched(book):
+    with book.tracker.start_run("watched") as run, run.watched():
+        run.log_metrics({"a": 1.0})
+    (seen,) = book.runs()
+    assert seen.status == "FINISHED"

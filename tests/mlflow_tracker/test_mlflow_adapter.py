@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ordinis_learn.errors import ConfigInvalid, StoreUnavailable
+from ordinis_learn.errors import ConfigInvalid, DataCorrupt, StoreUnavailable
 from ordinis_learn.market.features import FEATURE_NAMES
 from ordinis_learn.records import tree_sha256
 from ordinis_mlflow.tracker import MlflowTracker
@@ -188,3 +188,40 @@ def test_importing_the_tracker_is_light_and_quiet_is_only_a_default():
 
 def test_a_logger_that_the_user_has_set_is_left_alone():
     assert logging.getLogger("mlflow.store.db.utils").level == logging.WARNING
+
+
+def test_an_example_lies_beside_the_model_and_can_be_asked(mlflow_book, rule_bundle):
+    import mlflow
+
+    example = {name: [0.0, 0.5] for name in FEATURE_NAMES}
+    with mlflow_book.tracker.start_run("model") as run:
+        uri = run.log_model(rule_bundle, name="m", feature_names=FEATURE_NAMES, example=example)
+        folder = run.model_folder(uri)
+    loaded = mlflow.pyfunc.load_model(str(folder))
+    assert loaded.input_example.to_dict("list") == example
+    assert list(loaded.predict(loaded.input_example).columns) == [
+        "direction",
+        "confidence",
+        "expected_return",
+    ]
+
+
+def test_a_signature_of_other_columns_is_not_loaded(mlflow_book, rule_bundle):
+    import mlflow
+
+    with mlflow_book.tracker.start_run("model") as run:
+        uri = run.log_model(rule_bundle, name="m", feature_names=tuple(reversed(FEATURE_NAMES)))
+        folder = run.model_folder(uri)
+    with pytest.raises(DataCorrupt, match="signature"):
+        mlflow.pyfunc.load_model(str(folder))
+
+
+def test_a_watched_run_shows_the_machine(mlflow_book, client, tmp_path):
+    tracker = MlflowTracker(
+        tracking_uri=mlflow_book.uri, experiment="e", artifact_root=tmp_path / "runs", system_metrics=True
+    )
+    with tracker.start_run("watched") as run, run.watched():
+        pass
+    metrics = client.get_run(run.run_id).data.metrics
+    assert metrics["system/cpu_utilization_percentage"] >= 0.0
+    assert metrics["system/system_memory_usage_megabytes"] > 0.0

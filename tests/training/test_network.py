@@ -26,12 +26,14 @@ def test_a_planted_edge_is_found_and_served_without_torch(train, tracker, plante
 
 def test_what_is_served_is_what_was_fitted(planted, manifest_of):
     from ordinis_learn.training._torch import fit_network_on_all_rows
+    from ordinis_learn.training.answers import read_answers
     from ordinis_learn.training.matrix import training_matrix
 
     config = TrainConfig(**QUICK)
     matrix = training_matrix(config, manifest=manifest_of(planted), table=planted, min_samples=1)
     final = fit_network_on_all_rows(matrix, config=config, parameters=SMALL, epochs=2)
-    served = final.model(config=config, network=SMALL, names=matrix.feature_names, scale=0.01)
+    answers = read_answers(config, matrix=matrix, folds=(), sample=lambda: final.forecast)
+    served = answers.network(final.weights, frame=final.frame, parameters=SMALL)
     answer = served.predict(matrix.features.astype(np.float64))
     assert answer.expected_return == pytest.approx(final.forecast, abs=1e-6)
 

@@ -113,11 +113,13 @@ def test_there_must_be_something_to_go_on_with(train, planted, place, tracker):
     assert tracker.runs[0].status == "FAILED"
 
 
-def test_other_rows_are_another_study():
+def test_other_rows_and_another_code_are_another_study():
     config = TrainConfig(**QUICK, trials=2)
-    assert study_key(config, data_sha256="a") != study_key(config, data_sha256="b")
+    about = study_key(config, data_sha256="a", code_sha256="c")
+    assert study_key(config, data_sha256="b", code_sha256="c") != about
+    assert study_key(config, data_sha256="a", code_sha256="d") != about
     longer = config.model_copy(update={"trials": 9})
-    assert study_key(config, data_sha256="a") == study_key(longer, data_sha256="a")
+    assert study_key(longer, data_sha256="a", code_sha256="c") == about
 
 
 def test_a_line_torn_by_a_power_cut_does_not_end_the_study(train, planted, tmp_path, place):

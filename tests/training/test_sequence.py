@@ -16,6 +16,7 @@ from ordinis_learn.models import load_bundle
 from ordinis_learn.models.sequence import SequenceModel, ServedSequence
 from ordinis_learn.records import tree_sha256
 from ordinis_learn.training import SequenceParameters, TrainConfig
+from ordinis_learn.training.answers import read_answers
 from ordinis_learn.training.matrix import training_matrix
 from ordinis_learn.use_cases.train import parse_config
 
@@ -103,7 +104,8 @@ def test_what_is_served_is_what_was_fitted(remembered, daily):
     config = TrainConfig(**QUICK)
     matrix = training_matrix(config, manifest=daily(remembered), table=remembered, min_samples=1)
     final = fit_network_on_all_rows(matrix, config=config, parameters=SMALL, epochs=2)
-    served = final.model(config=config, network=SMALL, names=matrix.feature_names, scale=0.01)
+    answers = read_answers(config, matrix=matrix, folds=(), sample=lambda: final.forecast)
+    served = answers.network(final.weights, frame=final.frame, parameters=SMALL)
     answer = served.predict(matrix.features.astype(np.float64))
     assert answer.expected_return == pytest.approx(final.forecast, abs=1e-6)
 

@@ -5,13 +5,17 @@ import signal
 import threading
 import time
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from ordinis_learn.datasets.execution import InThreads
+from ordinis_learn.errors import ConfigInvalid
+from ordinis_learn.models import load_bundle
 from ordinis_learn.records import DatasetFile, file_sha256, tree_sha256
 from ordinis_learn.training import TrainConfig
 from ordinis_learn.training.spread import RowSource, Spread
+from ordinis_learn.training.streamed import StreamedRows
 
 CONFIG = {"name": "m", "dataset": "core", "rounds": 60, "early_stopping_rounds": 60, "folds": 3}
 
@@ -71,3 +75,33 @@ def kill_a_busy_worker(client):
             return
         time.sleep(0.02)
     raise AssertionError("no worker was ever busy")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("objective", ["return", "three_class"])
+def test_one_fit_across_workers_is_marked_as_not_reproducible(train, source, tracker, objective):
+    dask = pytest.importorskip("ordinis_learn.datasets._dask")
+    config = TrainConfig(**CONFIG | {"folds": 0}, across_workers=True, objective=objective)
+    rows = StreamedRows.open(source.manifest, root=source.root)
+    with dask.OnDask(workers=2) as executor:
+        spread = Spread(executor=executor, source=source)
+        trained = train(config, rows, manifest=source.manifest, spread=spread)
+    assert trained.artifact.reproducible is False
+    assert tracker.runs[0].tags["ordinis.reproducible"] == "false"
+    answer = load_bundle(trained.bundle).predict(np.array([[2.5, 0.0, 0.0], [-2.5, 0.0, 0.0]]))
+    assert answer.direction.tolist() == [1, -1]
+
+
+def test_a_fit_across_workers_needs_some(train, planted, source, tracker):
+    config = TrainConfig(**CONFIG | {"folds": 0}, across_workers=True)
+    with pytest.raises(ConfigInvalid, match="LEARN_TRAIN_SCHEDULER"):
+        train(config, planted, spread=Spread(executor=InThreads(1), source=source))
+    assert tracker.runs[0].status == "FAILED"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"folds": 2}, {"model": "torch", "folds": 0}, {"device": "cuda", "folds": 0}]
+)
+def test_what_cannot_be_fitted_across_workers_is_refused(wrong):
+    with pytest.raises(ValueError, match="across_workers"):
+        TrainConfig(**CONFIG | wrong, across_workers=True)

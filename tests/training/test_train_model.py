@@ -180,3 +180,24 @@ def test_rows_with_a_hole_are_left_out(train, tracker, table):
     position = table.column_names.index("f_z_20")
     train(TrainConfig(**QUICK), table.set_column(position, "f_z_20", pa.array(values)))
     assert tracker.runs[0].metrics["rows"] == [(0, np.isfinite(values).sum())]
+
+
+@pytest.mark.parametrize("folds", [0, 2])
+def test_a_gpu_that_is_not_there_is_refused_not_replaced(train, planted, tracker, folds):
+    import xgboost as xgb
+
+    if xgb.build_info()["USE_CUDA"]:
+        pytest.skip("this xgboost may have a GPU")
+    with pytest.raises(ConfigInvalid, match="device=cpu"):
+        train(TrainConfig(**QUICK | {"folds": folds}, device="cuda"), planted)
+    assert tracker.runs[0].status == "FAILED"
+    assert tracker.runs[0].models == {}
+
+
+def test_rows_that_a_model_can_be_asked_about_come_with_it(train, planted, tracker):
+    trained = train(TrainConfig(**QUICK), planted)
+    example = tracker.runs[0].examples[trained.model_uri]
+    assert list(example) == ["ret_5", "vol_20", "z_20"]
+    rows = np.column_stack(list(example.values()))
+    assert load_bundle(trained.bundle).predict(rows).direction.shape == (5,)
+    assert tracker.runs[0].was_watched

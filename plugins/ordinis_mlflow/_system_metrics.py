@@ -1,0 +1,34 @@
+"""MLflow's own system metrics beside a run: CPU, memory, disk, network, and GPUs where there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import util
+from typing import Any
+
+from mlflow.system_metrics.system_metrics_monitor import (  # noqa: TID253  a leaf of the plugin
+    SystemMetricsMonitor,
+)
+
+__all__ = ["watched"]
+
+
+@contextmanager
+def watched(run_id: str, *, tracking_uri: str) -> Iterator[None]:
+    """Sample the machine until the block is left, at least once; nothing where psutil is not installed.
+
+    MLflow logs a warning where it cannot record a sample: a training does not fail for it.
+    """
+    if util.find_spec("psutil") is None:
+        yield
+        return
+    monitor: Any = SystemMetricsMonitor(run_id, tracking_uri=tracking_uri)
+    monitor.start()
+    try:
+        yield
+        # A training may be shorter than the interval between two samples.
+        monitor.collect_metrics()
+        monitor.publish_metrics(monitor.aggregate_metrics())
+    finally:
+        monitor.finish()

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EXPERIMENT",
     "active_model",
+    "deciding_policy",
     "disagreements",
     "end_dead_runs",
     "has_registry",
@@ -193,6 +194,11 @@ def policy_book(settings: Settings) -> SqlPolicyBook:
     )
 
 
+def deciding_policy(settings: Settings) -> str:
+    """Return the id of the policy that decides here: the setting's, else what the registry chose."""
+    return policy_book(settings).choice(settings.gov_policy_version).policy_id
+
+
 def disagreements(settings: Settings) -> list[Disagreement]:
     """Compare ledger and registry without writing anything; nothing is found where no registry is yet."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -201,9 +207,7 @@ def disagreements(settings: Settings) -> list[Disagreement]:
     from ordinis_registry import GovernanceDatabase  # noqa: PLC0415
     from ordinis_registry.reconciliation import examine  # noqa: PLC0415
 
-    policy = load_policy(
-        policy_book(settings).choice(settings.gov_policy_version).policy_id, settings=settings
-    )
+    policy = load_policy(deciding_policy(settings), settings=settings)
     database = GovernanceDatabase(_governed_uri(settings).removeprefix("ordinis+"))
     try:
         with database.reading() as session:

@@ -9,7 +9,6 @@ import click
 from ordinis_learn.cli.command import learn_command
 
 if TYPE_CHECKING:
-    from ordinis_learn.settings import Settings
     from ordinis_learn.use_cases.diagnose import Finding
 
 
@@ -21,9 +20,10 @@ def command(ctx: click.Context) -> None:
     Runs that a killed process of this host left RUNNING are ended as KILLED. Exits with 1 when something that is needed is missing; optional parts are only named.
     """
     from ordinis_learn.use_cases.diagnose import diagnose  # noqa: PLC0415
+    from ordinis_learn.wiring import deciding_policy  # noqa: PLC0415
 
     overrides = dict(ctx.find_root().obj or {})
-    findings = diagnose(overrides, decides=_decides)
+    findings = diagnose(overrides, decides=deciding_policy)
     if not any(finding.status == "missing" for finding in findings):
         findings.extend(_registry(overrides))
         findings.extend(_runs(overrides))
@@ -33,12 +33,6 @@ def command(ctx: click.Context) -> None:
             click.echo(f"{'':<8} {'':<22} next: {finding.next_step}")
     if any(finding.status == "missing" for finding in findings):
         ctx.exit(1)
-
-
-def _decides(settings: Settings) -> str:
-    from ordinis_learn.wiring import policy_book  # noqa: PLC0415
-
-    return policy_book(settings).choice(settings.gov_policy_version).policy_id
 
 
 def _registry(overrides: dict[str, Any]) -> list[Finding]:

@@ -10,6 +10,8 @@ from ordinis_learn.cli.command import learn_command, opened
 
 if TYPE_CHECKING:
     from ordinis_learn.engine import LearningEngine
+    from ordinis_learn.records import ModelType
+    from ordinis_learn.settings import Settings
 
 
 @learn_command("evaluate", example="ordinis-learn evaluate sp500_signal 2 --pack bench_core_v1")
@@ -75,13 +77,12 @@ def command(
 def _scorecard(
     engine: LearningEngine, name: str, version: str, *, pack: str, overlap: Any, calibrations: int
 ) -> dict[str, Any]:
-    from ordinis_learn.use_cases.default_pack import default_pack  # noqa: PLC0415
     from ordinis_learn.use_cases.find import find_artifact  # noqa: PLC0415
     from ordinis_learn.use_cases.judge import judge  # noqa: PLC0415
 
     bench = engine.workbench
     artifact = find_artifact(bench, name, version)
-    pack = pack or default_pack(bench.settings, artifact.model_type)
+    pack = pack or _default_pack(bench.settings, artifact.model_type)
     scorecard = judge(bench, artifact.artifact_id, pack, overlap=overlap, calibrations=calibrations)
     return scorecard.to_json()
 
@@ -91,7 +92,13 @@ def _competition(
 ) -> dict[str, Any]:
     from ordinis_learn.records import ModelType  # noqa: PLC0415
     from ordinis_learn.use_cases.compete import compete_versions  # noqa: PLC0415
-    from ordinis_learn.use_cases.default_pack import default_pack  # noqa: PLC0415
 
-    pack = pack or default_pack(engine.workbench.settings, ModelType.SIGNAL_MODEL)
+    pack = pack or _default_pack(engine.workbench.settings, ModelType.SIGNAL_MODEL)
     return compete_versions(engine.workbench, name, versions, pack, overlap=overlap).to_json()
+
+
+def _default_pack(settings: Settings, model_type: ModelType) -> str:
+    from ordinis_learn.use_cases.default_pack import default_pack  # noqa: PLC0415
+    from ordinis_learn.wiring import deciding_policy  # noqa: PLC0415
+
+    return default_pack(settings, model_type, policy_id=deciding_policy(settings))

@@ -110,7 +110,9 @@ class InMemoryEventLog:
     ) -> Sequence[str]:
         """Return the envelope texts of the newest events of a span, oldest first."""
         bounds = Bounds.of(start=start, end=end, until_position=None)
-        found = [event for event in self._known(topic, None) if bounds.start <= event.ts_event < bounds.end]
+        found = [
+            event for event in self._known(topic, None, None) if bounds.start <= event.ts_event < bounds.end
+        ]
         found.sort(key=lambda event: (event.ts_event, event.event_id))
         return [event.envelope for event in found[len(found) - min(limit, len(found)) :]]
 

@@ -9,12 +9,12 @@ from ordinis_learn.settings import Settings
 __all__ = ["default_pack"]
 
 
-def default_pack(settings: Settings, model_type: ModelType) -> str:
+def default_pack(settings: Settings, model_type: ModelType, *, policy_id: str) -> str:
     """Return the pack; for signal models ``LEARN_EVAL_PACKS`` where the policy says no other.
 
     Raises
     ------
     PolicyMissing
-        The policy of ``GOV_POLICY_VERSION`` is not there or cannot be read.
+        The policy is not there or cannot be read.
     """
-    return load_policy(settings.gov_policy_version, settings=settings).packs_of(model_type)[0]
+    return load_policy(policy_id, settings=settings).packs_of(model_type)[0]

@@ -15,6 +15,7 @@ from ordinis_learn.ports import (
     Ledger,
     ModelRegistry,
     Notifier,
+    Rehearsal,
     Tracker,
 )
 from ordinis_learn.rollout.keys import KeyStore
@@ -50,5 +51,6 @@ class Workbench:
     keys: KeyStore
     alerts: AlertBook
     notifier: Notifier
+    rehearse: Rehearsal
     provenance: Callable[[], Provenance]
     close: Callable[[], None]

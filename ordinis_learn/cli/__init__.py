@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "datasets": "Build datasets and look at their manifests.",
     "doctor": "Say what is missing and what to type.",
     "dossier": "Write the evidence of a version as one HTML file, and JSON beside it.",
+    "drill": "Rehearse the rollback of a model, or of all, on a copy of the registry.",
     "drift": "Check what is active, or in shadow, against its training data.",
     "evaluate": "Judge a model on a benchmark pack, against what is active.",
     "events": "Record events, seal closed days, look at the quarantine.",

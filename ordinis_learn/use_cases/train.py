@@ -13,10 +13,12 @@ import pyarrow as pa
 
 from ordinis_learn.datasets import open_dataset
 from ordinis_learn.datasets.execution import open_executor
+from ordinis_learn.errors import LearnError
 from ordinis_learn.records import DatasetManifest, ModelArtifact
 from ordinis_learn.training import TrainConfig, train_model
 from ordinis_learn.training.search import StudyPlace
 from ordinis_learn.training.spread import RowSource, Spread
+from ordinis_learn.use_cases.alerting import note_training, note_training_failure
 from ordinis_learn.use_cases.attest import register_artifact
 from ordinis_learn.use_cases.parsing import parse_record
 from ordinis_learn.use_cases.retries import with_retries
@@ -35,7 +37,8 @@ def train(
     """Fit, log, register (state CANDIDATE) and attest one model.
 
     What fails with a ``retryable`` error is tried again, ``LEARN_TRAIN_RETRIES`` times; each attempt has a run of its
-    own. A search goes on where the attempt before left it. Until the new version is registered nothing else changes:
+    own. What fails at last is remembered: repeated failures are an alert, which the next success closes. A search goes on
+    where the attempt before left it. Until the new version is registered nothing else changes:
     what was active stays active.
 
     Parameters
@@ -53,12 +56,18 @@ def train(
     TrainFailed
         The fit failed; the run is marked FAILED and nothing was registered.
     """
-    manifest, table = _dataset(bench, config)
-    return with_retries(
-        bench,
-        lambda: _attempt(bench, config, manifest=manifest, table=table, resume=resume),
-        sleep=sleep,
-    )
+    try:
+        manifest, table = _dataset(bench, config)
+        trained = with_retries(
+            bench,
+            lambda: _attempt(bench, config, manifest=manifest, table=table, resume=resume),
+            sleep=sleep,
+        )
+    except LearnError as error:
+        note_training_failure(bench, config.name, error, source=bench.clock().isoformat())
+        raise
+    note_training(bench, config.name)
+    return trained
 
 
 def _attempt(

@@ -28,6 +28,7 @@ from ordinis_learn.records import (
     Delivery,
     DriftAlert,
     DriftReport,
+    Drill,
     Envelope,
     GateDecision,
     Heartbeat,
@@ -59,6 +60,7 @@ __all__ = [
     "ModelRegistry",
     "Notifier",
     "Preflight",
+    "Rehearsal",
     "Run",
     "Sample",
     "SealableLog",
@@ -472,6 +474,14 @@ class Ledger(Protocol):
 
     def replay(self, policy: Any = None) -> Sequence[Any]:
         """Make every recorded decision again, under its own policy or under another one."""
+        ...
+
+
+class Rehearsal(Protocol):
+    """Rollbacks on a copy of the registry; the registry itself is only read."""
+
+    def __call__(self, names: Sequence[str]) -> Sequence[Drill]:
+        """Copy, roll each model back there, and throw the copy away; StoreUnavailable where no copy can be made."""
         ...
 
 

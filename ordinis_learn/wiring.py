@@ -115,6 +115,7 @@ def open_workbench(settings: Settings) -> Workbench:
     os.environ.setdefault("ORDINIS_ACTOR", settings.actor)
     _make_folders(settings)
 
+    from ordinis_mlflow.drill import RegistryRehearsal  # noqa: PLC0415
     from ordinis_mlflow.registry import MlflowModelRegistry  # noqa: PLC0415  MLflow takes seconds to import
     from ordinis_mlflow.tracker import MlflowTracker  # noqa: PLC0415
     from ordinis_registry import (  # noqa: PLC0415
@@ -168,6 +169,9 @@ def open_workbench(settings: Settings) -> Workbench:
         tracker=tracker,
         keys=open_key_store(settings),
         alerts=SqlAlertBook(database, clock=_now, env=settings.profile),
+        rehearse=RegistryRehearsal(
+            _governed_uri(settings), tracking_uri=tracking_uri(settings), settings=settings, clock=_now
+        ),
         notifier=HttpNotifier(timeout_s=settings.learn_alert_timeout_s),
         provenance=functools.cache(collect_provenance),
         close=close,

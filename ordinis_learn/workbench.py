@@ -14,6 +14,7 @@ from ordinis_learn.ports import (
     Ledger,
     ModelRegistry,
     Notifier,
+    Rehearsal,
     SealableLog,
     Tracker,
 )
@@ -50,5 +51,6 @@ class Workbench:
     keys: KeyStore
     alerts: AlertBook
     notifier: Notifier
+    rehearse: Rehearsal
     provenance: Callable[[], Provenance]
     close: Callable[[], None]

@@ -30,6 +30,9 @@ from ordinis_learn.cli.command import learn_command, opened
     show_default=True,
     help="The stage to ask the gate for at the end.",
 )
+@click.option(
+    "--requested", is_flag=True, help="Answer the oldest request of the response policy to train it."
+)
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -45,6 +48,7 @@ def command(
     seed: int,
     packs: tuple[str, ...],
     request: str,
+    requested: bool,
 ) -> None:
     """Build, train, judge and ask, in one run.
 
@@ -60,8 +64,15 @@ def command(
         "packs": packs or None,
         "request": None if request == "none" else request,
     }
+    from ordinis_learn.use_cases.respond import finish_retrain_request, retrain_request  # noqa: PLC0415
+
     with opened(ctx) as engine:
+        asked = retrain_request(engine.workbench, name) if requested else None
         report = engine.pipeline(config)
+        if asked is not None:
+            finish_retrain_request(
+                engine.workbench, asked, version=report["version"], run_id=report["run_id"]
+            )
     for stage in report["stages"]:
         click.echo(f"{stage['name']}: {stage['outcome']}: {stage['said']}")
     click.echo(f"{report['name']} v{report['version']}, run {report['run_id']}")

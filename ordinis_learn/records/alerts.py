@@ -15,6 +15,7 @@ __all__ = [
     "AlertFact",
     "AlertKind",
     "Delivery",
+    "Drill",
     "Heartbeat",
     "LedgerNote",
     "Response",
@@ -143,6 +144,28 @@ class Heartbeat(Record):
     ok_at: UtcDatetime | None = None
     through: str = ""
     said: str = ""
+
+
+class Drill(Record):
+    """What a rehearsed rollback did on a copy of the registry.
+
+    ``to_version`` is what would be active afterwards, None where the model would go flat; ``unfit`` says why earlier versions would
+    be passed over. ``seconds`` is the rollback alone.
+    """
+
+    schema_version: Literal["1.0.0"] = "1.0.0"
+    model: str
+    from_version: str | None
+    to_version: str | None
+    unfit: tuple[str, ...] = ()
+    error: str = ""
+    seconds: float
+    at: UtcDatetime
+
+    @property
+    def works(self) -> bool:
+        """Whether a rollback would leave a model active."""
+        return not self.error and self.to_version is not None
 
 
 class LedgerNote(Record):

@@ -10,6 +10,7 @@ import stat
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib import metadata, util
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -20,6 +21,7 @@ from ordinis_learn.rollout.policy import load_policy
 from ordinis_learn.settings import Settings, load_settings
 from ordinis_learn.use_cases.diagnose_checkpoints import checkpoint_trouble
 from ordinis_learn.use_cases.diagnose_events import server_trouble
+from ordinis_learn.use_cases.diagnose_monitor import monitor_trouble
 
 __all__ = ["Finding", "diagnose"]
 
@@ -68,6 +70,7 @@ def diagnose(overrides: Mapping[str, Any], *, decides: Callable[[Settings], str]
         functools.partial(_policy, decides=decides),
         _keys,
         _checkpoints,
+        _monitor,
     )
     return [finding for check in checks for finding in check(settings)]
 
@@ -214,3 +217,14 @@ def _checkpoints(settings: Settings) -> list[Finding]:
             next_step=step,
         )
     ]
+
+
+def _monitor(settings: Settings) -> list[Finding]:
+    return [
+        Finding(status="optional" if step else "ok", subject=subject, found=found, next_step=step)
+        for subject, found, step in monitor_trouble(settings, clock=_now)
+    ]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

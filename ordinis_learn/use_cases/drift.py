@@ -280,7 +280,10 @@ def _record_of(
     moved along would call a slow decline normal. A declared model has seen nothing, so the dataset is its record.
     """
     if artifact.data_snapshot_ref == DECLARED or artifact.trained_until is None:
-        rows = open_dataset(manifest, root=bench.settings.datasets_dir)
+        try:
+            rows = open_dataset(manifest, root=bench.settings.datasets_dir)
+        except DataMissing:
+            return None  # retention removed them; what the kept reference holds is compared all the same
         return seen_by(model, rows, manifest=manifest)
     first = date.fromisoformat(artifact.trained_until[:10]) + timedelta(days=1)
     last = min(first + _RECORD, until - timedelta(days=2 * horizon + 3))

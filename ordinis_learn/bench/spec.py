@@ -32,6 +32,7 @@ class PackSpec(Record):
     end: date | None = None
     strict: bool = True
     universe: Annotated[
-        tuple[str, ...] | None, Field(min_length=1, exclude_if=lambda value: value is None)
+        tuple[Annotated[str, Field(min_length=1)], ...] | None,
+        Field(min_length=1, exclude_if=lambda value: value is None),
     ] = None
     strictness: Annotated[Literal["fail", "drop"], Field(exclude_if=lambda value: value == "fail")] = "fail"

@@ -14,7 +14,7 @@ from ordinis_learn.rollout import load_policy
 from ordinis_learn.use_cases.policies import describe_policy
 from ordinis_learn.use_cases.schemas import json_schemas
 
-PACKAGED = resources.files("ordinis_learn.rollout") / "policies" / "gov_v1.yaml"
+PACKAGED = resources.files("ordinis_learn.rollout") / "policies" / "gov_v2.yaml"
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from ordinis_learn.bus import InMemoryBus, Subscription, record_from_bus
+from ordinis_learn.bus import Backoff, InMemoryBus, Subscription, record_from_bus
 from ordinis_learn.cli import main
 from ordinis_learn.errors import DataMissing, StoreUnavailable
 from ordinis_learn.records import Topic, file_sha256
@@ -110,6 +110,7 @@ def test_what_comes_from_the_bus_is_recorded_and_scored_once_before_it_is_acknow
                 subscription=Subscription(topics=(Topic.FEATURES.value,), batch_size=2),
                 stop=asyncio.Event(),
                 drain=True,
+                backoff=Backoff(attempts=2),
             )
 
     with shadow_runner(bench, "desk_model", "1", source="features") as runner:

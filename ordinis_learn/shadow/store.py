@@ -2,7 +2,7 @@
 
 Contract: :meth:`ShadowStore.append` keeps rows and the new position in one durable transaction (write-ahead log,
 ``synchronous=FULL``), or nothing; a row's position in the log is its key, so no event is kept twice. Rows are never changed or removed:
-triggers refuse it. One process writes (:func:`~ordinis_learn.shadow.lock.sole_runner`); any number may read
+triggers refuse it. One process writes, one of its threads at a time (:func:`~ordinis_learn.shadow.lock.sole_runner`); any number may read
 meanwhile, each from one consistent state. Parquet segments were the alternative: a segment and a position are two files, and no rename
 covers both.
 """
@@ -120,6 +120,7 @@ class ShadowStore:
                 uri=True,
                 timeout=_BUSY_SECONDS,
                 isolation_level=None,
+                check_same_thread=False,
             )
         try:
             if identity is not None:

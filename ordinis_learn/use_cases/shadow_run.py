@@ -17,6 +17,7 @@ from ordinis_learn.capture import price_history
 from ordinis_learn.errors import ConfigInvalid, DataMissing
 from ordinis_learn.labelling.calendar import load_calendar
 from ordinis_learn.market.limits import DeskParameters
+from ordinis_learn.ports import Ledger, ModelRegistry
 from ordinis_learn.records import DECLARED, ModelArtifact, ModelType, ShadowReport, file_sha256
 from ordinis_learn.rollout.shadow_files import shadow_file, write_predictions
 from ordinis_learn.rollout.tags import SHADOW_TAG
@@ -46,26 +47,27 @@ class LedgerIncumbents:
     about. Never the candidate itself.
     """
 
-    def __init__(self, bench: Workbench, artifact: ModelArtifact) -> None:
-        self._bench = bench
-        self._artifact = artifact
+    def __init__(self, ledger: Ledger, registry: ModelRegistry, *, name: str, version: str) -> None:
+        self._ledger = ledger
+        self._registry = registry
+        self._name = name
+        self._version = version
 
     def versions(self, ts_ingest: Ints) -> Sequence[str | None]:
         """Return a version for each moment (microseconds, UTC); the ledger is asked once for each stretch between its records."""
-        name, now = self._artifact.name, find_incumbent(self._bench, self._artifact)
-        fallback = None if now is None else now.version
-        moves = sorted({_microseconds(record.at) for record in self._bench.ledger.history(name)})
+        fallback = self._registry.incumbent(self._name)
+        moves = sorted({_microseconds(record.at) for record in self._ledger.history(self._name)})
         stretch = np.searchsorted(np.array(moves, dtype=np.int64), ts_ingest, side="right")
         known = {
-            int(number): self._bench.ledger.active_at(name, _moment(moves[number - 1])) if number else None
+            int(number): self._ledger.active_at(self._name, _moment(moves[number - 1])) if number else None
             for number in np.unique(stretch)
         }
         found = [known[int(number)] or fallback for number in stretch]
-        return [None if version == self._artifact.version else version for version in found]
+        return [None if version == self._version else version for version in found]
 
     def folder(self, version: str) -> Path:
         """Return a version's bundle, its bytes verified."""
-        return self._bench.registry.local_path(self._artifact.name, version)
+        return self._registry.local_path(self._name, version)
 
 
 @contextmanager
@@ -95,7 +97,9 @@ def shadow_runner(
             FeatureFeed(bench.log, source=source),
             store=stack.enter_context(ShadowStore(_file(bench, artifact, ".db"), identity=identity)),
             candidate=bench.registry.local_path(artifact.name, artifact.version),
-            incumbents=LedgerIncumbents(bench, artifact),
+            incumbents=LedgerIncumbents(
+                bench.ledger, bench.registry, name=artifact.name, version=artifact.version
+            ),
             open_model=functools.partial(
                 IsolatedModel, limit_seconds=bench.settings.learn_shadow_time_limit_s, loader=loader
             ),

@@ -183,8 +183,7 @@ def _record_of(
     moved along would call a slow decline normal. A declared model has seen nothing, so the dataset is its record.
     """
     if artifact.data_snapshot_ref == DECLARED or artifact.trained_until is None:
-        rows = open_dataset(manifest, root=bench.settings.datasets_dir)
-        return seen_by(model, rows, manifest=manifest)
+        return _declared_record(bench, manifest, model=model, horizon=horizon)
     first = date.fromisoformat(artifact.trained_until[:10]) + timedelta(days=1)
     last = min(first + _RECORD, until - timedelta(days=2 * horizon + 3))
     if last <= first or (whole and last < first + _RECORD):
@@ -192,6 +191,19 @@ def _record_of(
     rows = _rows(bench, manifest, model=model, start=first, end=last, horizon=horizon)
     days = len(np.unique(rows["session"].to_numpy())) if rows.num_rows else 0
     return rows if days >= MIN_REFERENCE_SESSIONS else None
+
+
+def _declared_record(
+    bench: Workbench, manifest: DatasetManifest, *, model: SignalModel, horizon: int
+) -> pa.Table | None:
+    """Return the dataset's rows; where they were pruned, what the event log still has of them."""
+    try:
+        rows = open_dataset(manifest, root=bench.settings.datasets_dir)
+    except DataMissing:
+        span = manifest.window
+        rows = _rows(bench, manifest, model=model, start=span.start, end=span.end, horizon=horizon)
+        return rows if rows.num_rows else None
+    return seen_by(model, rows, manifest=manifest)
 
 
 def _performance(

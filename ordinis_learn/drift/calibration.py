@@ -134,7 +134,7 @@ def thin(drawn: Float2D, *, share: float, seed: int) -> Float2D:
 
     Examples
     --------
-    >>> thin(np.array([[30.0, 10.0]]), share=0.25, seed=0).sum()
+    >>> float(thin(np.array([[30.0, 10.0]]), share=0.25, seed=0).sum())
     10.0
     """
     total = drawn.sum(axis=1)

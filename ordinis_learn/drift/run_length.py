@@ -8,6 +8,7 @@ end. All three are in the simulation that sets the threshold.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from ordinis_learn.drift.binning import Float1D
 from ordinis_learn.drift.sequential import SequentialDetector
 
 __all__ = ["RunLength", "calibrate_run_length", "standardised"]
+
+
+_FARTHEST: Final = 3.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -119,19 +123,21 @@ def _peaks(
 
 
 def standardised(values: Float1D, *, record: Float1D) -> Float1D:
-    """Return (values − mean) / standard deviation (ddof 1) of the record, along the last axis; 0 / 0 is 0.
+    """Return (values − mean) / standard deviation (ddof 1) of the record, along the last axis, at most 3 either way; 0 / 0 is 0.
 
-    Where the record is constant any other value is infinitely far: it becomes ±1e9, which every detector finds.
+    A single wild session says little about the mean, and the tails beyond a record of months are unknown (winsorised as in
+    Lucas, J. M. & Crosier, R. B. 1982, Robust CUSUM). Where the record is constant any other value lies at ±3.
 
     Examples
     --------
     >>> standardised(np.array([3.0, 5.0]), record=np.array([2.0, 4.0])).round(3)
     array([0.   , 1.414])
     >>> standardised(np.array([1.0, 2.0]), record=np.ones(5))
-    array([0.e+00, 1.e+09])
+    array([0., 3.])
     """
     centred = values - record.mean(axis=-1, keepdims=True)
     scale = record.std(axis=-1, ddof=1, keepdims=True)
     flat = scale <= 1e-12 * np.abs(record).max(axis=-1, keepdims=True)
-    by_scale: Float1D = np.where(flat, np.sign(centred) * 1e9, centred / np.where(flat, 1.0, scale))
-    return by_scale
+    by_scale = np.where(flat, np.sign(centred) * _FARTHEST, centred / np.where(flat, 1.0, scale))
+    clipped: Float1D = np.clip(by_scale, -_FARTHEST, _FARTHEST)
+    return clipped

@@ -31,7 +31,7 @@ from ordinis_learn.drift import (
 from ordinis_learn.errors import ArtifactMissing, DataMissing
 from ordinis_learn.market.lags import split_lag
 from ordinis_learn.models import SignalModel, load_bundle
-from ordinis_learn.records import DECLARED, DatasetManifest, DriftReport, ModelArtifact
+from ordinis_learn.records import DECLARED, DatasetManifest, DriftFinding, DriftReport, ModelArtifact
 from ordinis_learn.use_cases.drift_reference import (
     drift_reference,
     forecast_horizon,
@@ -110,27 +110,41 @@ def check_model_drift(
         performance=_performance(
             model, earlier, current=current, said=said, horizon=horizon, judgement=judgement
         ),
-        followed=follow_loss(
-            bench,
-            artifact,
-            manifest,
-            model=model,
-            horizon=horizon,
-            record=lambda: _record_of(
-                bench, artifact, manifest, model=model, until=end, horizon=horizon, whole=True
-            ),
-            rows=lambda first, last: _rows(
-                bench, manifest, model=model, start=first, end=last, horizon=horizon
-            ),
-            since=start,
-            until=end,
-            alpha=ALPHA,
-            seed=seed,
+        followed=_follow(
+            bench, artifact, manifest, model=model, horizon=horizon, start=start, end=end, seed=seed
         ),
     )
     _log(bench, report, reference=reference, current=current, prediction=said.prediction, manifest=manifest)
     bench.catalogue.add_drift(report, alerts_for(report))
     return report
+
+
+def _follow(
+    bench: Workbench,
+    artifact: ModelArtifact,
+    manifest: DatasetManifest,
+    *,
+    model: SignalModel,
+    horizon: int,
+    start: date,
+    end: date,
+    seed: int,
+) -> tuple[DriftFinding, ...]:
+    return follow_loss(
+        bench,
+        artifact,
+        manifest,
+        model=model,
+        horizon=horizon,
+        record=lambda: _record_of(
+            bench, artifact, manifest, model=model, until=end, horizon=horizon, whole=True
+        ),
+        rows=lambda first, last: _rows(bench, manifest, model=model, start=first, end=last, horizon=horizon),
+        since=start,
+        until=end,
+        alpha=ALPHA,
+        seed=seed,
+    )
 
 
 def _artifact(bench: Workbench, name: str, version: str | None) -> ModelArtifact:

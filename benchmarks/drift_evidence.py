@@ -219,8 +219,8 @@ def _one_feature(before, now):
     return market.check(reference, now[:, None, None], first=len(before) + 100).findings
 
 
-def losses():
-    """False alarms and delays on a paired loss with a record of half a year."""
+def losses(*kinds):
+    """False alarms and delays on a paired loss with a record of half a year; of all kinds, or of those named."""
     yield "| loss | detector | alarms in two quiet years (stated: 33 %) | delay of a loss of 0.5 sd a session | 1 sd |"
     yield "|---|---|---:|---:|---:|"
     for label, make in (
@@ -230,7 +230,7 @@ def losses():
         ("Student's t, 3 degrees", lambda rng, n: rng.standard_t(3, n)),
         ("real: momentum over 20 sessions, 20 stocks", RealLoss()),
     ):
-        for detector in LOSS_DETECTORS:
+        for detector in LOSS_DETECTORS if not kinds or label in kinds else ():
             rng, trials, quiet = np.random.default_rng(4), 120, 0
             late = {0.5: [], 1.0: []}
             for trial in range(trials):

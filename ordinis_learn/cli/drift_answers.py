@@ -42,8 +42,9 @@ def command(
     end: datetime,
     by: Literal["session", "document"],
 ) -> None:
-    """Check recorded answers: refusals, broken outputs, uncovered claims, slowness, and what the texts are about.
+    """Check a language model's recent answers against earlier ones.
 
+    Measured are refusals, broken outputs, uncovered claims, slow answers, and where the texts lie.
     NAME is a prompt pack as the events name it, a model, or MODEL@PACK. A breach is remembered, alerted, and exits with 0.
     """
     from ordinis_learn.use_cases.answer_drift import check_answer_drift  # noqa: PLC0415

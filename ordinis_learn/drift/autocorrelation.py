@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.signal import lfilter
+from scipy.signal import lfilter, lfiltic
 
 from ordinis_learn.drift.binning import Float1D, Float2D
 
@@ -146,8 +146,10 @@ def _run_out(gamma: Float1D, *, length: int) -> Float1D:
     order = len(coefficients)
     full = np.zeros(length)
     full[: order + 1] = gamma[: order + 1]
-    for lag in range(order + 1, length if order else 0):
-        full[lag] = coefficients @ full[lag - order : lag][::-1]
+    if order and length > order + 1:
+        recursion = np.append(1.0, -coefficients)
+        known = lfiltic([1.0], recursion, y=full[order:0:-1])
+        full[order + 1 :], _ = lfilter([1.0], recursion, np.zeros(length - order - 1), zi=known)
     return full
 
 

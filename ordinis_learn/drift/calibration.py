@@ -13,7 +13,7 @@ import numpy as np
 from ordinis_learn.drift.autocorrelation import autocovariances, mean_variance
 from ordinis_learn.drift.binning import Float1D, Float2D
 
-__all__ = ["BlockPlan", "draw_blocks", "influence_series", "plan_blocks"]
+__all__ = ["BlockPlan", "draw_blocks", "halved", "influence_series", "plan_blocks", "thin"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +109,42 @@ def draw_blocks(by_session: Float2D, plan: BlockPlan, *, draws: int, seed: int) 
     for nth in range(whole):  # few and long where memory is long; one array of all blocks would not fit
         total += block[starts[nth]]
     return total + _block_sums(by_session, length=rest)[starts[whole]] if rest else total
+
+
+def halved(share: float) -> float:
+    """Round a share to the nearest of 1, 1/2, 1/4, …; more than all is all.
+
+    Examples
+    --------
+    >>> halved(1.8), halved(0.9), halved(0.3)
+    (1.0, 1.0, 0.25)
+    """
+    return float(0.5 ** max(round(-np.log2(share)), 0))
+
+
+def thin(drawn: Float2D, *, share: float, seed: int) -> Float2D:
+    """Draw as many rows from each null sample as a window with fewer symbols a session has.
+
+    Parameters
+    ----------
+    drawn : float64 array, shape (draws, B)
+        Rows per bin.
+    share : float
+        Of the rows, in (0, 1]; 1 returns them as they are.
+
+    Examples
+    --------
+    >>> float(thin(np.array([[30.0, 10.0]]), share=0.25, seed=0).sum())
+    10.0
+    """
+    total = drawn.sum(axis=1)
+    if share >= 1.0 or not total.all():
+        return drawn
+    rows = np.maximum(np.round(total * share), 1.0).astype(np.int64)
+    thinned: Float2D = (
+        np.random.default_rng(seed).multinomial(rows, drawn / total[:, None]).astype(np.float64)
+    )
+    return thinned
 
 
 def _plan(series: Float1D, *, current_sessions: int) -> BlockPlan:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ordinis_learn.drift.binning import Bins, Float2D, Int1D
+from ordinis_learn.drift.calibration import halved
 from ordinis_learn.drift.column import ColumnReference
 from ordinis_learn.drift.joint_sample import JointSample, normal_scores
 from ordinis_learn.drift.measurement import Judgement, Measured, calibrate_column
@@ -61,7 +62,7 @@ class ConditionalShift:
         self._sample = sample
         self._columns = columns
         self._sessions = sessions
-        self._known: dict[tuple[tuple[int, ...], int, Judgement], tuple[Float2D, list[_Rest]]] = {}
+        self._known: dict[tuple[tuple[int, ...], int, float, Judgement], tuple[Float2D, list[_Rest]]] = {}
 
     def applies(self, *, window_sessions: int) -> bool:
         """Tell whether there are others to explain a feature by (at most 24), and eight windows to know the noise from."""
@@ -86,8 +87,16 @@ class ConditionalShift:
         there = np.flatnonzero(known.mean(axis=0) >= _KNOWN_SHARE)
         if len(there) < 2:
             return []
-        coefficients, rests = self._of_reference(there, window_sessions=window_sessions, judgement=judgement)
         rows = bins[known[:, there].all(axis=1)]
+        if not len(rows):
+            return []
+        usual = len(self._sample.session) / self._sessions
+        coefficients, rests = self._of_reference(
+            there,
+            window_sessions=window_sessions,
+            row_share=halved(len(rows) / window_sessions / usual),
+            judgement=judgement,
+        )
         left = self._scores(rows, there) @ coefficients
         names = [self._sample.names[place] for place in there]
         return [
@@ -103,10 +112,10 @@ class ConditionalShift:
         return normal_scores(bins[:, there], names=names, columns=self._columns)
 
     def _of_reference(
-        self, there: Int1D, *, window_sessions: int, judgement: Judgement
+        self, there: Int1D, *, window_sessions: int, row_share: float, judgement: Judgement
     ) -> tuple[Float2D, list[_Rest]]:
         """Return what turns scores into rests, shape (f, f), and each feature's rest; found once."""
-        key = (tuple(there.tolist()), window_sessions, judgement)
+        key = (tuple(there.tolist()), window_sessions, row_share, judgement)
         if key not in self._known:
             complete = self._is_known(self._sample.bins)[:, there].all(axis=1)
             scores = self._scores(self._sample.bins[complete], there)
@@ -117,7 +126,11 @@ class ConditionalShift:
                 coefficients,
                 [
                     self._rest(
-                        left[:, k], session=session, window_sessions=window_sessions, judgement=judgement
+                        left[:, k],
+                        session=session,
+                        window_sessions=window_sessions,
+                        row_share=row_share,
+                        judgement=judgement,
                     )
                     for k in range(len(there))
                 ],
@@ -125,7 +138,13 @@ class ConditionalShift:
         return self._known[key]
 
     def _rest(
-        self, left: npt.NDArray[np.float64], *, session: Int1D, window_sessions: int, judgement: Judgement
+        self,
+        left: npt.NDArray[np.float64],
+        *,
+        session: Int1D,
+        window_sessions: int,
+        row_share: float,
+        judgement: Judgement,
     ) -> _Rest:
         cuts = np.unique(np.quantile(left, _DECILES)) if len(left) else np.zeros(1)
         bins = Bins(cuts=cuts)
@@ -137,7 +156,11 @@ class ConditionalShift:
             categorical=False,
         )
         nulls = calibrate_column(
-            column, window_sessions=window_sessions, judgement=judgement, detectors=(_PSI,)
+            column,
+            window_sessions=window_sessions,
+            row_share=row_share,
+            judgement=judgement,
+            detectors=(_PSI,),
         )
         return _Rest(column=column, null=nulls[_PSI.metric])
 

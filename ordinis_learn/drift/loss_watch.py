@@ -182,7 +182,7 @@ def _followed(
     for day, value in zip(dates, values, strict=True):
         state = detector.step(state, np.array([value]))
         statistic = float(detector.statistic(state)[0])
-        if statistic >= progress.threshold:
+        if statistic >= progress.threshold and statistic > 0.0:
             alarm = {
                 "alarm_on": day,
                 "alarm_statistic": statistic,
@@ -199,7 +199,7 @@ def _finding(
     if progress.alarm_on is not None and progress.alarm_on >= since and value < progress.threshold:
         value, shift = progress.alarm_statistic, progress.alarm_shift
     rate = RunLength(peaks=np.array(progress.peaks), sessions=_FOLLOWED).rate(value)
-    alarmed = value >= progress.threshold
+    alarmed = value >= progress.threshold and value > 0.0
     q_value = min(rate * alpha / watch.rate, 1.0)
     risen = shift * float(np.std(watch.record, ddof=1))
     return DriftFinding(

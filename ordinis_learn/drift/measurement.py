@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from ordinis_learn.drift.binning import Counts, Float1D, Float2D
-from ordinis_learn.drift.calibration import draw_blocks, influence_series, plan_blocks
+from ordinis_learn.drift.calibration import draw_blocks, influence_series, plan_blocks, thin
 from ordinis_learn.drift.column import ColumnReference
 from ordinis_learn.drift.constant import Constant
 from ordinis_learn.drift.detector import Detector, ReferenceCounts
@@ -78,15 +78,20 @@ def calibrate_column(
     *,
     window_sessions: int,
     judgement: Judgement,
+    row_share: float = 1.0,
     detectors: Sequence[Detector] = DETECTORS,
 ) -> dict[str, Null]:
     """Return each applicable metric's null for windows of so many sessions.
+
+    ``row_share`` is how many rows a session has beside the reference's: fewer rows are noisier. More than the
+    reference's are not.
 
     It depends on the reference alone: a year of daily checks needs it once.
     """
     by_session = column.counts.by_session
     plan = plan_blocks(*influence_series(by_session), current_sessions=window_sessions)
     drawn = draw_blocks(by_session, plan, draws=judgement.draws, seed=judgement.seed)
+    drawn = thin(drawn, share=row_share, seed=judgement.seed)
     reference = column.as_counts
     applicable = [detector for detector in detectors if detector.applies(reference)]
     apart = _windows_apart(reference, by_session, window_sessions=window_sessions)

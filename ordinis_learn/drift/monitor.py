@@ -118,7 +118,9 @@ def _measure_columns(
         measured += measure_column(
             name,
             column=column,
-            nulls=reference.nulls(name, window_sessions=len(now.days), judgement=judgement),
+            nulls=reference.nulls(
+                name, window_sessions=len(now.days), window_rows=now.table.num_rows, judgement=judgement
+            ),
             current=current,
             windows=current.total[None, :],
             judgement=judgement,

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ordinis_learn.drift.binning import Float1D
+from ordinis_learn.drift.calibration import halved
 from ordinis_learn.drift.column import ColumnReference, summarise_column
 from ordinis_learn.drift.conditional_shift import ConditionalShift
 from ordinis_learn.drift.domain_classifier import DomainClassifier
@@ -56,7 +57,7 @@ class DriftReference:
     rows: int
     columns: Mapping[str, ColumnReference]
     joint: JointSample
-    _nulls: dict[tuple[str, int, Judgement], Mapping[str, Null]] = field(
+    _nulls: dict[tuple[str, int, float, Judgement], Mapping[str, Null]] = field(
         default_factory=dict, repr=False, compare=False
     )
 
@@ -75,12 +76,22 @@ class DriftReference:
         """What tells whether a feature moved against the others; made once."""
         return ConditionalShift(self.joint, columns=self.columns, sessions=len(self.days))
 
-    def nulls(self, column: str, *, window_sessions: int, judgement: Judgement) -> Mapping[str, Null]:
-        """Return a column's nulls for windows of so many sessions; calibrated once, then remembered."""
-        key = (column, window_sessions, judgement)
+    def nulls(
+        self, column: str, *, window_sessions: int, judgement: Judgement, window_rows: int | None = None
+    ) -> Mapping[str, Null]:
+        """Return a column's nulls for windows of so many sessions; calibrated once, then remembered.
+
+        Parameters
+        ----------
+        window_rows : int, optional
+            Default: as many a session as the reference has. Fewer are rounded to a half, a quarter and so on of that.
+        """
+        usual = self.rows / len(self.days)
+        share = 1.0 if window_rows is None else halved(window_rows / window_sessions / usual)
+        key = (column, window_sessions, share, judgement)
         if key not in self._nulls:
             self._nulls[key] = calibrate_column(
-                self.columns[column], window_sessions=window_sessions, judgement=judgement
+                self.columns[column], window_sessions=window_sessions, row_share=share, judgement=judgement
             )
         return self._nulls[key]
 

@@ -7,15 +7,19 @@ end. All three are in the simulation that sets the threshold.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
-from ordinis_learn.drift.autocorrelation import fit_autoregression
+from ordinis_learn.drift.autocorrelation import Autoregression, fit_autoregression
 from ordinis_learn.drift.binning import Float1D
 from ordinis_learn.drift.sequential import SequentialDetector
 
 __all__ = ["RunLength", "calibrate_run_length", "standardised"]
+
+
+_FARTHEST: Final = 3.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,7 +68,8 @@ def calibrate_run_length(
     """Simulate quiet series with the memory and the tails of the record.
 
     Each draw is a record and what follows it, from one autoregression: standardised by its own record, as the real
-    one is, so that the error of the record's mean is in the threshold.
+    one is, so that the error of the record's mean is in the threshold. The same is drawn without memory, and the higher
+    quantile of the two holds: a record of months shows negative memory by chance, and sums would look narrower than they are.
 
     Parameters
     ----------
@@ -87,33 +92,52 @@ def calibrate_run_length(
     >>> 3.0 < quiet.threshold(1 / 500) < 12.0
     True
     """
-    length = len(record)
-    drawn = fit_autoregression(record).simulate(
-        draws=draws, sessions=length + sessions, rng=np.random.default_rng(seed)
-    )
+    fitted = fit_autoregression(record)
+    forgetful = replace(fitted, coefficients=np.zeros(0), innovations=record - record.mean())
+    peaks = [
+        _peaks(detector, process, record_sessions=len(record), sessions=sessions, draws=draws, seed=seed)
+        for process in ((fitted, forgetful) if len(fitted.coefficients) else (fitted,))
+    ]
+    return RunLength(peaks=np.max(peaks, axis=0), sessions=sessions)
+
+
+def _peaks(
+    detector: SequentialDetector,
+    process: Autoregression,
+    *,
+    record_sessions: int,
+    sessions: int,
+    draws: int,
+    seed: int,
+) -> Float1D:
+    """Return the largest statistic of each simulated stretch, increasing."""
+    length = record_sessions
+    drawn = process.simulate(draws=draws, sessions=length + sessions, rng=np.random.default_rng(seed))
     values = standardised(drawn[:, length:], record=drawn[:, :length])
     state = detector.start(series=draws, record_sessions=length)
     peak = np.zeros(draws)
     for session in range(sessions):
         state = detector.step(state, values[:, session])
         peak = np.maximum(peak, detector.statistic(state))
-    return RunLength(peaks=np.sort(peak), sessions=sessions)
+    return np.sort(peak)
 
 
 def standardised(values: Float1D, *, record: Float1D) -> Float1D:
-    """Return (values − mean) / standard deviation (ddof 1) of the record, along the last axis; 0 / 0 is 0.
+    """Return (values − mean) / standard deviation (ddof 1) of the record, along the last axis, at most 3 either way; 0 / 0 is 0.
 
-    Where the record is constant any other value is infinitely far: it becomes ±1e9, which every detector finds.
+    A single wild session says little about the mean, and the tails beyond a record of months are unknown (winsorised as in
+    Lucas, J. M. & Crosier, R. B. 1982, Robust CUSUM). Where the record is constant any other value lies at ±3.
 
     Examples
     --------
     >>> standardised(np.array([3.0, 5.0]), record=np.array([2.0, 4.0])).round(3)
     array([0.   , 1.414])
     >>> standardised(np.array([1.0, 2.0]), record=np.ones(5))
-    array([0.e+00, 1.e+09])
+    array([0., 3.])
     """
     centred = values - record.mean(axis=-1, keepdims=True)
     scale = record.std(axis=-1, ddof=1, keepdims=True)
     flat = scale <= 1e-12 * np.abs(record).max(axis=-1, keepdims=True)
-    by_scale: Float1D = np.where(flat, np.sign(centred) * 1e9, centred / np.where(flat, 1.0, scale))
-    return by_scale
+    by_scale = np.where(flat, np.sign(centred) * _FARTHEST, centred / np.where(flat, 1.0, scale))
+    clipped: Float1D = np.clip(by_scale, -_FARTHEST, _FARTHEST)
+    return clipped

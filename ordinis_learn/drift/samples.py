@@ -47,6 +47,12 @@ class Rows:
                 found=f"the {side} rows have no column 'session'",
                 next_step="pass rows of a dataset built by this package",
             )
+        if table["session"].null_count:
+            raise DataMissing(
+                asked,
+                found=f"{table['session'].null_count} of the {side} rows have no session",
+                next_step="pass rows of a dataset built by this package",
+            )
         days, session = np.unique(table["session"].to_numpy().astype("datetime64[D]"), return_inverse=True)
         return cls(table=table, days=days, session=session.astype(np.int64))
 
@@ -55,5 +61,18 @@ class Rows:
         column = FEATURE_PREFIX + name
         if column not in self.table.column_names:
             return None
+        kind = self.table.schema.field(column).type
+        if not (_is_number(kind) or pa.types.is_null(kind)):
+            raise DataMissing(
+                f"read feature {name!r}",
+                found=f"a column {column!r} of type {kind}",
+                next_step="pass numbers: features are captured as such",
+                feature=name,
+            )
         values: Float1D = self.table[column].to_numpy().astype(np.float64, copy=False)
         return values
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    types = pa.types
+    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind))

@@ -66,12 +66,7 @@ def check_answer_drift(
         No answers in a span, or a reference of fewer than 20 days.
     """
     asked = f"check the answers of {name} from {start} to {end}"
-    if reference[1] >= start:
-        raise ConfigInvalid(
-            asked,
-            found=f"a reference that lasts until {reference[1]}",
-            next_step="end the reference before the days that are checked begin",
-        )
+    _require_earlier(reference, start=start, asked=asked)
     recorded = read_span(bench, start=start, end=end)
     source = _named(recorded, name, asked=asked)
     kept = _reference(bench, source, span=reference)
@@ -91,6 +86,15 @@ def check_answer_drift(
     _log(bench, report)
     bench.catalogue.add_drift(report, alerts_for(report))
     return report
+
+
+def _require_earlier(reference: Span, *, start: date, asked: str) -> None:
+    if reference[1] >= start:
+        raise ConfigInvalid(
+            asked,
+            found=f"a reference that lasts until {reference[1]}",
+            next_step="end the reference before the days that are checked begin",
+        )
 
 
 def _named(recorded: RecordedAnswers, name: str, *, asked: str) -> AnswerSource:

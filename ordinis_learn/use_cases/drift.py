@@ -32,7 +32,7 @@ from ordinis_learn.drift import (
 from ordinis_learn.errors import ArtifactMissing, DataCorrupt, DataMissing
 from ordinis_learn.market.lags import split_lag
 from ordinis_learn.models import SignalModel, load_bundle
-from ordinis_learn.records import DECLARED, DatasetManifest, DriftReport, ModelArtifact, hash_of
+from ordinis_learn.records import DECLARED, DatasetManifest, DriftFinding, DriftReport, ModelArtifact, hash_of
 from ordinis_learn.use_cases.alerting import remember
 from ordinis_learn.use_cases.drift_reference import (
     drift_reference,
@@ -207,26 +207,40 @@ def _measure(
         performance=_performance(
             model, earlier, current=current, said=said, horizon=horizon, judgement=judgement
         ),
-        followed=follow_loss(
-            bench,
-            artifact,
-            manifest,
-            model=model,
-            horizon=horizon,
-            record=lambda: _record_of(
-                bench, artifact, manifest, model=model, until=end, horizon=horizon, whole=True
-            ),
-            rows=lambda first, last: _rows(
-                bench, manifest, model=model, start=first, end=last, horizon=horizon
-            ),
-            since=start,
-            until=end,
-            alpha=ALPHA,
-            seed=seed,
+        followed=_follow(
+            bench, artifact, manifest, model=model, horizon=horizon, start=start, end=end, seed=seed
         ),
     )
     return Checked(
         report=report, reference=reference, current=current, prediction=said.prediction, manifest=manifest
+    )
+
+
+def _follow(
+    bench: Workbench,
+    artifact: ModelArtifact,
+    manifest: DatasetManifest,
+    *,
+    model: SignalModel,
+    horizon: int,
+    start: date,
+    end: date,
+    seed: int,
+) -> tuple[DriftFinding, ...]:
+    return follow_loss(
+        bench,
+        artifact,
+        manifest,
+        model=model,
+        horizon=horizon,
+        record=lambda: _record_of(
+            bench, artifact, manifest, model=model, until=end, horizon=horizon, whole=True
+        ),
+        rows=lambda first, last: _rows(bench, manifest, model=model, start=first, end=last, horizon=horizon),
+        since=start,
+        until=end,
+        alpha=ALPHA,
+        seed=seed,
     )
 
 
@@ -280,11 +294,7 @@ def _record_of(
     moved along would call a slow decline normal. A declared model has seen nothing, so the dataset is its record.
     """
     if artifact.data_snapshot_ref == DECLARED or artifact.trained_until is None:
-        try:
-            rows = open_dataset(manifest, root=bench.settings.datasets_dir)
-        except DataMissing:
-            return None  # retention removed them; what the kept reference holds is compared all the same
-        return seen_by(model, rows, manifest=manifest)
+        return _declared_record(bench, manifest, model=model, horizon=horizon)
     first = date.fromisoformat(artifact.trained_until[:10]) + timedelta(days=1)
     last = min(first + _RECORD, until - timedelta(days=2 * horizon + 3))
     if last <= first or (whole and last < first + _RECORD):
@@ -292,6 +302,19 @@ def _record_of(
     rows = _rows(bench, manifest, model=model, start=first, end=last, horizon=horizon)
     days = len(np.unique(rows["session"].to_numpy())) if rows.num_rows else 0
     return rows if days >= MIN_REFERENCE_SESSIONS else None
+
+
+def _declared_record(
+    bench: Workbench, manifest: DatasetManifest, *, model: SignalModel, horizon: int
+) -> pa.Table | None:
+    """Return the dataset's rows; where they were pruned, what the event log still has of them."""
+    try:
+        rows = open_dataset(manifest, root=bench.settings.datasets_dir)
+    except DataMissing:
+        span = manifest.window
+        rows = _rows(bench, manifest, model=model, start=span.start, end=span.end, horizon=horizon)
+        return rows if rows.num_rows else None
+    return seen_by(model, rows, manifest=manifest)
 
 
 def _performance(

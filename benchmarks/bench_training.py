@@ -10,37 +10,60 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import xgboost as xgb  # noqa: TID253  what is measured
 
 from benchmarks._harness import compare
-from ordinis_learn.datasets import profile_feature
+from benchmarks._training_rows import SYMBOLS, made_rows, published
 from ordinis_learn.datasets.splits import purged_walk_forward
 from ordinis_learn.market import FEATURE_NAMES
-from ordinis_learn.records import (
-    DatasetFile,
-    DatasetManifest,
-    DatasetValidation,
-    DatasetWindow,
-    EventRange,
-    JoinQuality,
-    file_sha256,
-)
 from ordinis_learn.testing.tracker import InMemoryTracker
 from ordinis_learn.training import TrainConfig, collect_provenance, train_model
 from ordinis_learn.training.matrix import training_matrix
 
-ZEROS = "0" * 64
-SYMBOLS = 20
-
 
 def run(*, quick):
+    yield from _small(quick=quick)
+    yield from _large(quick=quick)
+    yield from _study(quick=quick)
+    yield from _memory(quick=quick)
+
+
+def _study(*, quick):
+    from benchmarks._training_study import run as study  # its bare side needs what is defined here
+
+    return study(quick=quick)
+
+
+def _memory(*, quick):
+    from benchmarks._training_memory import run as memory  # processes of its own
+
+    return memory(quick=quick)
+
+
+def _large(*, quick):
+    """One training of a million rows of fifty features, two threads on either side."""
+    from ordinis_mlflow.tracker import MlflowTracker
+
+    folder = Path(tempfile.mkdtemp(prefix="ordinis-bench-"))
+    try:
+        tracker = MlflowTracker(
+            tracking_uri=f"sqlite:///{folder / 'mlflow.db'}",
+            experiment="bench",
+            artifact_root=folder / "runs",
+        )
+        names = tuple(f"x{n}" for n in range(10 if quick else 50))
+        case = Case(folder, sessions=100 if quick else 2_000, symbols=500, names=names)
+        yield case.row("MLflow on SQLite", tracker, folds=0, runs=1 if quick else 3, threads=2)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _small(*, quick):
     from ordinis_mlflow.tracker import MlflowTracker
 
     folder = Path(tempfile.mkdtemp(prefix="ordinis-bench-"))
@@ -53,7 +76,7 @@ def run(*, quick):
         )
         trackers = {"MLflow on SQLite": mlflow, "in memory": InMemoryTracker(folder / "memory")}
         for sessions in (400,) if quick else (1_650, 16_500):
-            case = _Case(folder, sessions=sessions)
+            case = Case(folder, sessions=sessions)
             for tracker_name, tracker in trackers.items():
                 for folds in (0, 4):
                     yield case.row(tracker_name, tracker, folds=folds, runs=runs)
@@ -61,23 +84,28 @@ def run(*, quick):
         shutil.rmtree(folder)
 
 
-class _Case:
-    def __init__(self, folder, *, sessions):
-        self.folder = folder / str(sessions)
-        self.table = _rows(sessions)
-        self.manifest = _published(self.table, self.folder)
+class Case:
+    def __init__(self, folder, *, sessions, symbols=SYMBOLS, names=FEATURE_NAMES):
+        self.folder = folder / f"{sessions}-{len(names)}"
+        self.table = made_rows(sessions, symbols=symbols, names=names)
+        self.manifest = published(self.table, self.folder, names=names)
         self.provenance = collect_provenance()
         self.number = count()
 
-    def row(self, tracker_name, tracker, *, folds, runs):
+    def row(self, tracker_name, tracker, *, folds, runs, threads=1):
         config = TrainConfig(
-            name="bench", dataset=self.manifest.ref, folds=folds, rounds=200, early_stopping_rounds=200
+            name="bench",
+            dataset=self.manifest.ref,
+            folds=folds,
+            rounds=200,
+            early_stopping_rounds=200,
+            threads=threads,
         )
         matrix = training_matrix(config, manifest=self.manifest, table=self.table, min_samples=1)
         self._check(config, matrix)
         fits = "one fit" if not folds else f"{folds} folds and the final fit"
         return compare(
-            f"train, {len(matrix):,} rows, {fits}, {tracker_name}",
+            f"train, {len(matrix):,} rows of {len(matrix.feature_names)}, {fits}, {tracker_name}",
             ours=lambda _: lambda: self._train(config, tracker),
             reference_name="bare xgboost.train on the same matrix",
             reference=lambda _: lambda: bare(config, matrix),
@@ -153,51 +181,3 @@ def bare(config, matrix):
     data = binned(slice(None))
     final = round(float(np.mean(rounds))) if rounds else config.rounds
     return xgb.train(parameters, data, final, evals=[(data, "train")], verbose_eval=False)
-
-
-def _rows(sessions):
-    rng = np.random.default_rng(7)
-    rows = sessions * SYMBOLS
-    days = np.datetime64("1970-01-01") + np.arange(sessions + 30)
-    session = np.repeat(np.arange(sessions), SYMBOLS)
-    features = rng.standard_normal((rows, len(FEATURE_NAMES)))
-    columns = {"session": pa.array(days[session])}
-    columns |= {f"f_{name}": features[:, n] for n, name in enumerate(FEATURE_NAMES)}
-    for horizon in (1, 5):
-        columns |= {
-            f"fwd_ret_{horizon}d": 0.002 * features[:, 0] + 0.02 * rng.standard_normal(rows),
-            f"label_start_{horizon}d": pa.array(days[session + 1]),
-            f"label_end_{horizon}d": pa.array(days[session + 1 + horizon]),
-            f"uniqueness_{horizon}d": np.full(rows, 1.0 / horizon),
-        }
-    return pa.table(columns)
-
-
-def _published(table, root):
-    folder = root / "bench" / "1"
-    folder.mkdir(parents=True)
-    path = folder / "part-0.parquet"
-    pq.write_table(table, path)
-    return DatasetManifest(
-        dataset_id="bench",
-        version="1",
-        kind="signal",
-        window=DatasetWindow(start=date(1970, 1, 1), end=date(2022, 1, 1), horizons=(1, 5)),
-        files=(
-            DatasetFile(path=path.name, sha256=file_sha256(path), rows=len(table), bytes=path.stat().st_size),
-        ),
-        content_sha256=ZEROS,
-        columns={name: str(table.schema.field(name).type) for name in table.column_names},
-        feature_names=FEATURE_NAMES,
-        rows=len(table),
-        label_stats={},
-        profile={name: profile_feature(table[f"f_{name}"].to_numpy()) for name in FEATURE_NAMES},
-        event_range=EventRange(types=(), count=0, first=None, last=None, log_position=0),
-        join_quality=JoinQuality(),
-        query_hash=ZEROS,
-        code_commit="",
-        config_hash=ZEROS,
-        suite_hash=ZEROS,
-        validation=DatasetValidation(success=True, evaluated=1, expected=1),
-        created_at=datetime(2022, 1, 1, tzinfo=UTC),
-    )

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import optuna  # noqa: TID253  the leaf that needs it
 from optuna.distributions import BaseDistribution  # noqa: TID253
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError  # noqa: TID253
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage  # noqa: TID253
+from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage, RDBStorage  # noqa: TID253
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock  # noqa: TID253
 from optuna.trial import FrozenTrial, TrialState  # noqa: TID253
 
@@ -49,13 +49,19 @@ class SharedStudy:
     ----------
     study : optuna.Study
         Sampled and pruned elsewhere (:mod:`ordinis_learn.training._rehearsal`).
+    storage : optuna.storages.BaseStorage
+        The study's own: trials are reached by their number, which only storages offer.
     me : Owner
     watch : Watch
     rules : ClaimRules
     """
 
-    def __init__(self, study: optuna.Study, *, me: Owner, watch: Watch, rules: ClaimRules) -> None:
+    def __init__(
+        self, study: optuna.Study, *, storage: BaseStorage, me: Owner, watch: Watch, rules: ClaimRules
+    ) -> None:
         self._study = study
+        self._storage = storage
+        self._study_id = storage.get_study_id_from_name(study.study_name)
         self._me = me
         self._watch = watch
         self._rules = rules
@@ -98,14 +104,15 @@ class SharedStudy:
         self, number: int, *, parameters: Mapping[str, Any], space: Mapping[str, BaseDistribution]
     ) -> None:
         """Record what a claimed trial tries."""
-        self._study.sampler = _Given(parameters)
-        trial = self._trial(number)
-        for name, distribution in space.items():
-            trial._suggest(name, distribution)  # noqa: SLF001  what suggest_float and suggest_int call
+        trial = self._id_of(number)
+        # Whoever held the claim before may have finished it meanwhile, with the same parameters.
+        with suppress(UpdateFinishedTrialError):
+            for name, distribution in space.items():
+                value = distribution.to_internal_repr(parameters[name])
+                self._storage.set_trial_param(trial, name, value, distribution)
 
     def tell(self, outcome: TrialOutcome) -> bool:
         """Record what came of a trial; False where another process had told it already."""
-        trial = self._trial(outcome.number)
         kept = {
             "running": list(outcome.running),
             "rungs": outcome.rungs,
@@ -115,8 +122,8 @@ class SharedStudy:
         }
         value = outcome.running[-1] if outcome.state == "complete" else None
         try:
-            trial.set_user_attr(OUTCOME, kept)
-            self._study.tell(trial, value, state=_STATES[outcome.state])
+            self._storage.set_trial_user_attr(self._id_of(outcome.number), OUTCOME, kept)
+            self._study.tell(outcome.number, value, state=_STATES[outcome.state])
         except UpdateFinishedTrialError:
             return False
         return True
@@ -148,10 +155,10 @@ class SharedStudy:
             thread.join()
 
     def _mark(self, number: int, *, beat: int) -> None:
-        self._trial(number).set_user_attr(_CLAIM, self._me.to_json() | {"beat": beat})
+        self._storage.set_trial_user_attr(self._id_of(number), _CLAIM, self._me.to_json() | {"beat": beat})
 
-    def _trial(self, number: int) -> optuna.Trial:
-        return optuna.Trial(self._study, self.trials()[number]._trial_id)  # noqa: SLF001  its only door by number
+    def _id_of(self, number: int) -> int:
+        return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
 
 
 def open_study(place: StudyPlace | None, *, model: str, key: str) -> SharedStudy:
@@ -166,8 +173,8 @@ def open_study(place: StudyPlace | None, *, model: str, key: str) -> SharedStudy
     """
     rules = place.rules if place else ClaimRules()
     with translated(place):
-        storage = None if place is None else _storage(place)
-        generation = 1 if storage is None else _generation(storage, place=place, model=model, key=key)
+        storage = InMemoryStorage() if place is None else _storage(place)
+        generation = 1 if place is None else _generation(storage, place=place, model=model, key=key)
         study = optuna.create_study(
             storage=storage,
             study_name=_name(model, key=key, generation=generation),
@@ -177,20 +184,22 @@ def open_study(place: StudyPlace | None, *, model: str, key: str) -> SharedStudy
             pruner=optuna.pruners.NopPruner(),
         )
     me = Owner.here()
-    return SharedStudy(study, me=me, watch=Watch(me, rules=rules, seconds=time.monotonic), rules=rules)
+    return SharedStudy(
+        study, storage=storage, me=me, watch=Watch(me, rules=rules, seconds=time.monotonic), rules=rules
+    )
 
 
 def _name(model: str, *, key: str, generation: int) -> str:
     return f"{model}/{key[:16]}/{generation}"
 
 
-def _generation(storage: BaseStorage, *, place: StudyPlace | None, model: str, key: str) -> int:
+def _generation(storage: BaseStorage, *, place: StudyPlace, model: str, key: str) -> int:
     """Return the newest generation, or the one after it where that was brought to its end."""
     named = {study.study_name: study for study in optuna.get_all_study_summaries(storage)}
     newest = 0
     while _name(model, key=key, generation=newest + 1) in named:
         newest += 1
-    if place is not None and place.resume:
+    if place.resume:
         if not newest:
             raise ConfigInvalid(
                 f"go on with the search for {model}",
@@ -267,28 +276,3 @@ def translated(place: StudyPlace | None) -> Iterator[None]:
         ) from error
     finally:
         optuna.logging.set_verbosity(before)
-
-
-class _Given(optuna.samplers.BaseSampler):  # type: ignore[misc]
-    """Answers with parameters that were chosen before."""
-
-    def __init__(self, parameters: Mapping[str, Any]) -> None:
-        self._parameters = parameters
-
-    def infer_relative_search_space(
-        self, study: optuna.Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        del study, trial
-        return {}
-
-    def sample_relative(
-        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        del study, trial, search_space
-        return {}
-
-    def sample_independent(
-        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
-    ) -> Any:
-        del study, trial, param_distribution
-        return self._parameters[param_name]

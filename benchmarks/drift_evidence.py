@@ -29,7 +29,7 @@ from ordinis_learn.records import ModelRef
 
 RATE = 1 / 1260
 """False alarms per session of a sequential detector: one in five years."""
-SPAN, YEAR, MONTH = 1260, 252, 21
+SPAN, YEAR, MONTH, GUARD = 1260, 252, 21, 20
 BREACH = {"warning", "critical"}
 
 
@@ -105,11 +105,44 @@ class Market:
         )
 
 
-def quiet_days():
-    market, rng, years = Market(), np.random.default_rng(1), 20
+def inside(*kinds):
+    """Windows from inside five years, compared with the rest of them: drawn alike, so nothing has changed."""
+    market = Market()
+    yield "| windows inside five years | checks | any finding at q ≤ 5 % | breach | critical for vol_20, alone | critical for vol_20, beside the others too |"
+    yield "|---|---:|---:|---:|---:|---:|"
+    for label, window, stretch, checks in (
+        ("21 sessions", 21, 1.0, 60),
+        ("63 sessions", 63, 1.0, 40),
+        ("21 sessions, vol_20 trebled", 21, 3.0, 20),
+    ):
+        if kinds and label not in kinds:
+            continue
+        rng, reports = np.random.default_rng(5), []
+        for _ in range(checks):
+            values = market.stretch(rng, SPAN)
+            start = int(rng.integers(SPAN - window))
+            apart = np.r_[: max(start - GUARD, 0), min(start + window + GUARD, SPAN) : SPAN]
+            now = _scaled(market, values[start : start + window].copy(), "vol_20", stretch)
+            reports.append(market.check(market.reference(values[apart]), now, first=SPAN))
+        found = sum(any(f.q_value <= 0.05 for f in report.findings) for report in reports)
+        breached = sum(report.breached for report in reports)
+        critical = [
+            {f.metric for f in report.findings if (f.feature, f.severity) == ("vol_20", "critical")}
+            for report in reports
+        ]
+        alone = sum(bool(metrics - {"psi_given_rest"}) for metrics in critical)
+        cells = f"{wilson(found, checks)} | {wilson(breached, checks)} | {alone} | {sum(map(bool, critical))}"
+        yield f"| {label} | {checks} | {cells} |"
+
+
+def quiet_days(*kinds):
+    market, years = Market(), 20
     yield "| real features, five years of reference | breach, per day | any finding at q ≤ 5 %, per day | breach on 2 of 3 days, per day | years with a breach on a day looked at |"
     yield "|---|---:|---:|---:|---:|"
     for label, draw in (("quarters shuffled", market.shuffled), ("as they came", market.stretch)):
+        if kinds and label not in kinds:
+            continue
+        rng = np.random.default_rng(1)
         breach = found = lasting = days = touched = 0
         for _ in range(years):
             triples = triples_of_days(market, draw(rng, SPAN + YEAR))
@@ -402,6 +435,7 @@ def segments(points, length):
 
 
 QUESTIONS = {
+    "inside": inside,
     "quiet-days": quiet_days,
     "delays": delays,
     "noise": noise,

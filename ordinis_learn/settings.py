@@ -73,6 +73,7 @@ class Settings(BaseSettings):
     learn_gate_maxdd_tol: float = _key(0.02, "LEARN_GATE_MAXDD_TOL", ge=0)
     learn_shadow_duration_days: int = _key(7, "LEARN_SHADOW_DURATION_DAYS", ge=1)
     learn_shadow_time_limit_s: float = _key(5.0, "LEARN_SHADOW_TIME_LIMIT_S", gt=0, le=600)
+    learn_shadow_source: Literal["features", "signals"] = _key("features", "LEARN_SHADOW_SOURCE")
     learn_shadow_poll_s: float = _key(1.0, "LEARN_SHADOW_POLL_S", gt=0, le=3600)
     learn_drift_psi_thresh: float = _key(0.2, "LEARN_DRIFT_PSI_THRESH", gt=0)
     learn_drift_window_sessions: int = _key(21, "LEARN_DRIFT_WINDOW_SESSIONS", ge=2, le=252)

@@ -22,7 +22,6 @@ COMMANDS: Final = {
     "dossier": "Write the evidence of a version as one HTML file, and JSON beside it.",
     "drill": "Rehearse the rollback of a model, or of all, on a copy of the registry.",
     "drift": "Check what is active, or in shadow, against its training data.",
-    "drift-answers": "Check a language model's recent answers against earlier ones.",
     "evaluate": "Judge a model on a pack of its kind, against what is active.",
     "events": "Record events, seal closed days, look at the quarantine.",
     "keys": "Create signing keys and trust them in roles.",

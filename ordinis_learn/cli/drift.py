@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ordinis_learn.cli.command import learn_command, opened
+from ordinis_learn.cli.drift_answers import command as answers
 
 if TYPE_CHECKING:
     from ordinis_learn.records import DriftReport
@@ -18,6 +19,9 @@ _DATE = click.DateTime(["%Y-%m-%d"])
 @click.group("drift", epilog="Example: ordinis-learn drift run --all")
 def command() -> None:
     """Check what is active, or in shadow, against its training data."""
+
+
+command.add_command(answers)
 
 
 @command.add_command

@@ -1,4 +1,4 @@
-"""``ordinis-learn drift-answers``."""
+"""``ordinis-learn drift answers``."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _DATE: Any = click.DateTime(["%Y-%m-%d"])
 
 
 @learn_command(
-    "drift-answers",
-    example="ordinis-learn drift-answers models:/cortex/1 --reference-start 2024-01-02 --reference-end 2024-03-29"
+    "answers",
+    example="ordinis-learn drift answers models:/cortex/1 --reference-start 2024-01-02 --reference-end 2024-03-29"
     " --start 2024-04-01 --end 2024-04-12",
 )
 @click.argument("name")

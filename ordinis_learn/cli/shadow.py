@@ -15,6 +15,7 @@ from ordinis_learn.cli.shadow_text import show_answers, show_report
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from ordinis_learn.shadow.feed import Source
     from ordinis_learn.shadow.runner import ShadowRunner
     from ordinis_learn.workbench import Workbench
 
@@ -47,9 +48,7 @@ command.add_command(power)
 @click.option(
     "--source",
     type=_SOURCES,
-    default="features",
-    show_default=True,
-    help="Read feature events, or the features that signals carry.",
+    help="Read feature events, or the features that signals carry (default: LEARN_SHADOW_SOURCE).",
 )
 @_DOCUMENTS
 @click.pass_context
@@ -61,7 +60,7 @@ def run(
     follow: bool,
     url: str | None,
     until: int | None,
-    source: str,
+    source: Source | None,
     documents: Path | None,
 ) -> None:
     """Score feature events by a version and by what is active; go on where the last run stopped.
@@ -85,12 +84,11 @@ def run(
                 f"{asked} requests answered, {unknown} cannot be asked again: query or documents are not known"
             )
             return
-        with shadow_runner(
-            bench, name, version, source="signals" if source == "signals" else "features"
-        ) as runner:
+        chosen = source or bench.settings.learn_shadow_source
+        with shadow_runner(bench, name, version, source=chosen) as runner:
             position = _catch_up(runner, until=until)
             if url is not None:
-                _from_bus(bench, runner, url=url, source=source)
+                _from_bus(bench, runner, url=url, source=chosen)
             while follow and url is None and (until is None or position < until):
                 time.sleep(bench.settings.learn_shadow_poll_s)
                 position = max(position, _catch_up(runner, until=until))
@@ -153,7 +151,7 @@ def _catch_up(runner: ShadowRunner, *, until: int | None) -> int:
     return position
 
 
-def _from_bus(bench: Workbench, runner: ShadowRunner, *, url: str, source: str) -> None:
+def _from_bus(bench: Workbench, runner: ShadowRunner, *, url: str, source: Source) -> None:
     from ordinis_learn.bus import Subscription, record_from_bus  # noqa: PLC0415
     from ordinis_learn.cli.bus import run_on_bus  # noqa: PLC0415
     from ordinis_learn.records import Topic  # noqa: PLC0415

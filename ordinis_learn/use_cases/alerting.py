@@ -20,7 +20,7 @@ from ordinis_learn.alerts import (
 )
 from ordinis_learn.drift import alerts_for
 from ordinis_learn.errors import ConfigInvalid, LearnError
-from ordinis_learn.records import Actor, Alert, AlertChanges, AlertKind, DriftReport, ModelArtifact
+from ordinis_learn.records import Actor, Alert, AlertChanges, AlertKind, DriftReport, ModelType
 from ordinis_learn.settings import Settings
 from ordinis_learn.workbench import Workbench
 
@@ -61,21 +61,21 @@ def alert_context(bench: Workbench) -> Context:
 
 
 def remember(
-    bench: Workbench, report: DriftReport, *, artifact: ModelArtifact, identity: str, session: date | None
+    bench: Workbench, report: DriftReport, *, model_type: ModelType, identity: str, session: date | None
 ) -> DriftReport:
     """Remember a drift check together with what follows from it; return the one that stands."""
     context = alert_context(bench)
     days = max(context.policy.persistence.warning.n, context.policy.persistence.critical.n)
     history: Sequence[DriftReport] = ()
     if session is not None:
-        history = bench.alerts.checks(artifact.name, artifact.version, newest=days - 1)
+        history = bench.alerts.checks(report.model, report.version, newest=days - 1)
     seen = DriftSighting(
         report=report,
         raised=alerts_for(report),
         identity=identity,
         history=history,
         daily=session is not None,
-        model_type=artifact.model_type,
+        model_type=model_type,
     )
 
     def plan(standing: Sequence[Alert]) -> AlertChanges:

@@ -98,7 +98,9 @@ def check_model_drift(
     if known is not None:
         return known
     checked = _measure(bench, artifact, manifest, start=start, end=end, seed=seed)
-    report = remember(bench, checked.report, artifact=artifact, identity=identity, session=session)
+    report = remember(
+        bench, checked.report, model_type=artifact.model_type, identity=identity, session=session
+    )
     if report == checked.report:  # else another process was first, and logs its own
         log_check(bench, checked, identity=identity)
     return report

@@ -33,7 +33,7 @@ from ordinis_learn.use_cases.find import find_artifact, find_incumbent
 from ordinis_learn.use_cases.sign import reference, submit
 from ordinis_learn.workbench import Workbench
 
-__all__ = ["LedgerIncumbents", "report_shadow", "shadow_runner"]
+__all__ = ["LedgerIncumbents", "kept_source", "report_shadow", "shadow_runner"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -107,6 +107,15 @@ def shadow_runner(
         )
         stack.callback(runner.close)
         yield runner
+
+
+def kept_source(bench: Workbench, artifact: ModelArtifact) -> Source | None:
+    """Return what a version's runner began to read; None where none has run."""
+    path = _file(bench, artifact, ".db")
+    if not path.exists():
+        return None
+    with ShadowStore(path) as store:
+        return "signals" if store.identity.source == "signals" else "features"
 
 
 def report_shadow(

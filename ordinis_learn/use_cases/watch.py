@@ -23,6 +23,7 @@ from ordinis_learn.use_cases.alerting import escalate_alerts
 from ordinis_learn.use_cases.deliver import deliver_alerts
 from ordinis_learn.use_cases.drift_daily import DRIFT_JOB, run_daily_drift
 from ordinis_learn.use_cases.respond import carry_out_orders
+from ordinis_learn.use_cases.shadow_daily import run_daily_shadows
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["WATCH_JOB", "Duty", "WatchReport", "due_session", "only_watch", "watch", "watch_once"]
@@ -165,8 +166,7 @@ def _take(handle: IO[str], *, asked: str) -> None:
 
 
 def _daily_duties() -> list[Duty]:
-    # A pass of the shadow runner belongs here, before drift, as soon as it can catch up by itself.
-    return [Duty(name="drift", work=_drift)]
+    return [Duty(name="shadow", work=_shadow), Duty(name="drift", work=_drift)]
 
 
 def _constant_duties(open_bus: Callable[[str], Bus]) -> list[Duty]:
@@ -178,6 +178,10 @@ def _constant_duties(open_bus: Callable[[str], Bus]) -> list[Duty]:
         Duty(name="messages", work=_messages),
         Duty(name="outbox", work=lambda bench: _relay(bench, open_bus)),
     ]
+
+
+def _shadow(bench: Workbench) -> str:
+    return "; ".join(run_daily_shadows(bench)) or "nothing is in shadow"
 
 
 def _drift(bench: Workbench) -> str:

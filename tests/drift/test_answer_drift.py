@@ -242,7 +242,7 @@ def test_a_check_is_remembered_and_alerts(home):
         report = check_answer_drift(bench, PACK, reference=SPAN, **WINDOW)
         assert (report.model, report.version, report.breached) == ("cortex", "1", True)
         assert bench.catalogue.drift("cortex") == [report]
-    typed = ["--home", str(home), "drift-answers", PACK, "--reference-start", "2024-01-01"]
+    typed = ["--home", str(home), "drift", "answers", PACK, "--reference-start", "2024-01-01"]
     shown = CliRunner().invoke(
         main, [*typed, "--reference-end", "2024-02-09", "--start", "2024-02-20", "--end", "2024-02-29"]
     )

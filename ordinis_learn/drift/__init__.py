@@ -1,7 +1,7 @@
 """Drift detectors, one per file, and the check that runs them against what a model was trained on."""
 
 from ordinis_learn.drift.alerts import alerts_for
-from ordinis_learn.drift.answer_check import DependenceUnit, check_answers
+from ordinis_learn.drift.answer_check import DependenceUnit, check_answers, is_of_answers
 from ordinis_learn.drift.answer_reference import MIN_ANSWER_DAYS, AnswerReference, summarise_answers
 from ordinis_learn.drift.answer_reference_file import load_answer_reference, save_answer_reference
 from ordinis_learn.drift.autocorrelation import (
@@ -119,6 +119,7 @@ __all__ = [
     "expected_calibration_error",
     "fit_autoregression",
     "influence_series",
+    "is_of_answers",
     "jensen_shannon_distance",
     "load_answer_reference",
     "load_reference",

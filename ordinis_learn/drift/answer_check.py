@@ -22,12 +22,18 @@ from ordinis_learn.models import Encoder
 from ordinis_learn.ports import Clock
 from ordinis_learn.records import DriftReport
 
-__all__ = ["DependenceUnit", "check_answers"]
+__all__ = ["DependenceUnit", "check_answers", "is_of_answers"]
 
 DependenceUnit = Literal["session", "document"]
 """What is taken to move together: the answers of a stretch of days, or those that lean on the same documents."""
 
 _DRAWS: Final = 1999
+_REFERENCE: Final = "answers "
+
+
+def is_of_answers(report: DriftReport) -> bool:
+    """Tell whether a report is about a language model's answers; the others are about a signal model's rows."""
+    return report.dataset_ref.startswith(_REFERENCE)
 
 
 def check_answers(
@@ -69,7 +75,7 @@ def check_answers(
     return DriftReport(
         model=name,
         version=version,
-        dataset_ref=f"answers {before[0]} to {before[-1]}",
+        dataset_ref=f"{_REFERENCE}{before[0]} to {before[-1]}",
         start=_midnight(now.days[0]),
         end=_midnight(now.days[-1]),
         reference_rows=reference.counted.answers,

@@ -61,7 +61,12 @@ def alert_context(bench: Workbench) -> Context:
 
 
 def remember(
-    bench: Workbench, report: DriftReport, *, model_type: ModelType, identity: str, session: date | None
+    bench: Workbench,
+    report: DriftReport,
+    *,
+    model_type: ModelType | None,
+    identity: str,
+    session: date | None,
 ) -> DriftReport:
     """Remember a drift check together with what follows from it; return the one that stands."""
     context = alert_context(bench)

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import tempfile
 from datetime import date
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Final
 
-from ordinis_learn.answers import AnswerSource, RecordedAnswers
+from ordinis_learn.answers import AnswerSource, RecordedAnswer, RecordedAnswers
 from ordinis_learn.drift import (
     AnswerReference,
     DependenceUnit,
-    alerts_for,
     check_answers,
     load_answer_reference,
-    plot_history,
     save_answer_reference,
     summarise_answers,
 )
-from ordinis_learn.errors import ConfigInvalid, DataMissing
+from ordinis_learn.errors import ConfigInvalid
 from ordinis_learn.models import EncoderSpec, open_encoder
-from ordinis_learn.records import DriftReport, hash_of
+from ordinis_learn.records import DriftReport, ModelType, hash_of
+from ordinis_learn.use_cases.alerting import remember
 from ordinis_learn.use_cases.drift import ALPHA
+from ordinis_learn.use_cases.drift_runs import log_answer_check
 from ordinis_learn.use_cases.measure_recorded import read_span
 from ordinis_learn.workbench import Workbench
 
@@ -44,19 +42,23 @@ def check_answer_drift(
     end: date,
     unit: DependenceUnit = "session",
     seed: int = 7,
+    session: date | None = None,
 ) -> DriftReport:
-    """Compare one source's answers from ``start`` to ``end`` with its answers of an earlier span.
+    """Compare answers from ``start`` to ``end`` with those of an earlier span, once.
 
     The summary of the earlier span is made once and kept in ``data/drift/references/`` (counts and vectors, no texts): it
-    outlives the events. The report and its alerts are remembered, logged as a run, and put in the outbox; a critical
-    finding blocks promotions of the prompt pack.
+    outlives the events. The report is remembered with what the response policy makes of it, then logged as a run; a critical
+    finding blocks promotions of the prompt pack. The same window is not checked twice: its report is returned.
 
     Parameters
     ----------
     name : str
-        A prompt pack as the events name it (``models:/cortex/3``), a model, or both as ``MODEL@PACK``.
+        A prompt pack as the events name it (``models:/cortex/3``), whatever models it asked; a model; or one model's answers to a
+        pack as ``MODEL@PACK``.
     reference : two dates
         First and last UTC day of the earlier span.
+    session : date, optional
+        The day that a daily check is for; its breaches open alerts once they persist.
 
     Raises
     ------
@@ -68,12 +70,16 @@ def check_answer_drift(
     asked = f"check the answers of {name} from {start} to {end}"
     _require_earlier(reference, start=start, asked=asked)
     recorded = read_span(bench, start=start, end=end)
-    source = _named(recorded, name, asked=asked)
-    kept = _reference(bench, source, span=reference)
+    source, answers = _named(recorded, name, asked=asked)
+    identity = _identity(source, "check", *reference, start, end, unit)
+    known = bench.alerts.check(identity)
+    if known is not None:
+        return known
+    kept = _reference(bench, name, source=source, span=reference)
     subject, version = _subject(source)
-    report = check_answers(
+    made = check_answers(
         kept,
-        recorded.of(source),
+        answers,
         encoder=open_encoder(kept.encoder),
         name=subject,
         version=version,
@@ -83,8 +89,10 @@ def check_answer_drift(
         seed=seed,
         clock=bench.clock,
     )
-    _log(bench, report)
-    bench.catalogue.add_drift(report, alerts_for(report))
+    kind = ModelType.PROMPT_PACK if source.prompt_pack else None
+    report = remember(bench, made, model_type=kind, identity=identity, session=session)
+    if report == made:  # else another process was first, and logs its own
+        log_answer_check(bench, report, identity=identity)
     return report
 
 
@@ -97,15 +105,19 @@ def _require_earlier(reference: Span, *, start: date, asked: str) -> None:
         )
 
 
-def _named(recorded: RecordedAnswers, name: str, *, asked: str) -> AnswerSource:
-    fits = [
-        one
-        for one in recorded.sources()
-        if name in {one.model, one.prompt_pack, f"{one.model}@{one.prompt_pack}"}
-    ]
+def _named(
+    recorded: RecordedAnswers, name: str, *, asked: str
+) -> tuple[AnswerSource, tuple[RecordedAnswer, ...]]:
+    """Return a pack's answers by whatever models, or those of the one source that the name fits."""
+    sources = recorded.sources()
+    of_pack = [one for one in sources if one.prompt_pack == name]
+    if name and of_pack:
+        answers = (answer for one in of_pack for answer in recorded.of(one))
+        return AnswerSource("", name), tuple(sorted(answers, key=lambda answer: answer.moment))
+    fits = [one for one in sources if name in {one.model, f"{one.model}@{one.prompt_pack}"}]
     if len(fits) == 1:
-        return fits[0]
-    there = ", ".join(f"{one.model}@{one.prompt_pack}" for one in recorded.sources())
+        return fits[0], recorded.of(fits[0])
+    there = ", ".join(f"{one.model}@{one.prompt_pack}" for one in sources)
     raise ConfigInvalid(
         asked,
         found=f"{len(fits) or 'no'} sources of that name; there are {there or 'none'}",
@@ -113,18 +125,14 @@ def _named(recorded: RecordedAnswers, name: str, *, asked: str) -> AnswerSource:
     )
 
 
-def _reference(bench: Workbench, source: AnswerSource, *, span: Span) -> AnswerReference:
-    path = _path(bench, source, span=span)
+def _reference(bench: Workbench, name: str, *, source: AnswerSource, span: Span) -> AnswerReference:
+    made_from = _identity(source, "reference", *span)
+    path = bench.settings.drift_dir / "references" / f"answers-{made_from[:32]}.safetensors"
     kept = load_answer_reference(path)
     if kept is not None:
         return kept
-    answers = read_span(bench, start=span[0], end=span[1]).of(source)
-    if not answers:
-        raise DataMissing(
-            f"summarise the answers of {source.model}@{source.prompt_pack}",
-            found=f"it gave none from {span[0]} to {span[1]}",
-            next_step="choose a reference span in which it answered",
-        )
+    asked = f"summarise the answers of {name} from {span[0]} to {span[1]}"
+    _, answers = _named(read_span(bench, start=span[0], end=span[1]), name, asked=asked)
     encoder = open_encoder(
         EncoderSpec(kind="wordllama", dimensions=256) if find_spec("wordllama") else _NGRAMS
     )
@@ -133,12 +141,11 @@ def _reference(bench: Workbench, source: AnswerSource, *, span: Span) -> AnswerR
     return made
 
 
-def _path(bench: Workbench, source: AnswerSource, *, span: Span) -> Path:
-    made_from = hash_of(
-        [source.model, source.prompt_pack, span[0].isoformat(), span[1].isoformat()],
-        domain="ordinis.drift.answers.v1",
+def _identity(source: AnswerSource, what: str, *about: date | str) -> str:
+    """Return what makes a reference this reference, and a check this check."""
+    return hash_of(
+        [source.model, source.prompt_pack, what, *map(str, about)], domain="ordinis.drift.answers.v1"
     )
-    return bench.settings.drift_dir / "references" / f"answers-{made_from[:32]}.safetensors"
 
 
 def _subject(source: AnswerSource) -> tuple[str, str]:
@@ -146,15 +153,3 @@ def _subject(source: AnswerSource) -> tuple[str, str]:
     kind, _, rest = source.prompt_pack.partition(":/")
     name, _, version = rest.rpartition("/")
     return (name, version) if kind == "models" and name else (source.model, _UNVERSIONED)
-
-
-def _log(bench: Workbench, report: DriftReport) -> None:
-    with bench.tracker.start_run(f"drift of the answers of {report.model} v{report.version}") as run:
-        run.log_metrics({f"{f.metric}.{f.feature}": f.value for f in report.findings})
-        run.set_tags({"ordinis.breached": str(report.breached).lower()})
-        run.log_json(report.to_json(), path="drift.json")
-        with tempfile.TemporaryDirectory(prefix="ordinis-drift-") as folder:
-            for name, png in plot_history([*bench.catalogue.drift(report.model), report]).items():
-                path = Path(folder) / name
-                path.write_bytes(png)
-                run.log_file(path, folder="plots")

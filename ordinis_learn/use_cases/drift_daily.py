@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, Literal
@@ -26,8 +26,10 @@ from ordinis_learn.records import (
     Topic,
 )
 from ordinis_learn.use_cases.alerting import resolve_alerts, sight
-from ordinis_learn.use_cases.drift import check_model_drift, log_missing
+from ordinis_learn.use_cases.answer_drift_daily import check_answers_of, due_answers
+from ordinis_learn.use_cases.drift import check_model_drift
 from ordinis_learn.use_cases.drift_reference import reference_manifest
+from ordinis_learn.use_cases.drift_runs import log_missing
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["DRIFT_JOB", "DailyCheck", "run_daily_drift", "watched_versions"]
@@ -38,6 +40,7 @@ DRIFT_JOB: Final = "drift"
 _LOGGER: Final = logging.getLogger(__name__)
 _RECENT: Final = timedelta(days=45)
 _WATCHED: Final = frozenset({State.ACTIVE, State.SHADOW})
+_CHECKED: Final = frozenset({ModelType.SIGNAL_MODEL, ModelType.PROMPT_PACK})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,11 +56,11 @@ class DailyCheck:
 
 
 def watched_versions(bench: Workbench, *, name: str | None = None) -> list[ModelArtifact]:
-    """Return the signal models that are ACTIVE or in SHADOW, all or those of a name."""
+    """Return the signal models and prompt packs that are ACTIVE or in SHADOW, all or those of a name."""
     return [
         artifact
         for artifact in bench.catalogue.artifacts(name)
-        if artifact.model_type is ModelType.SIGNAL_MODEL
+        if artifact.model_type in _CHECKED
         and bench.registry.state(artifact.name, artifact.version) in _WATCHED
     ]
 
@@ -86,6 +89,16 @@ def run_daily_drift(
     return done
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Plan:
+    """The sessions of a version to check, how, why there may be none, and what is looked at when all went well."""
+
+    sessions: tuple[date, ...]
+    check: Callable[[date], DriftReport]
+    nothing: str
+    afterwards: Callable[[], None]
+
+
 def _catch_up(
     bench: Workbench, artifact: ModelArtifact, *, dataset: str | None, seed: int
 ) -> list[DailyCheck]:
@@ -93,25 +106,43 @@ def _catch_up(
     done: list[DailyCheck] = []
     session: date | None = None
     try:
-        reference = _reference_name(bench, artifact, dataset)
-        manifest = reference_manifest(bench, artifact, reference)
-        due = _due(bench, artifact, manifest)
-        for session in due.sessions:
-            done.append(_check(bench, artifact, due, session=session, dataset=reference, seed=seed))
+        if artifact.model_type is ModelType.PROMPT_PACK:
+            plan = _plan_answers(bench, artifact, seed=seed)
+        else:
+            plan = _plan_signals(bench, artifact, dataset=dataset, seed=seed)
+        for session in plan.sessions:
+            done.append(_checked(artifact, plan.check(session), session=session))
     except LearnError as error:
         _LOGGER.warning("the drift check of %s v%s failed: %s", artifact.name, artifact.version, error)
         sight(bench, _failure(artifact, error, session=session, on=bench.clock().date()))
-        said = str(error)
-        done.append(_outcome(artifact, session=session, outcome="failed", said=said))
+        done.append(_outcome(artifact, session=session, outcome="failed", said=str(error)))
         return done
     resolve_alerts(
         bench, "check_failed", artifact.name, version=artifact.version, why="a check has succeeded"
     )
-    _see_empty_days(bench, artifact, due)
-    if not done:
-        said = f"nothing new since {due.last}" if due.last else "no signals were captured"
-        done.append(_outcome(artifact, session=None, outcome="nothing", said=said))
-    return done
+    plan.afterwards()
+    return done or [_outcome(artifact, session=None, outcome="nothing", said=plan.nothing)]
+
+
+def _plan_answers(bench: Workbench, artifact: ModelArtifact, *, seed: int) -> _Plan:
+    due = due_answers(bench, artifact)
+    return _Plan(
+        sessions=due.days,
+        check=lambda day: check_answers_of(bench, artifact, due, day=day, seed=seed),
+        nothing=due.nothing,
+        afterwards=lambda: None,  # who asks a language model nothing for a day has lost nothing
+    )
+
+
+def _plan_signals(bench: Workbench, artifact: ModelArtifact, *, dataset: str | None, seed: int) -> _Plan:
+    reference = _reference_name(bench, artifact, dataset)
+    due = _due(bench, artifact, reference_manifest(bench, artifact, reference))
+    return _Plan(
+        sessions=due.sessions,
+        check=lambda session: _check(bench, artifact, due, session=session, dataset=reference, seed=seed),
+        nothing=f"nothing new since {due.last}" if due.last else "no signals were captured",
+        afterwards=lambda: _see_empty_days(bench, artifact, due),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,11 +198,11 @@ def _check(
     session: date,
     dataset: str | None,
     seed: int,
-) -> DailyCheck:
+) -> DriftReport:
     days = [_day(number) for number in due.calendar.day]
     place = days.index(session)
     start = days[max(0, place - bench.settings.learn_drift_window_sessions + 1)]
-    report = check_model_drift(
+    return check_model_drift(
         bench,
         artifact.name,
         version=artifact.version,
@@ -181,6 +212,9 @@ def _check(
         seed=seed,
         session=session,
     )
+
+
+def _checked(artifact: ModelArtifact, report: DriftReport, *, session: date) -> DailyCheck:
     breaches = sum(finding.severity in {"warning", "critical"} for finding in report.findings)
     said = f"{breaches} of {len(report.findings)} findings breached" if report.breached else "no breach"
     return _outcome(artifact, session=session, outcome="checked", said=said, report=report)

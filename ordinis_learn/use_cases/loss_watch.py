@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -23,9 +23,9 @@ from ordinis_learn.drift import (
     save_watch,
 )
 from ordinis_learn.models import SignalModel
-from ordinis_learn.records import DatasetManifest, DriftFinding, ModelArtifact
+from ordinis_learn.records import DriftFinding
 from ordinis_learn.use_cases.drift_reference import score
-from ordinis_learn.workbench import Workbench
+from ordinis_learn.use_cases.drift_subject import DriftSubject
 
 __all__ = ["FALSE_ALARMS_PER_SESSION", "follow_loss"]
 
@@ -36,30 +36,16 @@ Losses = tuple[npt.NDArray[np.datetime64], npt.NDArray[np.float64]]
 
 
 def follow_loss(
-    bench: Workbench,
-    artifact: ModelArtifact,
-    manifest: DatasetManifest,
-    *,
-    model: SignalModel,
-    horizon: int,
-    record: Callable[[], pa.Table | None],
-    rows: Callable[[date, date], pa.Table],
-    since: date,
-    until: date,
-    alpha: float,
-    seed: int,
+    subject: DriftSubject, *, since: date, until: date, alpha: float, seed: int
 ) -> tuple[DriftFinding, ...]:
     """Count the sessions whose outcomes are known by now, and return where the detectors stand.
 
     The watch is kept in ``data/drift/loss/``, by the artifact and the rows it is judged by. A crash before the file is
-    renamed counts the same sessions again from the same state: the result is the same.
+    renamed counts the same sessions again from the same state: the result is the same. The record of what the model can do
+    is read once in its life.
 
     Parameters
     ----------
-    record : callable
-        Reads the rows on which the model showed what it can do; asked once in a model's life. None: not there yet.
-    rows : callable
-        Reads the captured rows from a first to a last session.
     since, until : date
         The window that is checked.
 
@@ -68,23 +54,30 @@ def follow_loss(
     tuple of DriftFinding
         Empty while there is no record, and for a window that ends before what was counted already.
     """
-    made_from = f"{artifact.artifact_sha256[:16]}-{manifest.content_sha256[:16]}-{horizon}"
-    path = bench.settings.drift_dir / "loss" / f"{made_from}.json"
-    watch = load_watch(path) or _begin(record(), model=model, horizon=horizon, seed=seed)
+    path = _path(subject)
+    watch = load_watch(path) or _begin(subject, until=until, seed=seed)
     if watch is None or watch.last_session > until:
         return ()
-    fresh = rows(watch.last_session + timedelta(days=1), until)
+    fresh = subject.rows(watch.last_session + timedelta(days=1), until)
     if fresh.num_rows:
-        days, losses = _losses(fresh, model=model, horizon=horizon)
+        days, losses = _losses(fresh, model=subject.model, horizon=subject.horizon)
         watch = advance(watch, days=days, losses=losses)
     save_watch(watch, path)
     return loss_findings(watch, since=since, alpha=alpha)
 
 
-def _begin(record: pa.Table | None, *, model: SignalModel, horizon: int, seed: int) -> LossWatch | None:
+def _path(subject: DriftSubject) -> Path:
+    made_from = (
+        f"{subject.artifact.artifact_sha256[:16]}-{subject.manifest.content_sha256[:16]}-{subject.horizon}"
+    )
+    return subject.bench.settings.drift_dir / "loss" / f"{made_from}.json"
+
+
+def _begin(subject: DriftSubject, *, until: date, seed: int) -> LossWatch | None:
+    record = subject.record(until=until, whole=True)
     if record is None or record.num_rows == 0:
         return None
-    days, losses = _losses(record, model=model, horizon=horizon)
+    days, losses = _losses(record, model=subject.model, horizon=subject.horizon)
     known = np.isfinite(losses)
     if np.count_nonzero(known) < MIN_REFERENCE_SESSIONS:
         return None

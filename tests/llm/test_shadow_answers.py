@@ -18,7 +18,9 @@ from ordinis_learn.prompts import read_pack_file
 from ordinis_learn.records import Actor, Question, QuestionDocument, Role, State
 from ordinis_learn.shadow.answers import PairedRequest, answer_losses, compare_requests
 from ordinis_learn.use_cases.approve import answer_request
+from ordinis_learn.use_cases.drift_daily import run_daily_drift
 from ordinis_learn.use_cases.shadow_answers import ask_requests, report_answers
+from ordinis_learn.use_cases.shadow_daily import run_daily_shadows
 from ordinis_learn.use_cases.sign import create_identity
 
 from .conftest import completion  # isort: skip
@@ -204,3 +206,49 @@ def test_recorded_answers_are_paired_and_the_rest_is_asked_once(desk, endpoint, 
     first = CliRunner().invoke(main, [*typed, "1"])
     assert first.exit_code == 1
     assert "no other version to beat" in first.output
+
+
+def record_days(engine, days, *, text=None):
+    for day in days:
+        for number in range(12):
+            record(engine, day * 24 * 60 + number, pack="models:/cortex/1", text=text)
+
+
+def test_the_answers_of_what_is_active_are_checked_daily_each_day_once(desk):
+    engine, _ = desk
+    bench = engine.workbench
+
+    def checked():
+        return [(one.outcome, one.session and one.session.day, one.said) for one in run_daily_drift(bench)]
+
+    record_days(engine, range(20))
+    assert checked() == [("nothing", None, "1 days of answers are missing")]
+    record_days(engine, range(20, 26))
+    assert checked() == [("checked", 27, "no breach")]  # 2 March and 25 days: the newest alone
+    assert checked() == [("nothing", None, "no new day with answers")]
+    record_days(engine, range(26, 29), text="I'm sorry, but I cannot help with that.")
+    breached = checked()
+    assert [(outcome, day) for outcome, day, _ in breached] == [
+        ("checked", 28),
+        ("checked", 29),
+        ("checked", 30),
+    ]
+    assert bench.alerts.unlogged() == []
+    opened = bench.alerts.alerts("cortex")
+    assert {(alert.kind, alert.version) for alert in opened} == {("drift", "1")}
+    assert any(alert.metric == "refusal_rise" for alert in opened)
+    assert len(bench.catalogue.drift("cortex")) == 4
+
+
+def test_a_pack_in_shadow_is_asked_and_reported_on_every_day(desk):
+    engine, second = desk
+    bench = engine.workbench
+    assert run_daily_shadows(bench) == []  # version 2 is a candidate yet
+    engine.evaluate(second.artifact_id, "prompt_eval_v1")
+    engine.rollout(second.artifact_id, {"stage": "shadow"})
+    for number in range(4):
+        record(engine, number, pack="models:/cortex/1")
+        record(engine, number, pack="models:/cortex/2")
+    assert run_daily_shadows(bench) == [
+        "cortex v2 0 requests answered, 0 cannot be asked again, 4 paired decisions reported"
+    ]

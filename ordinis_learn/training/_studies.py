@@ -158,7 +158,7 @@ class SharedStudy:
         self._storage.set_trial_user_attr(self._id_of(number), _CLAIM, self._me.to_json() | {"beat": beat})
 
     def _id_of(self, number: int) -> int:
-        return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+        return int(self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number))
 
 
 def open_study(place: StudyPlace | None, *, model: str, key: str) -> SharedStudy:

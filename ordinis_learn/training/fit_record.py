@@ -43,8 +43,9 @@ def log_fit(
     for number, fold in enumerate(folds):
         curves[f"fold_{number}/train_{measure}"] = fold.train_error
         curves[f"fold_{number}/valid_{measure}"] = fold.valid_error
-        run.log_metrics({f"fold/{name}": value for name, value in fold.metrics.items()}, step=number)
         _log_fold(around, number, fold=fold, matrix=matrix)
+    for name in folds[0].metrics if folds else ():
+        curves[f"fold/{name}"] = [fold.metrics[name] for fold in folds]
     run.log_series(curves)
     run.log_metrics(metrics)
     run.log_params({f"fitted.{name}": value for name, value in parameters.to_json().items()})

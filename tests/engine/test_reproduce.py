@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from ordinis_learn.errors import ArtifactMissing, ConfigInvalid, DataCorrupt
+from ordinis_learn.models import load_bundle
 from ordinis_learn.training import Provenance
 from ordinis_learn.use_cases.reproduce import reproduce
 from ordinis_learn.wiring import tracking_uri
@@ -74,6 +75,13 @@ def test_a_configuration_that_somebody_edited_is_refused(engine):
 def test_a_version_that_is_not_there_is_named(engine):
     with pytest.raises(ArtifactMissing, match="none"):
         reproduce(engine.workbench, "twin", "1")
+
+
+def test_classes_are_registered_and_reproduced_too(engine):
+    artifact = engine.train(CONFIG | {"name": "classes", "objective": "binary", "trials": 0})
+    bench = engine.workbench
+    assert load_bundle(bench.registry.local_path("classes", artifact.version)).kind == "xgboost_classes"
+    assert reproduce(bench, "classes", artifact.version).identical
 
 
 class MarkingCatalogue:

@@ -42,3 +42,29 @@ def test_sigterm_in_the_middle_of_a_fit_leaves_it_failed_and_nothing_registered(
         training.kill()
     assert training.returncode == 128 + signal.SIGTERM, said
     assert statuses(desk) == before | {"train ended": "FAILED"}
+
+
+def test_a_killed_search_is_gone_on_with_and_its_run_does_not_stay_running(desk):
+    command = [sys.executable, "-m", "ordinis_learn", "--home", str(desk)]
+    command += ["tune", "--name", "killed", "--dataset", "core", "--trials", "5", "--folds", "2"]
+    around = os.environ | {"LEARN_MIN_SAMPLES": "500"}
+    searching = subprocess.Popen(command, env=around, stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 120
+        while "trial 1" not in statuses(desk):
+            assert searching.poll() is None, searching.communicate()[1]
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        searching.kill()
+        searching.communicate()
+    assert statuses(desk)["train killed"] == "RUNNING"
+    again = subprocess.run([*command, "--resume"], env=around, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+    assert "after 5 trials" in again.stdout
+    client = MlflowClient(tracking_uri=tracking_uri(load_settings(home=desk)))
+    runs = client.search_runs([one.experiment_id for one in client.search_experiments()])
+    ended = {run.info.status: run for run in runs if run.info.run_name == "train killed"}
+    assert set(ended) == {"KILLED", "FINISHED"}
+    assert f"process {searching.pid} " in ended["KILLED"].data.tags["ordinis.error"]
+    assert not [run for run in runs if run.info.status == "RUNNING"]

@@ -100,7 +100,7 @@ class Settings(BaseSettings):
     learn_train_system_metrics: bool = _key(True, "LEARN_TRAIN_SYSTEM_METRICS")
     learn_train_retries: int = _key(1, "LEARN_TRAIN_RETRIES", ge=0, le=10)
     learn_train_retry_wait_s: float = _key(1.0, "LEARN_TRAIN_RETRY_WAIT_S", ge=0, le=3600)
-    learn_llm_url: str | None = _key(None, "LEARN_LLM_URL", pattern=r"^https?://")
+    learn_llm_url: str | None = _key(None, "LEARN_LLM_URL", pattern=r"^(https?://|local:smollm2$)")
     learn_llm_api_key: SecretStr | None = _key(None, "LEARN_LLM_API_KEY")
     learn_llm_timeout_s: float = _key(60.0, "LEARN_LLM_TIMEOUT_S", gt=0, le=3600)
     learn_llm_concurrency: int = _key(4, "LEARN_LLM_CONCURRENCY", ge=1, le=256)

@@ -32,6 +32,13 @@ from ordinis_learn.answers.recorded_measures import (
 from ordinis_learn.answers.repair import NOT_JSON, ReadAnswer, read_answer
 from ordinis_learn.answers.schema import OutputSchema
 from ordinis_learn.answers.scorecard import answer_scorecard
+from ordinis_learn.answers.tuning_half import (
+    Unseen,
+    answer_score,
+    question_marks,
+    tuning_half,
+    unseen_questions,
+)
 
 __all__ = [
     "MEASURES",
@@ -50,6 +57,8 @@ __all__ = [
     "RecordedMeasure",
     "RecordedMeasures",
     "SchemaLookup",
+    "Unseen",
+    "answer_score",
     "answer_scorecard",
     "citation_coverage",
     "clusters_by_document",
@@ -62,9 +71,12 @@ __all__ = [
     "measure_answers",
     "measure_recorded",
     "pack_questions",
+    "question_marks",
     "read_answer",
     "read_documents",
     "read_recorded",
     "recorded_clusters",
+    "tuning_half",
+    "unseen_questions",
     "write_questions",
 ]

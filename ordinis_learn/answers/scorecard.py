@@ -1,7 +1,7 @@
 """The scorecard of a prompt pack: what the gate's ``prompt_pack`` rules read.
 
 The record is the one of all models. In it ``sessions`` counts questions and ``windows`` clusters of documents; costs and
-Sharpe ratios do not apply (0 and None), and ``error_rate`` is the share of questions that got no answer.
+Sharpe ratios do not apply (0 and None), ``purged_windows`` names questions that the examples were tuned on, and ``error_rate`` is the share of questions that got no answer.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ def answer_scorecard(
     clock: Clock,
     code_commit: str,
     earlier_trials: int = 0,
+    tuned_on: tuple[str, ...] = (),
 ) -> Scorecard:
     """Write the scorecard of judged answers, in the order of the pack's items.
 
@@ -40,6 +41,8 @@ def answer_scorecard(
     ----------
     baseline, baseline_ref : optional
         The incumbent's answers to the same items, and what it is; None for a first model.
+    tuned_on : tuple of str
+        Ids of the pack's items that were left out because the subject's examples were tuned on them.
     """
     clusters = clusters_by_document(pack.items)
     own, other = measure_answers(subject), measure_answers(baseline) if baseline is not None else None
@@ -59,7 +62,7 @@ def answer_scorecard(
         differences=differences,
         regimes=(),
         windows=len(np.unique(clusters)),
-        purged_windows=(),
+        purged_windows=tuned_on,
         sessions=len(pack.items),
         trials=artifact.trials + earlier_trials,
         probabilistic_sharpe=None,

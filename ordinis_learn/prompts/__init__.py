@@ -5,6 +5,7 @@ from ordinis_learn.prompts.chat_template import chat_template, check_templates
 from ordinis_learn.prompts.checking import check_pack
 from ordinis_learn.prompts.pack import (
     PACK_FORMAT,
+    FewShotSearch,
     ModelParameters,
     PromptExample,
     PromptPack,
@@ -18,6 +19,7 @@ from ordinis_learn.prompts.template import fill_template, template_variables
 __all__ = [
     "PACK_FILE",
     "PACK_FORMAT",
+    "FewShotSearch",
     "ModelParameters",
     "PromptExample",
     "PromptPack",

@@ -7,8 +7,17 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, PositiveInt
 
 from ordinis_learn.records import Record
+from ordinis_learn.records.base import Sha256
 
-__all__ = ["PACK_FORMAT", "ModelParameters", "PromptExample", "PromptPack", "PromptTask", "SafetyProfile"]
+__all__ = [
+    "PACK_FORMAT",
+    "FewShotSearch",
+    "ModelParameters",
+    "PromptExample",
+    "PromptPack",
+    "PromptTask",
+    "SafetyProfile",
+]
 
 PACK_FORMAT: Final = "ordinis.prompt_pack/1"
 
@@ -70,11 +79,33 @@ class ModelParameters(Record):
     stop: tuple[str, ...] = Field((), max_length=4)
 
 
+class FewShotSearch(Record):
+    """How the examples of a task were chosen; ``seen`` marks the questions tuned on, by which the pack is not judged.
+
+    ``chosen`` numbers the ``candidates`` from 1, in the order shown. ``score`` is the mean over the ``items`` tuned on, so it flatters.
+    """
+
+    task: TaskName
+    questions: str
+    items_sha256: Sha256
+    seed: int
+    trials: PositiveInt
+    candidates: PositiveInt
+    chosen: tuple[PositiveInt, ...]
+    score: Annotated[float, Field(ge=0, le=1)]
+    items: PositiveInt
+    seen: tuple[Sha256, ...]
+
+
 class PromptPack(Record):
-    """A pack. Its content hash is its identity: a changed comma is another pack."""
+    """A pack. Its content hash is its identity: a changed comma is another pack.
+
+    ``tuning`` is written by ``ordinis-learn prompts tune``, and left out where there was none.
+    """
 
     format: Literal["ordinis.prompt_pack/1"] = PACK_FORMAT
     description: str = ""
     tasks: dict[TaskName, PromptTask] = Field(min_length=1, max_length=64)
     safety: SafetyProfile = SafetyProfile()
     parameters: ModelParameters
+    tuning: Annotated[FewShotSearch | None, Field(exclude_if=lambda value: value is None)] = None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ordinis_learn.answers import (
+    MIN_ITEMS,
     Answer,
     Outcome,
     OutputSchema,
@@ -13,8 +15,9 @@ from ordinis_learn.answers import (
     answer_scorecard,
     judge_answer,
     load_questions,
+    unseen_questions,
 )
-from ordinis_learn.errors import ConfigInvalid, LlmRejected
+from ordinis_learn.errors import ConfigInvalid, EvalFailed, LlmRejected
 from ordinis_learn.evaluation import RefusalDetector
 from ordinis_learn.llm import ChatAnswer, ChatModel, ChatRequest, ask_all
 from ordinis_learn.prompts import PromptPack, chat_request, load_prompt_pack
@@ -55,14 +58,16 @@ def evaluate_answers(
     ------
     BenchDataMissing
         No such question pack.
+    EvalFailed
+        Too few questions are left that the pack's examples were not tuned on.
     ConfigInvalid
         A question is for a task, or needs a variable, that the pack has not.
     LlmUnavailable, CostCapReached, CassetteMissing
         No answer to be had; what was answered is recorded where a cassette is set.
     """
-    questions = load_questions(bench.settings.bench_dir, pack_id)
-    asked, judge = model or chat_model(bench.settings), detector or refusal_detector()
     own = load_prompt_pack(bench.registry.local_path(artifact.name, artifact.version))
+    questions, tuned_on = _judged_by(own, load_questions(bench.settings.bench_dir, pack_id))
+    asked, judge = model or chat_model(bench.settings), detector or refusal_detector()
     known = find_incumbent(bench, artifact)
     concurrency = bench.settings.learn_llm_concurrency
     with bench.tracker.start_run(f"evaluate {artifact.name} v{artifact.version} on {pack_id}") as run:
@@ -84,12 +89,34 @@ def evaluate_answers(
             clock=bench.clock,
             code_commit=bench.provenance().code_commit,
             earlier_trials=sum(one.trials for one in earlier_versions(bench, artifact)),
+            tuned_on=tuned_on,
         )
         run.log_metrics({name: value for name, value in scorecard.metrics.items() if value is not None})
         run.set_tags({"ordinis.pack": pack_id, "ordinis.pack_hash": scorecard.pack_hash})
         run.log_json(scorecard.to_json(), path="scorecard.json")
     attach_scorecard(bench, artifact, scorecard)
     return scorecard
+
+
+def _judged_by(own: PromptPack, questions: QuestionPack) -> tuple[QuestionPack, tuple[str, ...]]:
+    """Return the questions that the pack's examples were not tuned on, and the ids of the others.
+
+    Raises
+    ------
+    EvalFailed
+        Fewer are left than a difference of eight points takes.
+    """
+    if own.tuning is None:
+        return questions, ()
+    unseen = unseen_questions(questions.items, seen=own.tuning.seen)
+    if len(unseen.items) < MIN_ITEMS:
+        raise EvalFailed(
+            f"judge on the question pack {questions.manifest.pack_id!r}",
+            found=f"{len(unseen.items)} questions are left after the {len(unseen.left_out)} that its examples were tuned on "
+            f"or that lean on their documents; {MIN_ITEMS} are needed",
+            next_step="judge on another pack, or draw a larger one and tune again",
+        )
+    return replace(questions, items=unseen.items), unseen.left_out
 
 
 def answer_questions(

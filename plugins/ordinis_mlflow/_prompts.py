@@ -26,9 +26,9 @@ from mlflow.prompt.constants import (  # noqa: TID253
 from sqlalchemy.orm import Session
 
 from ordinis_learn.errors import ConfigInvalid, DataCorrupt, LearnError, RolloutDenied
-from ordinis_learn.records import State, tree_sha256
+from ordinis_learn.records import tree_sha256
 from ordinis_mlflow._artifacts import ArtifactReader, bundle_of
-from ordinis_mlflow._change import DIGEST_TAG, STATE_TAG, Change
+from ordinis_mlflow._change import Change
 from ordinis_registry.linked_prompts import PROMPT_TAGS, links_of, prompt_name, prompt_sha256, prompts_of
 from ordinis_registry.pointers import Pointers
 from ordinis_registry.subjects import split_subject
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LINK_REQUEST",
+    "PACK_TAG",
     "PROMPTS_TAG",
     "alias_follows",
     "altered",
@@ -52,6 +53,8 @@ LINK_REQUEST: Final = "ordinis.request.link_prompts"
 """Set on a version of a prompt pack, by any MLflow client, it links the pack's tasks; it is never stored."""
 PROMPTS_TAG: Final = "ordinis.prompts"
 """On a linked pack's version: a JSON object from task to the address of its prompt."""
+PACK_TAG: Final = "ordinis.pack"
+"""On a linked prompt's version: the pack's version that it is of."""
 _PACK_ALIAS: Final = "pack-"
 _SOURCE: Final = "prompt-template"
 """MLflow's own placeholder: a prompt's text is a tag, not a file."""
@@ -132,7 +135,7 @@ def _link_task(
     made = prompt.create(
         source=_SOURCE,
         address=_SOURCE,
-        tags={**tags, STATE_TAG: State.CANDIDATE.value, DIGEST_TAG: digest},
+        tags={**tags, PACK_TAG: f"models:/{pack.name}/{version}"},
         run_id=None,
         run_link=None,
         description=f"{pack.name} {version}",

@@ -137,11 +137,10 @@ def _of_model(session: Session, name: str, digest: Callable[[str, str], str | No
 def _of_prompt(session: Session, name: str, now: Shown, links: Mapping[str, Link]) -> list[Disagreement]:
     """Return what differs of a prompt that is linked to a pack: it has no states, its bytes are tags."""
     wanted = aliases_of(session, name, Pointers())
-    registered_now = {version: link.sha256 for version, link in links.items()}
     return [
         *_stages(name, Pointers(), now),
         *_aliases(name, wanted, now),
-        *_tags(name, Pointers(), now, registered_now),
+        *_tags(name, Pointers(), now, {}),
         *_texts(name, now, links),
         *_unlawful(session, name),
     ]

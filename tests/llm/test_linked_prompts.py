@@ -63,7 +63,7 @@ def test_every_task_of_a_registered_pack_reads_the_same_in_mlflow(engine, client
     assert prompt.template == chat_template(cortex, "synthesize_research")
     assert prompt.response_format == cortex.tasks["synthesize_research"].output_schema
     assert prompt.model_config["model_name"] == "cortex-small"
-    assert load(client, f"prompts:/{PLAN}@pack-1").version == 1
+    assert load(client, f"prompts:/{PLAN}@pack-1").tags["ordinis.pack"] == "models:/cortex/1"
     assert {one.name for one in client.search_prompts()} == {f"cortex.{task}" for task in cortex.tasks}
 
     assert engine.workbench.registry.link_prompts("cortex", "1") == linked  # again changes nothing

@@ -38,6 +38,11 @@ def test_a_changed_comma_is_another_pack(cortex, values):
     assert PromptPack.model_validate(values).content_hash() != cortex.content_hash()
 
 
+def test_a_pack_without_a_search_has_the_bytes_that_it_had_before_there_were_searches(cortex):
+    assert set(json.loads(cortex.canonical())) == {"description", "format", "parameters", "safety", "tasks"}
+    assert PromptPack.model_validate_json(cortex.canonical()) == cortex
+
+
 def test_rendering_shows_schema_safety_examples_and_question_in_this_order(cortex):
     messages = render(cortex, "synthesize_research", {"query": "Why?", "documents": "none"})
     assert [turn.role for turn in messages] == ["system", "user", "assistant", "user"]

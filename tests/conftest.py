@@ -5,6 +5,11 @@ from __future__ import annotations
 import uuid
 
 import pytest
+from hypothesis import settings
+
+# A deadline is an asserted time: it fails on a busy machine and says nothing about the code.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

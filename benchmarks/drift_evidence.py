@@ -200,7 +200,7 @@ LOOKED_AT = (1, 2, 3, 4, 5, 7, 10, 15, 21, 30, 42, 63)
 
 
 def delays():
-    market, rng, repeats = Market(), np.random.default_rng(2), 12
+    market, rng, repeats = Market(), np.random.default_rng(2), 8
     found = {label: [] for label in CHANGES}
     for _ in range(repeats):
         values = market.shuffled(rng, SPAN + 4 * MONTH)

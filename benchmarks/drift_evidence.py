@@ -78,7 +78,7 @@ class Market:
 
     def shuffled(self, rng, sessions, *, block=63):
         """Real sessions in quarters, in a random order: whatever changed over the years is spread evenly."""
-        values = self.stretch(rng, sessions + sessions % block)
+        values = self.stretch(rng, -(-sessions // block) * block)
         order = rng.permutation(len(values) // block)
         return np.concatenate([values[k * block : (k + 1) * block] for k in order])[:sessions]
 

@@ -78,7 +78,7 @@ class Market:
 
     def shuffled(self, rng, sessions, *, block=63):
         """Real sessions in quarters, in a random order: whatever changed over the years is spread evenly."""
-        values = self.stretch(rng, sessions + sessions % block)
+        values = self.stretch(rng, -(-sessions // block) * block)
         order = rng.permutation(len(values) // block)
         return np.concatenate([values[k * block : (k + 1) * block] for k in order])[:sessions]
 
@@ -200,7 +200,7 @@ LOOKED_AT = (1, 2, 3, 4, 5, 7, 10, 15, 21, 30, 42, 63)
 
 
 def delays():
-    market, rng, repeats = Market(), np.random.default_rng(2), 12
+    market, rng, repeats = Market(), np.random.default_rng(2), 8
     found = {label: [] for label in CHANGES}
     for _ in range(repeats):
         values = market.shuffled(rng, SPAN + 4 * MONTH)

@@ -44,7 +44,9 @@ def main(arguments: list[str]) -> int:
 
 
 def say(kind: str, passed: int, tried: int) -> None:
-    """Print a rate with its interval."""
+    """Print a rate with its interval; nothing where none was tried."""
+    if not tried:
+        return
     interval = binomtest(passed, tried).proportion_ci(method="wilson")
     print(f"{kind}: {passed} of {tried} pass, {interval.low:.3f} to {interval.high:.3f}", flush=True)
 

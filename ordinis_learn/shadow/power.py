@@ -99,11 +99,11 @@ def power_of(
     """
     shape = _shape(-gain, spread=spread)
     looks = [day // stride for day in days]
-    if min(looks, default=0) < 1 or simulations < 1 or not 0 < alpha < 1:
+    if min(looks, default=0) < 1 or simulations < 1 or not 0 < alpha < 1 or not np.isfinite(margin):
         raise ConfigInvalid(
             "simulate a shadow",
-            found=f"days {list(days)}, stride {stride}, {simulations} simulations, alpha {alpha}",
-            next_step="give days of at least one stride, one simulation or more, and alpha between 0 and 1",
+            found=f"days {list(days)}, stride {stride}, {simulations} simulations, alpha {alpha}, margin {margin}",
+            next_step="give days of at least one stride, one simulation or more, alpha between 0 and 1, a finite margin",
         )
     rng = np.random.default_rng(seed)
     hits = np.zeros((3, len(looks)))

@@ -90,22 +90,13 @@ def shadow_report(
     differences = np.empty(0) if active is None else paired_differences(candidate, beside, counted=counted)
     days = outcomes.calendar.day
     begin, end = (_midnight(days[session]) for session in (counted.session.min(), counted.session.max()))
-    figures = ShadowFigures(
-        position=provenance.position,
-        source=provenance.source,
-        calendar=outcomes.calendar.name,
-        counted_from=counted_from.isoformat(),
-        events=len(kept["position"]),
-        counted=len(counted.rows),
-        repeated=counted.repeated,
-        late=counted.late,
-        ahead=counted.ahead,
-        outside=counted.outside,
-        empty_sessions=int(np.ptp(counted.session)) + 1 - len(np.unique(counted.session)),
-        beside=counted.beside,
+    figures = _figures(
+        kept,
+        counted=counted,
+        outcomes=outcomes,
+        counted_from=counted_from,
+        provenance=provenance,
         unpaired_rate=unpaired / (paired.sum() + unpaired) if paired.sum() + unpaired else np.nan,
-        horizon_sessions=HORIZON_SESSIONS,
-        stride_sessions=HORIZON_SESSIONS,
         sequence=len(differences),
         candidate=candidate.figures(desk=desk),
         active=None if active is None else beside.figures(desk=desk),
@@ -131,6 +122,40 @@ def shadow_report(
         predictions_sha256=provenance.predictions_sha256,
         created_at=clock(),
         figures=figures,
+    )
+
+
+def _figures(
+    kept: Columns,
+    *,
+    counted: Counted,
+    outcomes: Outcomes,
+    counted_from: date,
+    provenance: Provenance,
+    unpaired_rate: float,
+    sequence: int,
+    candidate: SideFigures,
+    active: SideFigures | None,
+) -> ShadowFigures:
+    return ShadowFigures(
+        position=provenance.position,
+        source=provenance.source,
+        calendar=outcomes.calendar.name,
+        counted_from=counted_from.isoformat(),
+        events=len(kept["position"]),
+        counted=len(counted.rows),
+        repeated=counted.repeated,
+        late=counted.late,
+        ahead=counted.ahead,
+        outside=counted.outside,
+        empty_sessions=int(np.ptp(counted.session)) + 1 - len(np.unique(counted.session)),
+        beside=counted.beside,
+        unpaired_rate=unpaired_rate,
+        horizon_sessions=HORIZON_SESSIONS,
+        stride_sessions=HORIZON_SESSIONS,
+        sequence=sequence,
+        candidate=candidate,
+        active=active,
     )
 
 

@@ -43,6 +43,7 @@ def test_twenty_days_show_nothing():
         {"gain": 0.0, "spread": 1.5},
         {"gain": 0.0, "days": [3]},
         {"gain": 0.0, "simulations": 0},
+        {"gain": 0.0, "margin": float("nan")},
     ],
 )
 def test_what_cannot_be_simulated_is_refused(wrong):

@@ -66,7 +66,7 @@ def fit_across_workers(
 
 
 def _files(source: RowSource) -> list[str]:
-    return [file.path for file in source.manifest.files]
+    return [file.path for file in source.manifest.files if file.rows]
 
 
 def _part(path: str, source: RowSource, config: TrainConfig) -> Part:

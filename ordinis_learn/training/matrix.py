@@ -171,6 +171,12 @@ def _streamed(
         keep = pc.fill_null(_allowed(table, config=config, names=names), fill_value=False)
         usable.append(np.asarray(keep.to_numpy(), dtype=np.bool_))
         kept.append(table.select(narrow).filter(keep))
+    if not kept:
+        raise DataMissing(
+            f"train {config.name} on {rows.manifest.ref}",
+            found="no row in its files",
+            next_step=_widen(config),
+        )
     return (
         pa.concat_tables(kept).combine_chunks(),
         StreamedFeatures(rows=rows, names=names, usable=np.concatenate(usable)),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import util
 from typing import Any
 
+from mlflow.exceptions import MlflowException  # noqa: TID253  a leaf of the plugin
 from mlflow.system_metrics.system_metrics_monitor import (  # noqa: TID253  a leaf of the plugin
     SystemMetricsMonitor,
 )
@@ -18,7 +19,7 @@ __all__ = ["watched"]
 def watched(run_id: str, *, tracking_uri: str) -> Iterator[None]:
     """Sample the machine until the block is left, at least once; nothing where psutil is not installed.
 
-    MLflow logs a warning where it cannot record a sample: a training does not fail for it.
+    Where a sample cannot be recorded it is lost: a training does not fail for it.
     """
     if util.find_spec("psutil") is None:
         yield
@@ -27,8 +28,10 @@ def watched(run_id: str, *, tracking_uri: str) -> Iterator[None]:
     monitor.start()
     try:
         yield
-        # A training may be shorter than the interval between two samples.
-        monitor.collect_metrics()
-        monitor.publish_metrics(monitor.aggregate_metrics())
     finally:
         monitor.finish()
+    # A training may be shorter than the interval between two samples. The monitor's thread has ended: it is not safe beside one.
+    with suppress(MlflowException):
+        monitor.collect_metrics()
+        monitor.publish_metrics(monitor.aggregate_metrics())
+        monitor.mlflow_logger.flush()

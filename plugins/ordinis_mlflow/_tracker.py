@@ -1,4 +1,7 @@
-"""Runs in MLflow through its client alone; see :class:`ordinis_mlflow.tracker.MlflowTracker`."""
+"""Runs in MLflow through its client alone; see :class:`ordinis_mlflow.tracker.MlflowTracker`.
+
+Longer than most files: a run and the store that opens it share the client, what one call of it takes, and its errors.
+"""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save
 
@@ -183,6 +183,7 @@ def test_a_few_days_cannot_be_a_reference():
     assert caught.value.next_step
 
 
+@settings(deadline=None)
 @given(st.integers(0, 40), st.integers(1, 40), st.integers(0, 40), st.integers(1, 40), st.integers(0, 2**31))
 def test_a_share_that_did_not_rise_never_counts(part, more, now, now_more, seed):
     before = np.random.default_rng(seed).multinomial(part, np.full(20, 0.05)).astype(float)

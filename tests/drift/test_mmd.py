@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
@@ -38,6 +38,7 @@ def by_hand(before, now, before_unit, now_unit):
     return means["before", "before"] + means["now", "now"] - 2 * means["before", "now"]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32))
 def test_it_is_what_a_sum_over_pairs_gives_whatever_the_order_of_rows(seed):
     rng = np.random.default_rng(seed)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ordinis_learn.drift import persistent_breaches
@@ -56,6 +56,7 @@ def test_a_repeated_check_of_one_day_counts_once_and_the_newest_holds():
     assert persistent_breaches(corrected, k=2, n=2) == ()
 
 
+@settings(deadline=None)
 @given(SEVERITIES, st.integers(1, 4), st.integers(0, 3), st.randoms(use_true_random=False))
 def test_order_does_not_matter_and_more_days_are_asked_for_in_vain(severities, k, more, random):
     checks = [report(day, severity) for day, severity in enumerate(severities)]

@@ -4,7 +4,7 @@ from datetime import date
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.signal import lfilter
@@ -69,6 +69,7 @@ def test_the_run_length_of_independent_normal_values_is_siegmund_s(allowance, th
     assert length.mean() == pytest.approx(expected, rel=4 / np.sqrt(series) + 0.02)
 
 
+@settings(deadline=None)
 @given(LOSSES)
 def test_with_a_fixed_mean_both_are_the_same(values):
     """A record that outweighs everything: the running mean stays."""
@@ -77,6 +78,7 @@ def test_with_a_fixed_mean_both_are_the_same(values):
     np.testing.assert_allclose(hinkley, cusum, atol=1e-6)
 
 
+@settings(deadline=None)
 @given(LOSSES, LOSSES)
 def test_improvement_never_raises_a_statistic(values, better):
     size = min(len(values), len(better))
@@ -87,12 +89,14 @@ def test_improvement_never_raises_a_statistic(values, better):
         assert path_of(detector, -np.sort(values + 60.0)).max() == 0.0  # ever better, from the first day on
 
 
+@settings(deadline=None)
 @given(LOSSES)
 def test_of_all_orders_the_one_that_worsens_ends_highest(values):
     cusum = Cusum(allowance=0.25)
     assert path_of(cusum, np.sort(values))[-1] >= path_of(cusum, values)[-1] - 1e-9
 
 
+@settings(deadline=None)
 @given(
     hnp.arrays(np.float64, 30, elements=st.floats(-9.0, 9.0), unique=True),
     LOSSES,
@@ -106,6 +110,7 @@ def test_the_unit_of_the_loss_does_not_matter(record, values, scale, shift):
         np.testing.assert_allclose(first, moved, rtol=1e-6, atol=1e-6)
 
 
+@settings(deadline=None)
 @given(LOSSES, st.lists(st.tuples(st.integers(0, 60), st.integers(0, 9)), max_size=5))
 def test_stopping_anywhere_repeating_and_reading_again_equals_one_pass(values, stops):
     whole = advance(QUIET, days=days(len(values)), losses=values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ordinis_learn.records import Actor, GateDecision, State
@@ -24,6 +24,7 @@ number = st.one_of(st.floats(allow_infinity=False), st.none())
     minutes=st.integers(0, 10**6),
     metrics=st.dictionaries(st.sampled_from(["auc", "loss"]), st.floats(-1, 1)),
 )
+@example(sharpe=-0.0, drifted=False, to_state=State.ACTIVE, minutes=0, metrics={})
 def test_a_decision_survives_being_written_down(make, policy, sharpe, drifted, to_state, minutes, metrics):
     card = make.scorecard(metrics={"sharpe": sharpe, "max_drawdown": 0.2})
     evidence = make.approved(

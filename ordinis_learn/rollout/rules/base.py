@@ -169,9 +169,11 @@ def blocked(found: str, next_step: str) -> Finding:
 def finite(value: float | None) -> float | None:
     """Return the number, or None where it is undefined.
 
+    Zero has no sign: what is recorded as JSON has none, and the decision is made again from that.
+
     Examples
     --------
-    >>> finite(1.5), finite(float("nan")), finite(None)
-    (1.5, None, None)
+    >>> finite(1.5), finite(-0.0), finite(float("nan")), finite(None)
+    (1.5, 0.0, None, None)
     """
-    return value if value is not None and math.isfinite(value) else None
+    return value + 0.0 if value is not None and math.isfinite(value) else None

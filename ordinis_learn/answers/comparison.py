@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ordinis_learn.answers.outcome import Outcome
-from ordinis_learn.errors import EvalFailed
+from ordinis_learn.answers.question_scorecard import made_or_told
 from ordinis_learn.evaluation import compare_shares, rate_verdict, share_verdict
 from ordinis_learn.records import PairedDifference
 
@@ -48,14 +48,7 @@ def compare_answers(
         ),
         "citation_coverage": lambda: _coverage(pairs, clusters=clusters, seed=seed, draws=draws),
     }
-    differences, undecided = {}, {}
-    for name, make in made.items():
-        try:
-            differences[name] = make()
-        except EvalFailed as error:
-            # An evaluation with one measure less is told, not lost: the gate finds no difference and says so.
-            undecided[f"difference.{name}"] = f"undefined: {error.found}"
-    return differences, undecided
+    return made_or_told(made)
 
 
 def _flags(

@@ -30,12 +30,13 @@ from ordinis_learn.answers.citations import Coverage, citation_coverage
 from ordinis_learn.answers.outcome import Answer, Outcome, judge_answer
 from ordinis_learn.answers.schema import OutputSchema
 from ordinis_learn.evaluation import RefusalDetector
-from ordinis_learn.records import Question, QuestionDocument, canonical_json
+from ordinis_learn.records import Question, QuestionDocument
 
 __all__ = ["AnswerSource", "RecordedAnswer", "RecordedAnswers", "SchemaLookup", "read_recorded"]
 
 _ABOUT: Final = frozenset({"prompt_pack", "retrieval", "task"})
 _COLUMNS: Final = ["event_id", "ts_event", "correlation_id", "payload"]
+_LONGEST_NAME: Final = 256
 _WITHOUT_SIMILARITY: Final = RefusalDetector()
 
 SchemaLookup = Callable[[str, str], OutputSchema | None]
@@ -245,12 +246,12 @@ def _question(payload: Mapping[str, Any]) -> Question:
     chunks = retrieval.get("chunks")
     return Question(
         item_id=payload["request_hash"],
-        task=_text(output.get("task")) or "unnamed",
+        task=_name(output.get("task")) or "unnamed",
         variables={"query": _text(retrieval.get("query"))},
         documents=tuple(
             QuestionDocument(doc_id=one["doc_id"], locator=_text(one.get("locator")))
             for one in (chunks if isinstance(chunks, list) else ())
-            if isinstance(one, Mapping) and _text(one.get("doc_id"))
+            if isinstance(one, Mapping) and _name(one.get("doc_id"))
         ),
     )
 
@@ -259,7 +260,11 @@ def _judged_text(text: str, output: Mapping[str, Any]) -> str:
     structured = {name: value for name, value in output.items() if name not in _ABOUT}
     if "{" in text or not structured:
         return text
-    return canonical_json(structured).decode()
+    try:
+        # Not canonical: what production says may hold what no canonical JSON can, and is judged all the same.
+        return json.dumps(structured)
+    except RecursionError:
+        return text
 
 
 def _coverage(outcome: Outcome, payload: Mapping[str, Any], question: Question) -> Coverage:
@@ -280,3 +285,9 @@ def _tokens(payload: Mapping[str, Any], *keys: str) -> float:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _name(value: Any) -> str:
+    """Return a name that a question can hold; events promise nothing about what is inside ``output``."""
+    text = _text(value)
+    return text if len(text) <= _LONGEST_NAME and "\x00" not in text else ""

@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from ordinis_learn.answers.clusters import clusters_by_document
 from ordinis_learn.answers.question_pack import QuestionPack
+from ordinis_learn.answers.question_scorecard import made_or_told, question_scorecard
 from ordinis_learn.answers.retrieval_corpus import RetrievalCorpus
-from ordinis_learn.errors import EvalFailed
 from ordinis_learn.evaluation import compare_shares, rate_verdict, share_verdict
 from ordinis_learn.evaluation.retrieval import (
     QuestionRanking,
@@ -109,31 +109,24 @@ def retrieval_scorecard(
         differences, quality = over | differences, undecided | quality
     if corpus.without_answer:
         quality["questions"] = f"{corpus.without_answer} left out: no required document with a text"
-    return Scorecard(
+    return question_scorecard(
+        pack,
+        clusters=clusters,
+        artifact=artifact,
+        earlier_trials=earlier_trials,
+        clock=clock,
         subject=subject_ref,
         baseline=baseline_ref,
-        pack_id=pack.manifest.pack_id,
-        pack_hash=pack.manifest.items_sha256,
         metrics=subject.metrics() | encoder.metrics("encoder_") | {"k": float(RECALL_K)},
         baseline_metrics={} if baseline is None else baseline.metrics(),
         differences=differences,
-        regimes=(),
-        windows=len(np.unique(clusters)),
         purged_windows=corpus.seen,
-        sessions=len(corpus.items),
-        trials=artifact.trials + earlier_trials,
-        probabilistic_sharpe=None,
-        deflated_sharpe=None,
         errors=subject.errors,
         error_rate=subject.error_rate,
         baseline_error_rate=None if baseline is None else baseline.error_rate,
         metric_quality=quality,
-        fee_bps=0.0,
-        slippage_bps=0.0,
-        dataset_ref=pack.manifest.source_ref,
         code_commit=code_commit,
         seed=seed,
-        created_at=clock(),
     )
 
 
@@ -151,14 +144,7 @@ def _compare(
         made[f"{name}{suffix}"] = lambda name=name: _mean_difference(  # type: ignore[misc]
             f"{name}{suffix}", own[name], their[name], clusters=clusters, seed=seed
         )
-    differences, undecided = {}, {}
-    for name, make in made.items():
-        try:
-            differences[name] = make()
-        except EvalFailed as error:
-            # A measure less is told, not lost.
-            undecided[f"difference.{name}"] = f"undefined: {error.found}"
-    return differences, undecided
+    return made_or_told(made)
 
 
 def _mean_difference(

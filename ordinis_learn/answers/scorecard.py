@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from ordinis_learn.answers.clusters import clusters_by_document
 from ordinis_learn.answers.comparison import compare_answers
 from ordinis_learn.answers.measures import measure_answers
 from ordinis_learn.answers.outcome import Outcome
 from ordinis_learn.answers.question_pack import QuestionPack
+from ordinis_learn.answers.question_scorecard import question_scorecard
 from ordinis_learn.ports import Clock
 from ordinis_learn.records import ModelArtifact, ModelRef, PairedDifference, Scorecard
 
@@ -52,31 +51,24 @@ def answer_scorecard(
         differences, undecided = compare_answers(subject, baseline, clusters=clusters, seed=seed)
         quality |= undecided | {f"baseline.{name}": reason for name, reason in other.quality.items()}
     failed = sum(outcome.failed for outcome in subject)
-    return Scorecard(
+    return question_scorecard(
+        pack,
+        clusters=clusters,
+        artifact=artifact,
+        earlier_trials=earlier_trials,
+        clock=clock,
         subject=subject_ref,
         baseline=baseline_ref,
-        pack_id=pack.manifest.pack_id,
-        pack_hash=pack.manifest.items_sha256,
         metrics=own.nullable(),
         baseline_metrics=other.nullable() if other else {},
         differences=differences,
-        regimes=(),
-        windows=len(np.unique(clusters)),
         purged_windows=tuned_on,
-        sessions=len(pack.items),
-        trials=artifact.trials + earlier_trials,
-        probabilistic_sharpe=None,
-        deflated_sharpe=None,
         errors=failed,
         error_rate=failed / len(pack.items),
         baseline_error_rate=None
         if baseline is None
         else sum(outcome.failed for outcome in baseline) / len(pack.items),
         metric_quality=quality,
-        fee_bps=0.0,
-        slippage_bps=0.0,
-        dataset_ref=pack.manifest.source_ref,
         code_commit=code_commit,
         seed=seed,
-        created_at=clock(),
     )

@@ -135,9 +135,9 @@ def tune(ctx: click.Context, /, file: Path, **asked: Any) -> None:
     The half that was tuned on is left out when the pack is judged.
     """
     from ordinis_learn.prompts import read_pack_file  # noqa: PLC0415
-    from ordinis_learn.use_cases.tune_prompts import PromptTuneConfig, tune_prompts  # noqa: PLC0415
+    from ordinis_learn.use_cases.tune_prompts import parse_tuning, tune_prompts  # noqa: PLC0415
 
-    config = PromptTuneConfig(pack=read_pack_file(file), **asked)
+    config = parse_tuning({"pack": read_pack_file(file).to_json(), **asked})
     with opened(ctx) as engine:
         artifact = tune_prompts(engine.workbench, config)
     click.echo(f"{artifact.name} v{artifact.version} is a CANDIDATE after {artifact.trials} trials")

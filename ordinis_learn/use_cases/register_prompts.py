@@ -18,7 +18,10 @@ from ordinis_learn.use_cases.parsing import parse_record
 from ordinis_learn.use_cases.stages import asked_to_train, made_artifact, stage
 from ordinis_learn.workbench import Workbench
 
-__all__ = ["PromptConfig", "parse_prompts", "register_prompts"]
+__all__ = ["ModelName", "PromptConfig", "parse_prompts", "register_prompts"]
+
+ModelName = Annotated[str, Field(pattern=r"^([a-z0-9][a-z0-9-]{0,61}[a-z0-9]/)?[A-Za-z][A-Za-z0-9_-]{0,62}$")]
+"""A registered model, with its workspace where it is not the default one. No dot: that separates a pack from its tasks."""
 
 
 class PromptConfig(Record):
@@ -29,7 +32,7 @@ class PromptConfig(Record):
 
     schema_version: Literal["1.0.0"] = "1.0.0"
     model_type: Literal["prompt_pack"] = "prompt_pack"
-    name: str = Field(pattern=r"^([a-z0-9][a-z0-9-]{0,61}[a-z0-9]/)?[A-Za-z][A-Za-z0-9_-]{0,62}$")
+    name: ModelName
     pack: PromptPack
     trials: Annotated[int, Field(ge=1)] = 1
 

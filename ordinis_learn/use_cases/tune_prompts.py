@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -23,14 +23,15 @@ from ordinis_learn.errors import ConfigInvalid, DataMissing
 from ordinis_learn.evaluation import MIN_CLUSTERS, RefusalDetector
 from ordinis_learn.llm import ChatModel
 from ordinis_learn.ports import Run
-from ordinis_learn.prompts import FewShotSearch, PromptPack, check_pack
+from ordinis_learn.prompts import FewShotSearch, PromptPack, check_pack, check_templates
 from ordinis_learn.records import ModelArtifact, Record
 from ordinis_learn.use_cases.chat_model import chat_model, refusal_detector
 from ordinis_learn.use_cases.evaluate_answers import answer_questions
-from ordinis_learn.use_cases.register_prompts import PromptConfig, register_prompts
+from ordinis_learn.use_cases.parsing import parse_record
+from ordinis_learn.use_cases.register_prompts import ModelName, PromptConfig, register_prompts
 from ordinis_learn.workbench import Workbench
 
-__all__ = ["PromptTuneConfig", "tune_prompts"]
+__all__ = ["PromptTuneConfig", "parse_tuning", "tune_prompts"]
 
 
 class PromptTuneConfig(Record):
@@ -40,7 +41,7 @@ class PromptTuneConfig(Record):
     """
 
     schema_version: Literal["1.0.0"] = "1.0.0"
-    name: str
+    name: ModelName
     pack: PromptPack
     task: str
     questions: str
@@ -48,6 +49,19 @@ class PromptTuneConfig(Record):
     trials: Annotated[int, Field(ge=1, le=500)] = 16
     seed: Annotated[int, Field(ge=0)] = 7
     earlier_trials: Annotated[int, Field(ge=0)] = 0
+
+
+def parse_tuning(values: Mapping[str, Any]) -> PromptTuneConfig:
+    """Read the configuration of a search; raise ConfigInvalid naming what is wrong."""
+    config = parse_record(
+        PromptTuneConfig,
+        values,
+        asked="read the configuration of a search for examples",
+        next_step="ordinis-learn prompts tune --help has what it takes",
+    )
+    # What registering would refuse is refused before anybody is asked a question.
+    check_templates(check_pack(config.pack))
+    return config
 
 
 def tune_prompts(

@@ -126,12 +126,12 @@ def _link_task(
         )
     prompt = pack.beside(name)
     links = links_of(prompt.session, prompt.name)
+    digest = prompt_sha256(tags)
     there = next((one for one, found in links.items() if found.pack_version == version), None)
-    if there is not None:
+    if there is not None and links[there].sha256 == digest:
         return there
     if not links:
         _create(prompt, pack=pack, version=version, asked=asked)
-    digest = prompt_sha256(tags)
     made = prompt.create(
         source=_SOURCE,
         address=_SOURCE,

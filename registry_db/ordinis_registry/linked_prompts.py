@@ -74,7 +74,7 @@ def prompt_sha256(tags: Mapping[str, str]) -> str:
 
 
 def links_of(session: Session, subject: str) -> dict[str, Link]:
-    """Return the links of a prompt by its version; empty for what is none."""
+    """Return the links of a prompt by its version, the newest first; empty for what is none."""
     if not could_be_linked(subject):
         return {}
     found: dict[str, Link] = {}
@@ -108,7 +108,9 @@ def followed(known: Pointers, links: Mapping[str, Link]) -> dict[str, str | None
     >>> followed(Pointers().promoted("4"), links)
     {'active': '1', 'last_known_good': None, 'shadow': None}
     """
-    versions = {link.pack_version: version for version, link in links.items()}
+    versions: dict[str, str] = {}
+    for version, link in links.items():  # a pack that was deleted and made again begins with version 1 again
+        versions.setdefault(link.pack_version, version)
     return {
         alias: None if version is None else versions.get(version) for alias, version in known.aliases.items()
     }

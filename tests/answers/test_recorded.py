@@ -158,6 +158,31 @@ def test_what_was_recorded_without_pack_retrieval_or_text_is_still_measured():
     assert measure_recorded(read_recorded_bare([])) == ()
 
 
+def test_whatever_stands_inside_an_output_is_judged_and_breaks_nothing():
+    outputs = [
+        {"x": 2**70, "task": "t" * 999, "prompt_pack": ["models:/cortex/1"]},
+        {"x": 1, "retrieval": {"query": 3, "chunks": [{"doc_id": "d" * 999}, {"doc_id": "a\x00b"}, 7, {}]}},
+        {"x": 1, "retrieval": "none", "task": None, "prompt_pack": {"name": "cortex"}},
+    ]
+    events = [
+        event(
+            number,
+            Topic.AI_RESPONSE,
+            {
+                "model_used": "m",
+                "latency_ms": 5,
+                "output": output,
+                "citations": [{"doc_id": 3}, {}],
+                "request_hash": f"r{number}",
+            },
+        )
+        for number, output in enumerate(outputs)
+    ]
+    (found,) = measure_recorded(read_recorded_bare(events))
+    assert (found.answers, found.prompt_pack) == (3, "")
+    assert found.measures["schema_valid_rate"].value == 1.0
+
+
 def read_recorded_bare(events):
     log = InMemoryEventLog(clock=lambda: NOON)
     log.append(events)

@@ -74,6 +74,13 @@ def test_every_task_of_a_registered_pack_reads_the_same_in_mlflow(engine, client
     assert load(client, f"prompts:/{PLAN}/2").template[0]["content"].startswith("Be brief.")
     assert not list(engine.workbench.ledger.verify())
 
+    # A pack that never traded may go; one of its name begins with version 1 again, and so must not find the old text.
+    client.delete_registered_model("cortex")
+    again = registered(engine, cortex, tasks={"plan_task": tasks["plan_task"] | {"system": "Be quick."}})
+    assert again.version == "1"
+    assert engine.workbench.registry.linked_prompts("cortex", "1") == {"plan_task": f"prompts:/{PLAN}/3"}
+    assert load(client, f"prompts:/{PLAN}@pack-1").template[0]["content"].startswith("Be quick.")
+
 
 def test_a_linked_prompt_is_not_changed_by_hand(engine, client, cortex):
     registered(engine, cortex)

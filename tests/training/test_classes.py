@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import softmax
@@ -155,6 +155,7 @@ def test_trees_of_a_regression_are_no_classifier(train, planted):
         load_bundle(classes)
 
 
+@settings(deadline=None)
 @given(scores, st.floats(0, 5))
 def test_probabilities_are_a_distribution_and_a_row_alone_says_the_same(given_scores, sharpness):
     shares = np.array([0.2, 0.5, 0.3])
@@ -170,6 +171,7 @@ def test_probabilities_are_a_distribution_and_a_row_alone_says_the_same(given_sc
     assert whole == pytest.approx(softmax(given_scores, axis=1))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1000), st.floats(0.2, 3.0))
 def test_the_sharpness_found_is_the_best_on_a_grid(seed, true):
     rng = np.random.default_rng(seed)
@@ -186,6 +188,7 @@ def test_the_sharpness_found_is_the_best_on_a_grid(seed, true):
     assert loss(fit_sharpness([held])) <= min(map(loss, np.linspace(0, 5, 60))) + 1e-6
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-0.5, 0.5), min_size=1, max_size=30), st.floats(0, 0.1))
 def test_labels_are_the_sides_of_the_edge(returns, edge):
     target = np.array(returns)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import spearmanr
@@ -26,6 +26,7 @@ def slow_rank_ic(forecast, outcome, session):
     return np.mean(found) if found else np.nan
 
 
+@settings(deadline=None)
 @given(rows)
 def test_rank_ic_is_the_mean_spearman_per_session(given_rows):
     forecast, outcome, session = given_rows
@@ -33,6 +34,7 @@ def test_rank_ic_is_the_mean_spearman_per_session(given_rows):
     assert ours == pytest.approx(slow_rank_ic(forecast, outcome, session), abs=1e-12, nan_ok=True)
 
 
+@settings(deadline=None)
 @given(rows, st.randoms(use_true_random=False))
 def test_no_metric_depends_on_the_order_of_rows(given_rows, random):
     forecast, outcome, session = given_rows
@@ -51,6 +53,7 @@ def test_no_metric_depends_on_the_order_of_rows(given_rows, random):
         assert after == pytest.approx(before, abs=1e-9, nan_ok=True)
 
 
+@settings(deadline=None)
 @given(rows)
 def test_the_opposite_forecast_has_the_opposite_sharpe_and_ic(given_rows):
     forecast, outcome, session = given_rows

@@ -70,13 +70,8 @@ def die(bench, point, work):
     assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
 
 
-@pytest.mark.parametrize(
-    "point",
-    [
-        "start_run",
-        *[pytest.param(one, marks=pytest.mark.slow) for one in ("add_check", "mark_logged", "beat")],
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("point", ["add_check", "start_run", "mark_logged", "beat"])
 def test_killed_between_two_steps_of_a_daily_check(bench, clock, captured, point):
     clock.to(captured)
     die(bench, point, run_daily_drift)

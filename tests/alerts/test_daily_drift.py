@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ordinis_learn.use_cases.drift_daily import DRIFT_JOB, run_daily_drift
 
 
@@ -9,6 +11,7 @@ def sessions_of(done):
     return [check.session for check in done if check.outcome == "checked"]
 
 
+@pytest.mark.slow
 def test_the_first_check_is_of_the_newest_session_and_each_later_one_of_what_came_since(
     bench, clock, captured, coming, record_until
 ):

@@ -16,7 +16,7 @@ import pytest
 with warnings.catch_warnings():
     # MLflow 3.17 mounts Flask by what Starlette calls deprecated.
     warnings.simplefilter("ignore")
-    import mlflow.server.fastapi_app  # noqa: F401, TID253  so that later imports are silent
+    import mlflow.server.fastapi_app  # noqa: F401  so that later imports are silent
     from starlette.testclient import TestClient
 
 from ordinis_learn.mlflow_app import METRICS_PATH, create_app

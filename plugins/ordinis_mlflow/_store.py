@@ -188,8 +188,11 @@ class GovernedStoreMixin:
         from_version : str, optional
             Do nothing unless this version is ACTIVE: a repeated request then does not roll back twice.
         """
-        self._plain.get_registered_model(name)
         with self._change(name) as change:
+            known = change.recorded_pointers
+            if known is None or known.active is None:
+                # Half the time of a rollback, so only where it can tell something: a model with an ACTIVE version is there.
+                self._plain.get_registered_model(name)
             rollout.adopt(change, artifacts=self._artifacts)
             active = change.pointers.active
             if from_version is not None and active != from_version:

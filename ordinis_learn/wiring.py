@@ -251,7 +251,7 @@ def _governed_uri(settings: Settings) -> str:
 
 
 def open_scraper(settings: Settings) -> Scraper:
-    """Return what reads all metrics; nothing is opened before the first scrape, nothing made or upgraded ever."""
+    """Return what reads all metrics; nothing is opened before the first scrape, and no file is made."""
     from ordinis_registry import GovernanceDatabase, parse_target  # noqa: PLC0415  SQLAlchemy
     from ordinis_registry.catalogue_metrics import CatalogueSource, OutboxSource  # noqa: PLC0415
     from ordinis_registry.ledger_metrics import CheckpointSource, LedgerSource  # noqa: PLC0415

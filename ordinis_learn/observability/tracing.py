@@ -53,12 +53,13 @@ _TRACE_ID: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _SPAN_ID: Final = re.compile(r"[0-9a-f]{16}", re.ASCII)
 
 
+_SILENT: Final = (ProxyTracerProvider, NoOpTracerProvider)
 _PROVIDER: Final[ContextVar[TracerProvider | None]] = ContextVar("ordinis_tracer_provider", default=None)
 
 
 def is_on() -> bool:
     """Tell whether anybody has set up a tracer provider."""
-    return not isinstance(_provider(), ProxyTracerProvider | NoOpTracerProvider)
+    return not isinstance(_provider(), _SILENT)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ the dataset or artifact that it made, and the next one goes on from there: one t
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ __all__ = [
     "stage",
 ]
 
+_log = logging.getLogger(__name__)
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 UNKNOWN: Final = "unknown"
@@ -99,8 +101,8 @@ def stage(
     verb : str
         The span is called ``learn.`` and this.
     asked : callable
-        Takes what the use case takes, first of all the workbench; says what it was asked, and raises only what the
-        use case would.
+        Takes what the use case takes, first of all the workbench; says what it was asked. Where it raises a
+        LearnError the span is left without that; the use case will raise its own.
     made : callable
         Takes what the use case returns.
     """
@@ -112,7 +114,8 @@ def stage(
             try:
                 if not tracing.is_on():
                     return use_case(*args, **kwargs)
-                return _traced(bench, verb, asked(*args, **kwargs), made, lambda: use_case(*args, **kwargs))
+                work = _quietly(lambda: asked(*args, **kwargs), otherwise=Work(subject=""))
+                return _traced(bench, verb, work, made, lambda: use_case(*args, **kwargs))
             except LearnError as error:
                 if verb in _COUNTED and not isinstance(error, _MISTYPED):
                     _mark(bench, verb, lambda: asked(*args, **kwargs), error)
@@ -126,10 +129,10 @@ def stage(
 def _traced(
     bench: Workbench, verb: str, work: Work, made: Callable[[Any], Made], use_case: Callable[[], _R]
 ) -> _R:
-    parent = (bench.catalogue.trace_of(work.follows) if work.follows else None) or work.parent
+    kept = _quietly(lambda: bench.catalogue.trace_of(work.follows), otherwise=None) if work.follows else None
     with tracing.span(
         f"learn.{verb}",
-        parent=parent,
+        parent=kept or work.parent,
         links=work.links,
         attributes={"ordinis.subject": work.subject, **work.attributes},
     ) as opened:
@@ -138,8 +141,17 @@ def _traced(
         opened.set_attributes(found.attributes)
         here = tracing.traceparent()
         if found.subject and here is not None:
-            bench.catalogue.keep_trace(found.subject, here)
+            _quietly(lambda: bench.catalogue.keep_trace(found.subject, here), otherwise=None)
         return result
+
+
+def _quietly(look: Callable[[], _R], *, otherwise: _R) -> _R:
+    """Look something up for a span alone; that it cannot be had must not stop the work, least of all a rollback."""
+    try:
+        return look()
+    except LearnError as error:
+        _log.warning("the trace is incomplete: %s", error)
+        return otherwise
 
 
 def _mark(bench: Workbench, verb: str, asked: Callable[[], Work], error: LearnError) -> None:

@@ -8,7 +8,7 @@ import tempfile
 import warnings
 import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -181,6 +181,8 @@ class MlflowModelRegistry(RetentionClient):
 
     def active_version(self, name: str) -> str | None:
         """Return the ACTIVE version of a model, None when flat or when there is no such model."""
+        with suppress(MlflowException):  # which of the reasons it has is asked below
+            return str(self._client.get_model_version_by_alias(name, "active").version)
         try:
             aliases = self._client.get_registered_model(name).aliases
         except MlflowException as error:
@@ -209,14 +211,16 @@ class MlflowModelRegistry(RetentionClient):
 
         The request names the version it was made against, so that a retry does not roll back twice.
         """
-        asked = f"roll back {name}"
-        with self._asked(asked):
-            aliases = self._client.get_registered_model(name).aliases
-        if "active" not in aliases:
+        active = self.active_version(name)
+        if active is None:
+            with self._asked(f"roll back {name}"):
+                self._client.get_registered_model(name)
             return None
-        active = from_version or str(aliases["active"])
         request = RollbackRequest(
-            reason=reason, from_version=active, cool_down_hours=cool_down_hours, order=order
+            reason=reason,
+            from_version=from_version or active,
+            cool_down_hours=cool_down_hours,
+            order=order,
         )
         with self._asked(f"roll {name} back from {active}"):
             self._client.set_registered_model_tag(name, ROLLBACK_REQUEST, write_rollback_request(request))

@@ -216,8 +216,11 @@ class GovernedStoreMixin:
         MlflowException
             The model is cooling down, and the request is an order.
         """
-        self._plain.get_registered_model(name)
         with self._change(name) as change:
+            known = change.recorded_pointers
+            if known is None or known.active is None:
+                # Half the time of a rollback, so only where it can tell something: a model with an ACTIVE version is there.
+                self._plain.get_registered_model(name)
             rollout.adopt(change, artifacts=self._artifacts)
             active = change.pointers.active
             carried_out = order is not None and cool_down.is_carried_out(change, order)

@@ -123,16 +123,19 @@ class LedgerSource:
         model = self._models.setdefault(subject, _Model())
         if until == model.read:
             return
-        rows = session.execute(
+        query = (
             sa.select(LedgerRow.sequence, LedgerRow.action, LedgerRow.at, LedgerRow.hashed_text)
             .where(LedgerRow.subject == subject, LedgerRow.action.in_(_ACTIONS))
             .where(LedgerRow.sequence > model.read, LedgerRow.sequence <= until)
             .order_by(LedgerRow.sequence)
             .execution_options(yield_per=200)
         )
-        for sequence, action, at, text in rows:
-            self._note(session, model, action, at=at, body=json.loads(text)["body"], model_type=model_type)
-            model.read = sequence
+        with session.execute(query) as rows:
+            for sequence, action, at, text in rows:
+                self._note(
+                    session, model, action, at=at, body=json.loads(text)["body"], model_type=model_type
+                )
+                model.read = sequence
         model.read = until
 
     def _note(

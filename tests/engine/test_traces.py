@@ -10,6 +10,7 @@ import sys
 import threading
 from collections import defaultdict
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -19,7 +20,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from ordinis_learn.capture import EventRecorder
-from ordinis_learn.errors import ConfigInvalid, RolloutDenied, TrainFailed
+from ordinis_learn.errors import ConfigInvalid, RolloutDenied, StoreUnavailable, TrainFailed
 from ordinis_learn.observability import tracing
 from ordinis_learn.testing import InMemoryEventLog
 
@@ -85,8 +86,6 @@ def test_a_failed_training_ends_its_span_with_the_code_and_is_counted(engine, sp
         def __getattr__(self, name):
             raise TrainFailed("train", found="a fault of this test", next_step="none")
 
-    from dataclasses import replace
-
     from ordinis_learn.use_cases.train import parse_config, train
 
     bench = replace(engine.workbench, tracker=Failing())
@@ -99,6 +98,20 @@ def test_a_failed_training_ends_its_span_with_the_code_and_is_counted(engine, sp
     with pytest.raises(ConfigInvalid):
         engine.train(CONFIG | {"rounds": -1})
     assert bench.catalogue.failures("train") == {"signal_model": 1}
+
+
+def test_a_trace_that_cannot_be_kept_stops_nothing(engine, spans):
+    class Forgetful:
+        def __getattr__(self, name):
+            if name in {"trace_of", "keep_trace"}:
+                raise StoreUnavailable("read", found="a fault of this test", next_step="none")
+            return getattr(engine.workbench.catalogue, name)
+
+    from ordinis_learn.use_cases.build_dataset import build_dataset
+
+    bench = replace(engine.workbench, catalogue=Forgetful())
+    ref = build_dataset(bench, "core", {"start": "1991-01-02", "end": "1993-12-28"}).ref
+    assert spans()["learn.dataset"][0].attributes["ordinis.dataset"] == ref
 
 
 def _signals(engine, count):

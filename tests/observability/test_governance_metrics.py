@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from tempfile import TemporaryDirectory
 
@@ -23,12 +26,28 @@ ACTOR = Actor(name="ana", kind="claimed")
 MODEL = "sp500_signal"
 
 
-@pytest.fixture
-def database(tmp_path):
-    opened = GovernanceDatabase(f"sqlite:///{tmp_path}/ordinis.db")
-    opened.upgrade()
-    yield opened
-    opened.close()
+SERVER = os.environ.get("ORDINIS_TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request, tmp_path):
+    if request.param == "sqlite":
+        with closing(GovernanceDatabase(f"sqlite:///{tmp_path}/ordinis.db")) as opened:
+            opened.upgrade()
+            yield opened
+        return
+    psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed")
+    try:
+        admin = psycopg.connect(SERVER, autocommit=True, connect_timeout=3)
+    except psycopg.OperationalError as error:
+        pytest.skip(f"no PostgreSQL server: {str(error).splitlines()[0]}")
+    name = f"ordinis_observe_{os.getpid()}_{time.time_ns()}"
+    admin.execute(f"CREATE DATABASE {name}")
+    with closing(GovernanceDatabase(f"{SERVER.rsplit('/', 1)[0]}/{name}")) as opened:
+        opened.upgrade()
+        yield opened
+    admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    admin.close()
 
 
 def scraped(*sources):

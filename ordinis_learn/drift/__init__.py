@@ -42,7 +42,6 @@ from ordinis_learn.drift.page_hinkley import PageHinkley
 from ordinis_learn.drift.paired_loss import paired_loss
 from ordinis_learn.drift.performance import PerformanceMetric
 from ordinis_learn.drift.performance_measurement import measure_performance, performance_metrics
-from ordinis_learn.drift.persistence import persistent_breaches
 from ordinis_learn.drift.plots import plot_drift, plot_history
 from ordinis_learn.drift.psi import PopulationStability, population_stability_index, psi_from_profile
 from ordinis_learn.drift.rank_ic import RankICDecline, rank_ic_by_session
@@ -134,7 +133,6 @@ __all__ = [
     "new_value_effect",
     "paired_loss",
     "performance_metrics",
-    "persistent_breaches",
     "plan_blocks",
     "plot_drift",
     "plot_history",

@@ -56,7 +56,7 @@ def check_drift(
     A finding is *info* when it is significant (Benjamini-Hochberg over the whole check at ``alpha``, p-values from
     the block-bootstrapped null), *warning* when the change is material as well (PSI ≥ ``psi_floor``; a mean
     outcome that lost half), *critical* at twice that. Only the last two breach. Missing less often and
-    earning more are no drift. One check knows nothing of the day before: see :func:`ordinis_learn.drift.persistent_breaches`.
+    earning more are no drift. One check knows nothing of the day before: persistence is the response policy's.
 
     Parameters
     ----------

@@ -5,7 +5,8 @@ return a ready value. Databases are found in this order:
 
 * tracking: ``MLFLOW_TRACKING_URI`` (which ``mlflow run`` sets), else ``registry_db/ordinis.db``;
 * registry: ``MLFLOW_REGISTRY_URI`` when it is a governed one (``ordinis+…``) or a server (``http…``), else the
-  governed store over ``registry_db/ordinis.db``.
+  governed store over ``registry_db/ordinis.db``;
+* catalogue, alerts, identities and ledger: the registry's database; behind a server ``registry_db/ordinis.db``.
 """
 
 from __future__ import annotations
@@ -130,7 +131,7 @@ def open_workbench(settings: Settings) -> Workbench:
 
     target = parse_target(settings.ledger_checkpoint_target, default=settings.checkpoints_path)
 
-    database = GovernanceDatabase(f"sqlite:///{settings.database_path}")
+    database = GovernanceDatabase(_database_uri(settings))
     database.upgrade()
     log = open_event_log(
         settings.learn_events_url, path=settings.event_log_path, sealed=settings.sealed_dir, clock=_now
@@ -180,7 +181,7 @@ def open_workbench(settings: Settings) -> Workbench:
 
 def has_registry(settings: Settings) -> bool:
     """Tell whether there is a governed registry to look into: a database on a server, or a file that exists."""
-    uri = _governed_uri(settings).removeprefix("ordinis+")
+    uri = _database_uri(settings)
     file = uri.removeprefix("sqlite:///")
     return file == uri or Path(file).exists()
 
@@ -191,7 +192,7 @@ def policy_book(settings: Settings) -> SqlPolicyBook:
 
     behind = registry_uri(settings)
     return SqlPolicyBook(
-        _governed_uri(settings).removeprefix("ordinis+"),
+        _database_uri(settings),
         exists=has_registry(settings),
         server="" if behind.startswith("ordinis+") else behind,
         clock=_now,
@@ -212,7 +213,7 @@ def disagreements(settings: Settings) -> list[Disagreement]:
     from ordinis_registry.reconciliation import examine  # noqa: PLC0415
 
     policy = load_policy(deciding_policy(settings), settings=settings)
-    database = GovernanceDatabase(_governed_uri(settings).removeprefix("ordinis+"))
+    database = GovernanceDatabase(_database_uri(settings))
     try:
         with database.reading() as session:
             return examine(
@@ -250,6 +251,11 @@ def _governed_uri(settings: Settings) -> str:
     return uri if uri.startswith("ordinis+") else f"ordinis+sqlite:///{settings.database_path}"
 
 
+def _database_uri(settings: Settings) -> str:
+    """Return the database of the registry: what the gate asks (datasets, drift, alerts) has to stand beside what it decides."""
+    return _governed_uri(settings).removeprefix("ordinis+")
+
+
 def open_scraper(settings: Settings) -> Scraper:
     """Return what reads all metrics; nothing is opened before the first scrape, and no file is made."""
     from ordinis_registry import GovernanceDatabase, parse_target  # noqa: PLC0415  SQLAlchemy
@@ -274,12 +280,12 @@ def open_scraper(settings: Settings) -> Scraper:
             _require(Path(file), what="the governance database")
         return GovernanceDatabase(url)
 
-    own, governed = f"sqlite:///{settings.database_path}", _governed_uri(settings).removeprefix("ordinis+")
+    governed = _database_uri(settings)
     target = settings.ledger_checkpoint_target
     sources = (
         LazySource("event_log", log),
-        LazySource("catalogue", lambda: CatalogueSource(database(own))),
-        LazySource("outbox", lambda: OutboxSource(database(own))),
+        LazySource("catalogue", lambda: CatalogueSource(database(governed))),
+        LazySource("outbox", lambda: OutboxSource(database(governed))),
         LazySource("ledger", lambda: LedgerSource(database(governed))),
         LazySource(
             "checkpoints", lambda: CheckpointSource(parse_target(target, default=settings.checkpoints_path))

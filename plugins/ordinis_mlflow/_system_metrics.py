@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib import util
 from typing import Any
 
 from mlflow.exceptions import MlflowException  # noqa: TID253  a leaf of the plugin
@@ -17,13 +16,10 @@ __all__ = ["watched"]
 
 @contextmanager
 def watched(run_id: str, *, tracking_uri: str) -> Iterator[None]:
-    """Sample the machine until the block is left, at least once; nothing where psutil is not installed.
+    """Sample the machine until the block is left, at least once.
 
     Where a sample cannot be recorded it is lost: a training does not fail for it.
     """
-    if util.find_spec("psutil") is None:
-        yield
-        return
     monitor: Any = SystemMetricsMonitor(run_id, tracking_uri=tracking_uri)
     monitor.start()
     try:

@@ -155,7 +155,7 @@ class MlflowRun:
         """Record MLflow's system metrics until the block is left, where they are asked for."""
         if not self._system_metrics:
             return nullcontext()
-        from ordinis_mlflow._system_metrics import watched  # noqa: PLC0415  psutil
+        from ordinis_mlflow._system_metrics import watched  # noqa: PLC0415  MLflow
 
         return watched(self._run_id, tracking_uri=self._uri)
 

@@ -51,7 +51,7 @@ class MlflowTracker:
     process : Process, optional
         Who opens its runs, as tags of each; this process where not given.
     system_metrics : bool
-        Whether a run that is watched samples the machine (needs psutil; nothing is sampled without it).
+        Whether a run that is watched samples the machine.
 
     Raises
     ------

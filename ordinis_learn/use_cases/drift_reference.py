@@ -32,7 +32,7 @@ def reference_manifest(bench: Workbench, artifact: ModelArtifact, dataset: str |
         raise DataMissing(
             f"check the drift of {artifact.name} v{artifact.version}",
             found="its parameters were declared, so it has no training data to compare with",
-            next_step="name a reference: --dataset sp500_core",
+            next_step="name a reference: --dataset sp500_core, or LEARN_DRIFT_DATASET for the daily check",
         )
     return bench.catalogue.dataset(ref)
 

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from ordinis_learn.alerts import Sighting
 from ordinis_learn.datasets.assembly import assemble
-from ordinis_learn.errors import LearnError
+from ordinis_learn.errors import ArtifactMissing, LearnError
 from ordinis_learn.labelling.calendar import SessionCalendar, load_calendar
 from ordinis_learn.records import (
     DECLARED,
@@ -79,7 +79,16 @@ def run_daily_drift(
         One model; default: all.
     dataset : str, optional
         The reference of declared models; default ``LEARN_DRIFT_DATASET``.
+
+    Raises
+    ------
+    ArtifactMissing
+        No model of that name was ever registered here.
     """
+    if name is not None and not bench.catalogue.artifacts(name):
+        raise ArtifactMissing(
+            f"check the drift of {name!r}", found="no model of this name", next_step="ordinis-learn models"
+        )
     log_missing(bench)
     done: list[DailyCheck] = []
     for artifact in watched_versions(bench, name=name):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+import pytest
+
+from ordinis_learn.errors import ArtifactMissing
 from ordinis_learn.use_cases.drift_daily import DRIFT_JOB, run_daily_drift
 
 
@@ -26,3 +29,8 @@ def test_the_first_check_is_of_the_newest_session_and_each_later_one_of_what_cam
     assert len(bench.catalogue.drift("desk_rule")) == 4
     assert bench.alerts.unlogged() == []
     assert bench.alerts.beats()[DRIFT_JOB].through == str(coming[2])
+
+
+def test_a_misspelt_model_is_no_quiet_day(bench):
+    with pytest.raises(ArtifactMissing, match="desk_ruel"):
+        run_daily_drift(bench, name="desk_ruel")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-import pytest
-
 from ordinis_learn.errors import ArtifactMissing
 from ordinis_learn.use_cases.drift_daily import DRIFT_JOB, run_daily_drift
 

@@ -80,7 +80,10 @@ def test_every_link_between_pages_leads_somewhere():
 
 def test_readme_has_the_two_commands_that_ci_and_newcomers_use():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    for name, ending in (("main", "mlflow run . --env-manager local"), ("test", "python -Im pytest")):
+    for name, ending in (
+        ("main", "mlflow run . --env-manager local"),
+        ("test", "python -Im pytest -n logical --dist worksteal"),
+    ):
         block = re.search(rf"<!-- {name}-command -->\n```bash\n(.+)\n```", text)
         assert block is not None
         assert block[1].startswith("python3 -m venv .venv")

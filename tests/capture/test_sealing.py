@@ -426,6 +426,7 @@ def killed_and_sealed_again(filled, tmp_path, *, kill_at):
     return code != 0
 
 
+@pytest.mark.slow
 def test_sigkill_between_catalogue_and_switch(filled, tmp_path):
     assert killed_and_sealed_again(filled, tmp_path, kill_at="after add_segments")
 

@@ -170,7 +170,7 @@ def moment_of(cut, orders):
     return START + timedelta(hours=cut)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(market_a=markets, market_b=markets, cut=cuts)
 def test_the_future_changes_nothing_that_was_known(market_a, market_b, cut):
     moment = moment_of(cut, market_a["orders"])
@@ -182,7 +182,7 @@ def test_the_future_changes_nothing_that_was_known(market_a, market_b, cut):
     assert known_by(moment, rows_of(one)) == known_by(moment, rows_of(spliced))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(market=markets, cut=cuts)
 def test_a_label_is_missing_until_it_is_available_and_then_it_stays(market, cut):
     moment = moment_of(cut, market["orders"])

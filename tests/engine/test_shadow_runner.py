@@ -26,6 +26,7 @@ def catch_up(bench, **options):
         return [progress.rows for progress in runner.catch_up(**options)]
 
 
+@pytest.mark.slow
 def test_a_fitted_model_says_live_what_it_says_in_a_replay_of_the_same_sessions(engine, desk, monkeypatch):
     bench = engine.workbench
     trained = engine.train({"name": "desk_model", "dataset": "core", "rounds": 20, "folds": 2, "seed": 3})

@@ -130,6 +130,7 @@ def test_a_pack_is_registered_like_any_model_and_loads_as_one(asked, cortex):
     assert messages[-1] == {"role": "user", "content": "Goal: Rebalance\n"}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("questions")
 def test_the_first_pack_goes_live_after_two_approvals_and_a_worse_one_does_not_follow(
     asked, cortex, endpoint

@@ -214,6 +214,7 @@ def record_days(engine, days, *, text=None):
             record(engine, day * 24 * 60 + number, pack="models:/cortex/1", text=text)
 
 
+@pytest.mark.slow
 def test_the_answers_of_what_is_active_are_checked_daily_each_day_once(desk):
     engine, _ = desk
     bench = engine.workbench
@@ -240,6 +241,7 @@ def test_the_answers_of_what_is_active_are_checked_daily_each_day_once(desk):
     assert len(bench.catalogue.drift("cortex")) == 4
 
 
+@pytest.mark.slow
 def test_a_pack_in_shadow_is_asked_and_reported_on_every_day(desk):
     engine, second = desk
     bench = engine.workbench

@@ -79,6 +79,7 @@ def test_each_row_names_the_version_that_was_active_when_its_event_came(desk, ki
     )
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_with_one_event_is_kept_with_it_and_the_others_are_scored(desk, kit):
     desk.isolated, desk.limit = True, 0.5
     cues = dict(zip(kit.SYMBOLS, ("raise", "nan", "nonsense", "answer", "die", "answer"), strict=True))

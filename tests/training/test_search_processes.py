@@ -62,6 +62,7 @@ def end(process):
     process.communicate()
 
 
+@pytest.mark.slow
 def test_a_killed_search_is_continued_by_another_process_to_the_same_bytes(tmp_path, train, planted):
     journal = tmp_path / "study.log"
     killed = begin(tmp_path / "killed", trials=8, journal=str(journal))

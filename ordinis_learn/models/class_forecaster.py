@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from typing import Any, Final, Generic, Protocol, TypeVar
+from abc import abstractmethod
+from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from ordinis_learn.models.base import Predictions
+from ordinis_learn.models.declared import DeclaredModel
 from ordinis_learn.models.edge import worthwhile_direction
 from ordinis_learn.models.rows import checked_rows
 from ordinis_learn.records import Record
@@ -109,7 +110,7 @@ def calibrated_probabilities(scores: Float2D, *, shares: Float1D, sharpness: flo
 P = TypeVar("P", bound=ClassReading)
 
 
-class ClassForecaster(ABC, Generic[P]):
+class ClassForecaster(DeclaredModel[P]):
     """A classifier of the direction of the forward return over ``horizon_sessions``.
 
     ``expected_return`` is the mean of the classes' mean returns, weighted by their calibrated probabilities. Direction is
@@ -124,26 +125,6 @@ class ClassForecaster(ABC, Generic[P]):
     parameters : ClassReading
         What the header declares.
     """
-
-    def __init__(self, *, feature_names: tuple[str, ...], horizon_sessions: int, parameters: P) -> None:
-        self._feature_names = feature_names
-        self._horizon_sessions = horizon_sessions
-        self._parameters = parameters
-
-    @property
-    def feature_names(self) -> tuple[str, ...]:
-        """Return the columns of ``predict``'s argument, in order."""
-        return self._feature_names
-
-    @property
-    def horizon_sessions(self) -> int:
-        """Return the horizon of the forecast."""
-        return self._horizon_sessions
-
-    @property
-    def parameters(self) -> P:
-        """Return what the header declares."""
-        return self._parameters
 
     def probabilities(self, features: npt.ArrayLike) -> Float2D:
         """Return the calibrated probability of each class, shape (n, K); NaN for a row with a non-finite feature."""

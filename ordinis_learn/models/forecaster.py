@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from typing import Generic, Protocol, TypeVar
+from abc import abstractmethod
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from ordinis_learn.models.base import Predictions
+from ordinis_learn.models.declared import DeclaredModel
 from ordinis_learn.models.edge import worthwhile_direction
 from ordinis_learn.models.rows import checked_rows
 
@@ -32,7 +33,7 @@ class ForecastScale(Protocol):
 P = TypeVar("P", bound=ForecastScale)
 
 
-class ReturnForecaster(ABC, Generic[P]):
+class ReturnForecaster(DeclaredModel[P]):
     """A regression of the unsigned forward return over ``horizon_sessions``.
 
     Direction is the forecast's sign where its size exceeds ``min_edge_bps``, else flat. Confidence is
@@ -45,26 +46,6 @@ class ReturnForecaster(ABC, Generic[P]):
     parameters : ForecastScale
         What the header declares.
     """
-
-    def __init__(self, *, feature_names: tuple[str, ...], horizon_sessions: int, parameters: P) -> None:
-        self._feature_names = feature_names
-        self._horizon_sessions = horizon_sessions
-        self._parameters = parameters
-
-    @property
-    def feature_names(self) -> tuple[str, ...]:
-        """Return the columns of ``predict``'s argument, in order."""
-        return self._feature_names
-
-    @property
-    def horizon_sessions(self) -> int:
-        """Return the horizon of the forecast."""
-        return self._horizon_sessions
-
-    @property
-    def parameters(self) -> P:
-        """Return what the header declares."""
-        return self._parameters
 
     def predict(self, features: npt.NDArray[np.float64]) -> Predictions:
         """Answer for an (n, F) matrix.

@@ -19,13 +19,11 @@ from ordinis_learn.records import (
     ModelArtifact,
     ModelRef,
     ModelType,
-    OverfittingFigures,
     PairedDifference,
     Regime,
     RegimeRow,
     Role,
     Scorecard,
-    ScorecardStatistics,
     ShadowReport,
     State,
 )
@@ -42,6 +40,7 @@ from ordinis_learn.rollout import (
     sign,
 )
 from ordinis_learn.settings import load_settings
+from ordinis_learn.testing.statistics import overfitting_figures, sure_statistics
 
 NOW = datetime(2022, 12, 28, 21, tzinfo=UTC)
 PACK = "bench_core_v1"
@@ -123,50 +122,6 @@ def make_difference(**changes):
     return PairedDifference.model_validate(fields | changes)
 
 
-def make_overfitting(**changes):
-    fields = {
-        "probability": 0.01,
-        "loss_probability": 0.0,
-        "degradation": -0.2,
-        "blocks": 16,
-        "splits": 12_870,
-        "sessions": 2500,
-        "candidates": ("1", "2"),
-        "left_out": {},
-    }
-    return OverfittingFigures.model_validate(fields | changes)
-
-
-def make_statistics(**changes):
-    fields = {
-        "convention": "2012 and 2025",
-        "skewness": -0.3,
-        "kurtosis": 6.0,
-        "autocorrelation": 0.02,
-        "probabilistic_sharpe_2012": 0.99,
-        "probabilistic_sharpe_2025": 0.99,
-        "deflated_sharpe_2012": 0.97,
-        "deflated_sharpe_2025": 0.96,
-        "track_record_confidence": 0.95,
-        "min_track_record_sessions_2012": 1250.0,
-        "min_track_record_sessions_2025": 1300.0,
-        "p_values": {"sharpe": 0.004, "max_drawdown": 0.3, "deflated_sharpe": 0.03},
-        "adjusted_p_values": {"sharpe": 0.012, "max_drawdown": 0.3, "deflated_sharpe": 0.06},
-        "block_coverage": {"3": 0.86, "6": 0.9, "10": 0.88},
-        "overlap": "purge",
-        "system": {
-            "error_rate": 0.0,
-            "quarantine_rate": 0.0,
-            "latency_ms_p50": 0.4,
-            "latency_ms_p95": 0.9,
-            "baseline_error_rate": 0.0,
-            "baseline_quarantine_rate": 0.0,
-        },
-        "overfitting": make_overfitting(),
-    }
-    return ScorecardStatistics.model_validate(fields | changes)
-
-
 def make_scorecard(**changes):
     fields = {
         "subject": SUBJECT,
@@ -202,7 +157,7 @@ def make_scorecard(**changes):
         "code_commit": "c0ffee",
         "seed": 7,
         "created_at": days_ago(5),
-        "statistics": make_statistics(),
+        "statistics": sure_statistics(),
     }
     return Scorecard.model_validate(fields | changes)
 
@@ -333,8 +288,8 @@ class Builders:
     manifest = staticmethod(make_manifest)
     difference = staticmethod(make_difference)
     scorecard = staticmethod(make_scorecard)
-    statistics = staticmethod(make_statistics)
-    overfitting = staticmethod(make_overfitting)
+    statistics = staticmethod(sure_statistics)
+    overfitting = staticmethod(overfitting_figures)
     shadow = staticmethod(make_shadow)
     approval = staticmethod(make_approval)
     evidence = staticmethod(make_evidence)

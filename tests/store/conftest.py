@@ -36,13 +36,13 @@ from ordinis_learn.records import (
     PairedDifference,
     Role,
     Scorecard,
-    ScorecardStatistics,
     ShadowReport,
     State,
     tree_sha256,
 )
 from ordinis_learn.rollout import SHADOW_TAG, TRAINING_TAG, KeyStore, approval_tag, scorecard_tag, sign
 from ordinis_learn.settings import load_settings
+from ordinis_learn.testing.statistics import overfitting_figures, sure_statistics
 from ordinis_registry import GovernanceDatabase, SqlCatalogue, SqlIdentityBook, SqlLedger
 from ordinis_registry.subjects import subject_of
 
@@ -68,47 +68,6 @@ class Clock:
     def advance(self, **by):
         self.now += timedelta(**by)
         return self.now
-
-
-def _statistics(version, *, baseline):
-    """What the scorecard says about chance: enough for the default policy."""
-    chosen = {
-        "probability": 0.01,
-        "loss_probability": 0.0,
-        "degradation": -0.2,
-        "blocks": 16,
-        "splits": 12_870,
-        "sessions": 2500,
-        "candidates": (baseline, version),
-        "left_out": {},
-    }
-    fields = {
-        "convention": "2012 and 2025",
-        "skewness": -0.3,
-        "kurtosis": 6.0,
-        "autocorrelation": 0.02,
-        "probabilistic_sharpe_2012": 0.99,
-        "probabilistic_sharpe_2025": 0.99,
-        "deflated_sharpe_2012": 0.97,
-        "deflated_sharpe_2025": 0.96,
-        "track_record_confidence": 0.95,
-        "min_track_record_sessions_2012": 1250.0,
-        "min_track_record_sessions_2025": 1300.0,
-        "p_values": {"sharpe": 0.004, "max_drawdown": 0.3, "deflated_sharpe": 0.03},
-        "adjusted_p_values": {"sharpe": 0.012, "max_drawdown": 0.3, "deflated_sharpe": 0.06},
-        "block_coverage": {"3": 0.86, "6": 0.9, "10": 0.88},
-        "overlap": "purge",
-        "system": {
-            "error_rate": 0.0,
-            "quarantine_rate": 0.0,
-            "latency_ms_p50": 0.4,
-            "latency_ms_p95": 0.9,
-            "baseline_error_rate": 0.0,
-            "baseline_quarantine_rate": 0.0,
-        },
-        "overfitting": chosen if baseline else None,
-    }
-    return ScorecardStatistics.model_validate(fields)
 
 
 class Desk:
@@ -254,7 +213,9 @@ class Desk:
             "code_commit": "c0ffee",
             "seed": 7,
             "created_at": self.clock(),
-            "statistics": _statistics(version, baseline=baseline),
+            "statistics": sure_statistics(
+                overfitting=overfitting_figures(candidates=(baseline, version)) if baseline else None
+            ),
         }
         return Scorecard.model_validate(fields | changes)
 

@@ -221,7 +221,11 @@ def test_a_consumer_killed_mid_batch_loses_and_doubles_nothing(request, kind, di
 
 
 def test_a_slow_log_keeps_the_backlog_at_the_broker(broker, bar, clock):
-    """While the log stands still the broker counts what is in flight: never more than one batch."""
+    """While the log stands still the backlog stays at the broker.
+
+    In flight are one batch in hand and at most the one before it: its acknowledgements need no answer, so the broker may
+    count them after it has sent the next.
+    """
     import nats
 
     from ordinis_learn.testing import InMemoryEventLog
@@ -265,5 +269,5 @@ def test_a_slow_log_keeps_the_backlog_at_the_broker(broker, bar, clock):
 
     asyncio.run(asyncio.wait_for(scenario(), timeout=120))
     assert log.position() == 400
-    assert max(in_flight for in_flight, _ in seen) <= 20
+    assert max(in_flight for in_flight, _ in seen) <= 2 * 20
     assert max(waiting for _, waiting in seen) > 100

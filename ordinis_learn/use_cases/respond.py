@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from ordinis_learn.alerts import raise_alert
-from ordinis_learn.errors import ArtifactMissing, ConfigInvalid, RolloutDenied, StoreUnavailable
+from ordinis_learn.errors import ArtifactMissing, ConfigInvalid, LearnError, RolloutDenied
 from ordinis_learn.records import Alert, AlertChanges, AuditRecord, LedgerNote, Response, RollbackOrder
 from ordinis_learn.use_cases.alert_check import flat_sighting
 from ordinis_learn.use_cases.alerting import alert_context, desk_actor
@@ -33,11 +33,11 @@ def carry_out_orders(bench: Workbench, *, seconds: Callable[[], float] = time.mo
 
     Raises
     ------
-    StoreUnavailable
-        For at least one order the registry could not be asked; it is pending still.
+    LearnError
+        The first trouble, after all orders were tried: what could not be carried out is pending still.
     """
     done: list[Response] = []
-    away: StoreUnavailable | None = None
+    trouble: LearnError | None = None
     for response in bench.alerts.responses(pending=True):
         if response.action != "roll_back":
             continue
@@ -45,10 +45,12 @@ def carry_out_orders(bench: Workbench, *, seconds: Callable[[], float] = time.mo
             finished = _roll_back(bench, response, seconds=seconds)
             if _finish(bench, finished):
                 done.append(finished)
-        except StoreUnavailable as error:
-            away = error  # it stays pending; the others are tried all the same
-    if away is not None:
-        raise away
+        except LearnError as error:
+            trouble = (
+                trouble or error
+            )  # it stays pending; one model's broken chain must not hold up the others
+    if trouble is not None:
+        raise trouble
     return done
 
 

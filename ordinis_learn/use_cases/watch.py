@@ -70,6 +70,10 @@ def watch_once(bench: Workbench, *, open_bus: Callable[[str], Bus], daily: bool 
             _LOGGER.error("%s: %s", duty.name, error)  # noqa: TRY400  the message has the three parts
             failed.append(duty.name)
             said = str(error)
+        except Exception as error:
+            _LOGGER.exception("%s", duty.name)
+            failed.append(duty.name)
+            said = f"{type(error).__name__}: {error}"
         lines.append(f"{duty.name}: {said}")
     _beat(bench, failed)
     return WatchReport(lines=tuple(lines), failed=tuple(failed))

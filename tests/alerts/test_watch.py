@@ -19,7 +19,7 @@ from ordinis_learn.testing.catalogue import InMemoryCatalogue
 from ordinis_learn.use_cases.alert_check import see_dead_man
 from ordinis_learn.use_cases.alerting import note_training, note_training_failure
 from ordinis_learn.use_cases.drift_daily import DRIFT_JOB
-from ordinis_learn.use_cases.watch import due_session, only_watch, watch
+from ordinis_learn.use_cases.watch import WATCH_JOB, due_session, only_watch, watch, watch_once
 
 
 @pytest.fixture
@@ -170,3 +170,15 @@ def test_the_age_that_the_switch_allows_is_the_policy_s(bench, clock):
     bench.settings = bench.settings.model_copy(update={"learn_response_policy": "response_own"})
     beat(bench, clock() - timedelta(hours=3))
     assert "in 2 h" in see_dead_man(bench)
+
+
+def test_a_defect_in_one_duty_does_not_silence_the_others(bench, clock):
+    clock.now = at("2026-01-05 22:00")
+    beat(bench, clock() - timedelta(days=3))
+    bench.settings = bench.settings.model_copy(update={"learn_bus_url": "nats://127.0.0.1:1"})
+    report = watch_once(
+        bench, open_bus=None, daily=False
+    )  # nothing that opens a bus: a defect, no trouble of the world
+    assert report.failed == ("outbox",)
+    assert any(line.startswith("dead-man's switch: no drift check in 26 h") for line in report.lines)
+    assert bench.alerts.beats()[WATCH_JOB].said == "failed: outbox"

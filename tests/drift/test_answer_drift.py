@@ -262,7 +262,7 @@ def test_the_summary_outlives_the_events_it_was_made_from(home):
     shutil.copytree(home / "data" / "drift", pruned / "data" / "drift")
     with open_engine(home=pruned) as engine:
         record(engine.workbench, recent)
-        again = check_answer_drift(engine.workbench, "m", reference=SPAN, **WINDOW)
+        again = check_answer_drift(engine.workbench, PACK, reference=SPAN, **WINDOW)
     assert again.findings == report.findings
 
 

@@ -6,18 +6,16 @@ from datetime import UTC, date, datetime
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ordinis_learn.datasets import profile_feature
+from ordinis_learn.datasets.storage import write_parquet
 from ordinis_learn.market import FEATURE_NAMES
 from ordinis_learn.records import (
-    DatasetFile,
     DatasetManifest,
     DatasetValidation,
     DatasetWindow,
     EventRange,
     JoinQuality,
-    file_sha256,
 )
 
 ZEROS = "0" * 64
@@ -44,17 +42,13 @@ def made_rows(sessions, *, symbols=SYMBOLS, names=FEATURE_NAMES):
 
 def published(table, root, *, names=FEATURE_NAMES):
     folder = root / "bench" / "1"
-    folder.mkdir(parents=True)
-    path = folder / "part-0.parquet"
-    pq.write_table(table, path)
+    file = write_parquet(table, folder / "part-0.parquet")
     return DatasetManifest(
         dataset_id="bench",
         version="1",
         kind="signal",
         window=DatasetWindow(start=date(1970, 1, 1), end=date(2022, 1, 1), horizons=(1, 5)),
-        files=(
-            DatasetFile(path=path.name, sha256=file_sha256(path), rows=len(table), bytes=path.stat().st_size),
-        ),
+        files=(file,),
         content_sha256=ZEROS,
         columns={name: str(table.schema.field(name).type) for name in table.column_names},
         feature_names=names,

@@ -84,7 +84,8 @@ class TrainingMatrix:
             return self.features[::step]
         taken, first = [], 0
         for batch in self.stream.batches():
-            taken.append(batch[-first % step :: step])
+            # A view would hold the whole batch.
+            taken.append(batch[-first % step :: step].copy())
             first += len(batch)
         return np.concatenate(taken)
 

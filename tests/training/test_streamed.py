@@ -1,5 +1,8 @@
 """Rows that pass by give the same trees as rows in memory."""
 
+import dataclasses
+import tracemalloc
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -118,3 +121,29 @@ def test_what_was_rejected_or_changed_is_not_streamed(table, stored, manifest_of
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(DataCorrupt):
         StreamedRows.open(manifest, root=root)
+
+
+class Passing:
+    """Features of as many batches as are asked for, each made when it is read."""
+
+    on_disk = False
+
+    def __init__(self, count):
+        self.count = count
+
+    def batches(self):
+        for number in range(self.count):
+            yield np.full((1000, 10), number, dtype=np.float32)
+
+
+def test_a_sample_of_streamed_rows_holds_no_batch(planted, manifest_of):
+    matrix = training_matrix(
+        TrainConfig(**QUICK), manifest=manifest_of(planted), table=planted, min_samples=1
+    )
+    matrix = dataclasses.replace(matrix, target=np.zeros(200_000), stream=Passing(200))
+    tracemalloc.start()
+    sample = matrix.sample(400)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert sample[:, 0].tolist() == np.repeat(np.arange(200), 2).tolist()
+    assert peak < 10 * 1000 * 10 * 4

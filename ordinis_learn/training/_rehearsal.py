@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import optuna  # noqa: TID253  the leaf that needs it
@@ -84,14 +85,16 @@ class Rehearsal:
         """Tell whether the trial ends after these folds, and what the pruner remembers of it."""
         if self.config.pruner == "none":
             return False, {}
+        return self._pruning.told(running)
+
+    @cached_property
+    def _pruning(self) -> _Pruning:
+        """The trial as the pruner sees it, made once: to rebuild its study at every fold costs as much as a small fit."""
         study = self._study(sampler=optuna.samplers.RandomSampler(seed=0), pruner=_pruner(self.config))
-        trial = study.ask()
-        ends = False
-        for step, error in enumerate(running, start=1):
-            trial.report(error, step=step)
-            ends = trial.should_prune()
-        remembered = study.get_trials(deepcopy=False)[trial.number].system_attrs
-        return ends, {key: float(value) for key, value in remembered.items()}
+        return _Pruning(study)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_pruning"}
 
     def _study(
         self, *, sampler: optuna.samplers.BaseSampler, pruner: optuna.pruners.BasePruner
@@ -104,6 +107,25 @@ class Rehearsal:
         # Numbers of this batch that are not ours: they fail here, which samplers and pruners pass over.
         study.add_trials([create_trial(state=TrialState.FAIL)] * (self.number - len(self.past)))
         return study
+
+
+class _Pruning:
+    """A trial that is under way in a study of its own."""
+
+    def __init__(self, study: optuna.Study) -> None:
+        self._study = study
+        self._trial = study.ask()
+        self._steps = 0
+        self._ends = False
+
+    def told(self, running: Sequence[float]) -> tuple[bool, dict[str, float]]:
+        """Report what is new of the running means; tell whether the trial ends, and what the pruner remembers."""
+        for error in running[self._steps :]:
+            self._steps += 1
+            self._trial.report(error, step=self._steps)
+            self._ends = self._trial.should_prune()
+        remembered = self._study.get_trials(deepcopy=False)[self._trial.number].system_attrs
+        return self._ends, {key: float(value) for key, value in remembered.items()}
 
 
 def _pruner(config: TrainConfig) -> optuna.pruners.BasePruner:

@@ -157,6 +157,7 @@ def fit_all_rows(
             evals_result=curves,
             verbose_eval=False,
         )
+        fitted.feature_names = list(matrix.feature_names)
         return final_fit(fitted, errors=curves["train"][head.measure], names=matrix.feature_names)
 
 

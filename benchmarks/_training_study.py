@@ -37,15 +37,19 @@ def run(*, quick):
             experiment="bench",
             artifact_root=folder / "runs",
         )
-        yield _Study(folder, trials=4 if quick else 100, sessions=400 if quick else 1_650).row(mlflow)
+        for symbols in (20,) if quick else (20, 200):
+            study = _Study(
+                folder / str(symbols), trials=4 if quick else 100, sessions=400 if quick else 1_650, symbols=symbols
+            )
+            yield study.row(mlflow)
     finally:
         shutil.rmtree(folder)
 
 
 class _Study:
-    def __init__(self, folder, *, trials, sessions):
+    def __init__(self, folder, *, trials, sessions, symbols):
         self.folder = folder
-        self.table = made_rows(sessions)
+        self.table = made_rows(sessions, symbols=symbols)
         self.manifest = published(self.table, folder)
         self.provenance = collect_provenance()
         self.number = count()
@@ -65,7 +69,7 @@ class _Study:
     def _search(self, tracker):
         number = next(self.number)
         scratch = self.folder / f"scratch-{number}"
-        scratch.mkdir()
+        scratch.mkdir(parents=True)
         return train_model(
             self.config,
             manifest=self.manifest,

@@ -685,7 +685,10 @@ class AlertBook(Protocol):
         ...
 
     def deliveries(self, *, due: datetime | None = None, limit: int = 100) -> Sequence[Delivery]:
-        """Return messages that are not delivered, those that are due by a moment, oldest first; without one, all."""
+        """Return messages that are not delivered, oldest first, at most ``limit`` of each route.
+
+        With ``due`` those that may be tried by that moment, without it all. A route whose receiver is away keeps none of another's.
+        """
         ...
 
     def settle(self, delivery: Delivery) -> None:

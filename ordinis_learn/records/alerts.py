@@ -169,10 +169,14 @@ class Drill(Record):
 
 
 class LedgerNote(Record):
-    """A record to append to the subject's chain in the transaction of the change."""
+    """A record to append to the subject's chain in the transaction of the change.
+
+    One that tells of an order, ``order``, is appended only where the order is new.
+    """
 
     action: str
     body: dict[str, Any]
+    order: str = ""
 
 
 class AlertChanges(Record):

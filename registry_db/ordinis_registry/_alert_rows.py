@@ -58,8 +58,10 @@ def write_changes(
         _put_alert(session, alert)
     for fact in changes.facts:
         _put_fact(session, fact)
+    new: set[str] = set()
     for response in changes.responses:
-        _put_response(session, response, at=at, env=env)
+        if _put_response(session, response, at=at, env=env):
+            new.add(response.response_id)
     for delivery in changes.deliveries:
         insert_once(session, DeliveryRow, **_delivery(delivery))
     for raised in changes.drift_alerts:
@@ -68,9 +70,16 @@ def write_changes(
             outbox.enqueue(session, drift_alerted(raised, at=at, env=env), at=at)
     session.flush()
     for note in changes.notes:
-        ledger.append(
-            session, subject=head.subject, action=note.action, actor=actor, at=at, body=note.body, head=head
-        )
+        if note.order in {"", *new}:
+            ledger.append(
+                session,
+                subject=head.subject,
+                action=note.action,
+                actor=actor,
+                at=at,
+                body=note.body,
+                head=head,
+            )
 
 
 def put_delivery(session: Session, delivery: Delivery) -> None:
@@ -116,7 +125,8 @@ def _put_fact(session: Session, fact: AlertFact) -> None:
     )
 
 
-def _put_response(session: Session, response: Response, *, at: datetime, env: str) -> None:
+def _put_response(session: Session, response: Response, *, at: datetime, env: str) -> bool:
+    """Write an order, or that it is done; tell whether it is new."""
     known = session.get(ResponseRow, response.response_id)
     if known is None:
         session.add(
@@ -134,6 +144,7 @@ def _put_response(session: Session, response: Response, *, at: datetime, env: st
             outbox.enqueue(session, retrain_requested(response, at=at, env=env), at=at)
     elif known.status == "pending" and response.status == "done":
         known.status, known.record = response.status, response.canonical().decode()
+    return known is None
 
 
 def _delivery(delivery: Delivery) -> dict[str, object]:

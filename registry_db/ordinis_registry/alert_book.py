@@ -180,11 +180,17 @@ class SqlAlertBook:
         return self._read(query.order_by(ResponseRow.requested_at, ResponseRow.response_id), Response)
 
     def deliveries(self, *, due: datetime | None = None, limit: int = 100) -> Sequence[Delivery]:
-        """Return messages that are not delivered, oldest first."""
-        query = sa.select(DeliveryRow.record).where(DeliveryRow.delivered.is_(False))
+        """Return messages that are not delivered, oldest first, at most ``limit`` of each route."""
+        waiting = DeliveryRow.delivered.is_(False)
         if due is not None:
-            query = query.where(DeliveryRow.next_at <= due)
-        return self._read(query.order_by(DeliveryRow.created_at).limit(limit), Delivery)
+            waiting = sa.and_(waiting, DeliveryRow.next_at <= due)
+        place = sa.func.row_number().over(
+            partition_by=DeliveryRow.route, order_by=(DeliveryRow.created_at, DeliveryRow.delivery_id)
+        )
+        first = sa.select(DeliveryRow.record, DeliveryRow.created_at, place.label("place")).where(waiting)
+        found = first.subquery()
+        query = sa.select(found.c.record).where(found.c.place <= limit)
+        return self._read(query.order_by(found.c.created_at, found.c.place), Delivery)
 
     def settle(self, delivery: Delivery) -> None:
         """Write what came of an attempt to deliver."""

@@ -121,6 +121,16 @@ class RollbackOrder(Record):
     policy_id: str
     policy_hash: str
 
+    @classmethod
+    def of(cls, response: Response) -> RollbackOrder:
+        """Return the name of an order as it was given."""
+        return cls(
+            response_id=response.response_id,
+            alert_id=response.alert_id,
+            policy_id=response.policy_id,
+            policy_hash=response.policy_hash,
+        )
+
 
 class Delivery(Record):
     """One message to one route; ``delivery_id`` is its idempotency key, the same at every attempt."""

@@ -17,6 +17,7 @@ from ordinis_learn.records import (
     DriftReport,
     Envelope,
     Heartbeat,
+    LedgerNote,
     Response,
     drift_alerted,
     retrain_requested,
@@ -90,6 +91,15 @@ class InMemoryAlertBook:
             return False
         changes = plan(self.alerts(response.model)) + AlertChanges(responses=(response,))
         self._write(response.model, changes, actor=actor)
+        return True
+
+    def defer(self, response: Response, note: LedgerNote, *, actor: Actor) -> bool:
+        """Write why a pending order has to wait; False where that is known or it is done."""
+        known = self._responses.get(response.response_id)
+        if known is None or known.status == "done" or known.outcome == response.outcome:
+            return False
+        self._responses[response.response_id] = known.model_copy(update={"outcome": response.outcome})
+        self.notes.append((response.model, note.action, actor, note.body))
         return True
 
     def alerts(self, subject: str | None = None, *, closed: bool = False) -> Sequence[Alert]:

@@ -30,7 +30,7 @@ from ordinis_registry.models import (
 )
 from ordinis_registry.once import insert_once
 
-__all__ = ["is_done", "open_alerts", "put_beat", "put_delivery", "write_changes"]
+__all__ = ["is_done", "open_alerts", "put_beat", "put_delivery", "put_reason", "write_changes"]
 
 
 def open_alerts(session: Session, subject: str) -> list[Alert]:
@@ -89,6 +89,18 @@ def put_delivery(session: Session, delivery: Delivery) -> None:
         .where(DeliveryRow.delivery_id == delivery.delivery_id, DeliveryRow.delivered.is_(False))
         .values(**_delivery(delivery))
     )
+
+
+def put_reason(session: Session, response: Response) -> bool:
+    """Write why a pending order has to wait, and nothing else about it; False where that is known or it is done."""
+    row = session.get(ResponseRow, response.response_id)
+    if row is None or row.status == "done":
+        return False
+    known = Response.model_validate_json(row.record)
+    if known.outcome == response.outcome:
+        return False
+    row.record = known.model_copy(update={"outcome": response.outcome}).canonical().decode()
+    return True
 
 
 def put_beat(session: Session, beat: Heartbeat) -> None:

@@ -443,6 +443,33 @@ def test_killed_while_it_carries_out_an_order(desk, step):
 
 
 @pytest.mark.slow
+def test_killed_at_every_third_statement_while_it_carries_out_an_order_on_postgresql(postgres, make_desk):
+    desk = make_desk(url=postgres)
+    first, second = two_versions(desk)
+    breach(desk, second)
+    desk.close()
+    url = sa.make_url(postgres)
+    admin = sa.create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
+    lived, step = False, 1
+    while not lived:
+        name = f"{url.database}_{step}"
+        with admin.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {url.database}")
+        try:
+            copy = url.set(database=name).render_as_string(hide_password=False)
+            own = type(desk)(desk.home, clock=desk.clock, url=copy)
+            lived = carry_out_and_die(own, step)
+            goes_on(own, first)
+            own.close()
+        finally:
+            with admin.connect() as connection:
+                connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+        step += 3
+    admin.dispose()
+    assert step > 40
+
+
+@pytest.mark.slow
 def test_killed_at_every_third_statement_while_it_carries_out_an_order(desk, desk_class):
     import shutil
 

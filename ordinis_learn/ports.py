@@ -33,6 +33,7 @@ from ordinis_learn.records import (
     GateDecision,
     Heartbeat,
     Identity,
+    LedgerNote,
     ModelArtifact,
     PreflightAnswer,
     Response,
@@ -422,13 +423,13 @@ class ModelRegistry(Protocol):
         *,
         reason: str,
         from_version: str | None = None,
-        cool_down_hours: float = 0.0,
         order: RollbackOrder | None = None,
     ) -> str | None:
         """Swap the active pointer to the last known good version (re-verified); None means flat now.
 
         Nothing happens unless ``from_version`` (default: what is active) is ACTIVE, or where ``order`` was carried out before.
-        With ``cool_down_hours`` nothing is promoted for so long. RolloutDenied for an order while the model cools down.
+        An order is carried out as it was given, its cool-down included: RolloutDenied where nobody gave it, CoolingDown while the
+        model cools down from an earlier one.
         """
         ...
 
@@ -664,6 +665,10 @@ class AlertBook(Protocol):
         """Mark an order as done together with a plan's changes; False, and nothing is written, where it was done before."""
         ...
 
+    def defer(self, response: Response, note: LedgerNote, *, actor: Actor) -> bool:
+        """Write why a pending order has to wait; False, and nothing is written, where that is known or it is done."""
+        ...
+
     def alerts(self, subject: str | None = None, *, closed: bool = False) -> Sequence[Alert]:
         """Return alerts that are open (or all), oldest first."""
         ...
@@ -685,7 +690,10 @@ class AlertBook(Protocol):
         ...
 
     def deliveries(self, *, due: datetime | None = None, limit: int = 100) -> Sequence[Delivery]:
-        """Return messages that are not delivered, those that are due by a moment, oldest first; without one, all."""
+        """Return messages that are not delivered, oldest first, at most ``limit`` of each route.
+
+        With ``due`` those that may be tried by that moment, without it all. A route whose receiver is away keeps none of another's.
+        """
         ...
 
     def settle(self, delivery: Delivery) -> None:

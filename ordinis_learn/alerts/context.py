@@ -47,11 +47,14 @@ class Context:
         """
         return f"{self.runbook_url}#{kind}"
 
-    def fact(self, alert: Alert, what: str, *, source: str, said: str = "") -> AlertFact:
-        """Return a fact about an alert; the same alert, kind and source make the same fact."""
+    def fact(self, alert: Alert, what: str, *, source: str, said: str = "", nth: int = 0) -> AlertFact:
+        """Return a fact about an alert; the same alert, kind, source and number make the same fact.
+
+        ``nth`` is for what one source may bring about several times: two sources that take turns are each counted again.
+        """
         return AlertFact.model_validate(
             {
-                "fact_id": fact_id(alert.alert_id, what, source),
+                "fact_id": fact_id(alert.alert_id, what, f"{source} #{nth}" if nth else source),
                 "alert_id": alert.alert_id,
                 "subject": alert.subject,
                 "what": what,

@@ -78,7 +78,7 @@ def raise_alert(standing: Sequence[Alert], seen: Sighting, *, context: Context) 
             "status": "open" if worse else known.status,  # somebody acknowledged something milder
         }
     )
-    fact = context.fact(changed, "repeated", source=seen.source)
+    fact = context.fact(changed, "repeated", source=seen.source, nth=changed.repeats)
     if not worse:
         return AlertChanges(alerts=(changed,), facts=(fact,))
     return _told(changed, fact, context=context, model_type=seen.model_type)
@@ -171,6 +171,8 @@ def _open(seen: Sighting, *, context: Context) -> AlertChanges:
         "metric": seen.metric,
         "features": list(seen.features),
         "source": seen.source,
+        # What was closed and is seen again is news, also by the same source: other facts, other messages, other orders.
+        "opened_at": context.now.isoformat(),
     }
     alert = Alert(
         alert_id=hash_of(about, domain="ordinis.alert.v1")[:32],

@@ -19,7 +19,8 @@ __all__ = ["order"]
 def order(alert: Alert, *, context: Context, model_type: ModelType | None) -> AlertChanges:
     """Return the orders of the first rule that matches, with a ledger record each.
 
-    An alert orders the same action once, however often it comes again. Blocking is done by the order itself: promotions are
+    An alert orders the same action once, however often it comes again: the order has the same id then, and the book that has
+    it keeps it and appends no second record. Blocking is done by the order itself: promotions are
     refused while the alert is open.
     """
     rule = context.policy.rule_for(
@@ -29,7 +30,9 @@ def order(alert: Alert, *, context: Context, model_type: ModelType | None) -> Al
         return AlertChanges()
     wanted = [action for action in rule.do if action != "block_promotions" or not alert.blocks]
     ordered = tuple(_response(alert, action, rule=rule.name, context=context) for action in wanted)
-    notes = tuple(LedgerNote(action="response.ordered", body=_told(one)) for one in ordered)
+    notes = tuple(
+        LedgerNote(action="response.ordered", body=_told(one), order=one.response_id) for one in ordered
+    )
     return AlertChanges(responses=ordered, notes=notes)
 
 

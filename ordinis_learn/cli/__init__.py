@@ -14,7 +14,7 @@ import click
 __all__ = ["COMMANDS", "main"]
 
 COMMANDS: Final = {
-    "alerts": "List, show and acknowledge alerts; check that the monitor is alive.",
+    "alerts": "List, show and acknowledge alerts, lift a cool-down; check that the monitor is alive.",
     "approve": "Answer a promotion request as a named identity.",
     "bus": "Record what a message broker delivers; publish what LEARN has to tell.",
     "datasets": "Build datasets and look at their manifests.",

@@ -11,7 +11,7 @@ from ordinis_learn.cli.command import learn_command, opened
 
 @click.group("alerts", epilog="Example: ordinis-learn alerts list")
 def command() -> None:
-    """List, show and acknowledge alerts; check that the monitor is alive."""
+    """List, show and acknowledge alerts, lift a cool-down; check that the monitor is alive."""
 
 
 @command.add_command
@@ -24,6 +24,7 @@ def list_(ctx: click.Context, *, closed: bool, model: str | None, as_json: bool)
     """List alerts, oldest first."""
     with opened(ctx) as engine:
         found = engine.workbench.alerts.alerts(model, closed=closed)
+        waiting = [one for one in engine.workbench.alerts.responses(pending=True) if one.outcome]
     if not found and not as_json:
         click.echo("no alert is open" if not closed else "there has been no alert")
     for alert in found:
@@ -34,6 +35,9 @@ def list_(ctx: click.Context, *, closed: bool, model: str | None, as_json: bool)
             f"{alert.alert_id[:12]}  {alert.severity:<8}  {alert.status:<12}  {alert.subject}  {alert.kind}  "
             f"×{alert.repeats}  since {alert.opened_at:%Y-%m-%d %H:%M}Z  {alert.summary}"
         )
+        for response in waiting:
+            if response.alert_id == alert.alert_id:
+                click.echo(f"{'':12}  {response.action} {response.outcome}")
 
 
 @command.add_command
@@ -75,6 +79,32 @@ def acknowledge(ctx: click.Context, alert: str, *, by: str, comment: str) -> Non
     with opened(ctx) as engine:
         done = acknowledge_alert(engine.workbench, alert, by=by, comment=comment)
     click.echo(f"{done.alert_id[:12]} acknowledged by {done.acknowledged_by}")
+
+
+@command.add_command
+@learn_command(
+    "lift-cool-down",
+    example="ordinis-learn alerts lift-cool-down sp500_signal --as model-risk --reason 'the feed is mended'",
+)
+@click.argument("name")
+@click.option("--as", "identity", required=True, help="The approver whose key signs; it takes two.")
+@click.option("--reason", required=True, help="Kept in the ledger.")
+@click.pass_context
+def lift(ctx: click.Context, name: str, *, identity: str, reason: str) -> None:
+    """Sign for ending the cool-down after a rollback early; two people must.
+
+    The gate decides about promotions as ever then, and an order to roll back that waited is carried out.
+    """
+    from ordinis_learn.use_cases.lift_cool_down import lift_cool_down  # noqa: PLC0415
+
+    with opened(ctx) as engine:
+        done = lift_cool_down(engine.workbench, name, identity=identity, reason=reason)
+    click.echo(f"{identity} signed for lifting the cool-down of {name}, which lasts until {done.until[:19]}Z")
+    click.echo(
+        f"it is lifted, by {' and '.join(sorted(done.signers))}"
+        if done.is_lifted
+        else "it counts with the signature of a second approver; that of whoever asks for a promotion does not"
+    )
 
 
 @command.add_command

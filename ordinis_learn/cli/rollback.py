@@ -10,15 +10,8 @@ from ordinis_learn.cli.command import learn_command, opened
 @learn_command("rollback", example="ordinis-learn rollback sp500_signal --reason 'drift in vol_20'")
 @click.argument("name")
 @click.option("--reason", required=True, help="Kept in the ledger.")
-@click.option(
-    "--cool-down-hours",
-    type=click.FloatRange(0, 24 * 90),
-    default=0.0,
-    show_default=True,
-    help="Promote nothing of this model for so long afterwards.",
-)
 @click.pass_context
-def command(ctx: click.Context, name: str, reason: str, *, cool_down_hours: float) -> None:
+def command(ctx: click.Context, name: str, reason: str) -> None:
     """Swap the active model for the last known good.
 
     Waits for nobody, but verifies the artifact first. Without a last known good the model goes flat.
@@ -26,5 +19,5 @@ def command(ctx: click.Context, name: str, reason: str, *, cool_down_hours: floa
     from ordinis_learn.use_cases.roll_back import roll_back  # noqa: PLC0415
 
     with opened(ctx) as engine:
-        version = roll_back(engine.workbench, name, reason=reason, cool_down_hours=cool_down_hours)
+        version = roll_back(engine.workbench, name, reason=reason)
     click.echo(f"{name}: v{version} is ACTIVE again" if version else f"{name} is FLAT: nothing is active")

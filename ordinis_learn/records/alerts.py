@@ -121,6 +121,16 @@ class RollbackOrder(Record):
     policy_id: str
     policy_hash: str
 
+    @classmethod
+    def of(cls, response: Response) -> RollbackOrder:
+        """Return the name of an order as it was given."""
+        return cls(
+            response_id=response.response_id,
+            alert_id=response.alert_id,
+            policy_id=response.policy_id,
+            policy_hash=response.policy_hash,
+        )
+
 
 class Delivery(Record):
     """One message to one route; ``delivery_id`` is its idempotency key, the same at every attempt."""
@@ -169,10 +179,14 @@ class Drill(Record):
 
 
 class LedgerNote(Record):
-    """A record to append to the subject's chain in the transaction of the change."""
+    """A record to append to the subject's chain in the transaction of the change.
+
+    One that tells of an order, ``order``, is appended only where the order is new.
+    """
 
     action: str
     body: dict[str, Any]
+    order: str = ""
 
 
 class AlertChanges(Record):

@@ -14,6 +14,7 @@ __all__ = [
     "Actor",
     "Approval",
     "AuditRecord",
+    "CoolDownLift",
     "GateDecision",
     "Identity",
     "PreflightAnswer",
@@ -121,6 +122,19 @@ class WaiverGrant(Record):
     granted_by: str
     granted_at: UtcDatetime
     expires_at: UtcDatetime
+
+
+class CoolDownLift(Record):
+    """One person's word for ending the cool-down of a rollback early; it takes two.
+
+    ``subject`` is the version that was rolled back, ``rollback`` the hash of that rollback's ledger record: it lifts no other.
+    """
+
+    subject: ModelRef
+    rollback: Sha256
+    reason: str = Field(min_length=1)
+    lifted_by: str
+    lifted_at: UtcDatetime
 
 
 class Waiver(Record):

@@ -26,6 +26,7 @@ from securesystemslib.signer import CryptoSigner, SSlibKey
 from ordinis_learn.errors import EvidenceInvalid
 from ordinis_learn.records import (
     Approval,
+    CoolDownLift,
     Identity,
     ModelArtifact,
     ModelRef,
@@ -66,6 +67,7 @@ PREDICATE_TYPES: Final = MappingProxyType(
         "shadow": "urn:ordinis:learn:predicate:shadow:v1",
         "approval": "urn:ordinis:learn:predicate:approval:v1",
         "waiver": "urn:ordinis:learn:predicate:waiver:v1",
+        "lift": "urn:ordinis:learn:predicate:lift:v1",
     }
 )
 
@@ -76,6 +78,7 @@ ROLES: Final = MappingProxyType(
         "shadow": Role.SHADOW_RUNNER,
         "approval": Role.APPROVER,
         "waiver": Role.APPROVER,
+        "lift": Role.APPROVER,
     }
 )
 
@@ -86,8 +89,12 @@ _RECORDS: Final[MappingProxyType[str, type[Record]]] = MappingProxyType(
         "shadow": ShadowReport,
         "approval": Approval,
         "waiver": WaiverGrant,
+        "lift": CoolDownLift,
     }
 )
+
+_SPEAKER: Final = MappingProxyType({"approval": "approver", "waiver": "granted_by", "lift": "lifted_by"})
+"""Where a record says who speaks, by kind: only they may sign it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,11 +143,11 @@ def sign(kind: str, *, subject: ModelRef, predicate: Record, signer: CryptoSigne
 
     Parameters
     ----------
-    kind : {"training", "scorecard", "shadow", "approval"}
+    kind : {"training", "scorecard", "shadow", "approval", "waiver", "lift"}
     subject : ModelRef
         The version; the record must speak of the same one.
     predicate : Record
-        A ModelArtifact, Scorecard, ShadowReport or Approval, by kind.
+        A ModelArtifact, Scorecard, ShadowReport, Approval, WaiverGrant or CoolDownLift, by kind.
     signer : CryptoSigner
         From :meth:`ordinis_learn.rollout.keys.KeyStore.signer`.
 
@@ -210,7 +217,7 @@ def verify(
     _check_signature(text, key_id=key_id, public_key=trusted[0].public_key, name=trusted[0].name)
     kind, subject, record = _read_payload(envelope.payload)
     signer = _in_role(trusted, kind)
-    named = getattr(record, {"approval": "approver", "waiver": "granted_by"}.get(kind, ""), signer.name)
+    named = getattr(record, _SPEAKER.get(kind, ""), signer.name)
     if named != signer.name:
         raise _invalid(f"{signer.name} signed in the name of {named!r}")
     return VerifiedStatement(kind=kind, subject=subject, record=record, signer=signer)
@@ -321,7 +328,7 @@ def _read_record(kind: StatementKind, predicate: dict[str, Any]) -> Record:
 def _subject_of(record: Record) -> ModelRef:
     if isinstance(record, ModelArtifact):
         return ModelRef(name=record.name, version=record.version, artifact_sha256=record.artifact_sha256)
-    if isinstance(record, Scorecard | ShadowReport | Approval | WaiverGrant):
+    if isinstance(record, Scorecard | ShadowReport | Approval | WaiverGrant | CoolDownLift):
         return record.subject
     raise _invalid(f"a {type(record).__name__} is not a kind of evidence")
 

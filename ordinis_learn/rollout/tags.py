@@ -18,6 +18,7 @@ from ordinis_learn.rollout.names import fold_name
 __all__ = [
     "GROUP",
     "IDENTITY_NAME",
+    "LIFT_TAG",
     "NAMESPACE",
     "RULE_NAME",
     "SHADOW_TAG",
@@ -33,11 +34,14 @@ __all__ = [
     "waiver_tag",
 ]
 
-StatementKind = Literal["training", "scorecard", "shadow", "approval", "waiver"]
+StatementKind = Literal["training", "scorecard", "shadow", "approval", "waiver", "lift"]
 
 NAMESPACE: Final = "ordinis."
 TRAINING_TAG: Final = "ordinis.evidence.training"
 SHADOW_TAG: Final = "ordinis.evidence.shadow"
+LIFT_TAG: Final = "ordinis.request.lift_cool_down"
+"""Set on the version that was rolled back, to a signed lift; the ledger keeps it, the tag is never stored."""
+
 _SCORECARD_PREFIX: Final = "ordinis.evidence.scorecard."
 _APPROVAL_PREFIX: Final = "ordinis.approval."
 _WAIVER_PREFIX: Final = "ordinis.waiver."

@@ -17,6 +17,7 @@ from ordinis_learn.records import (
     DriftReport,
     Envelope,
     Heartbeat,
+    LedgerNote,
     Response,
     drift_alerted,
     retrain_requested,
@@ -92,6 +93,15 @@ class InMemoryAlertBook:
         self._write(response.model, changes, actor=actor)
         return True
 
+    def defer(self, response: Response, note: LedgerNote, *, actor: Actor) -> bool:
+        """Write why a pending order has to wait; False where that is known or it is done."""
+        known = self._responses.get(response.response_id)
+        if known is None or known.status == "done" or known.outcome == response.outcome:
+            return False
+        self._responses[response.response_id] = known.model_copy(update={"outcome": response.outcome})
+        self.notes.append((response.model, note.action, actor, note.body))
+        return True
+
     def alerts(self, subject: str | None = None, *, closed: bool = False) -> Sequence[Alert]:
         """Return alerts that are open (or all), oldest first."""
         found = [
@@ -125,13 +135,16 @@ class InMemoryAlertBook:
         return sorted(found, key=lambda one: (one.requested_at, one.response_id))
 
     def deliveries(self, *, due: datetime | None = None, limit: int = 100) -> Sequence[Delivery]:
-        """Return messages that are not delivered, oldest first."""
+        """Return messages that are not delivered, oldest first, at most ``limit`` of each route."""
         found = [
             one
             for one in self._deliveries.values()
             if one.delivered_at is None and (due is None or one.next_at <= due)
         ]
-        return sorted(found, key=lambda one: one.created_at)[:limit]
+        found.sort(key=lambda one: one.created_at)
+        by_route = {one.route: [other for other in found if other.route == one.route] for one in found}
+        kept = (one for waiting in by_route.values() for one in waiting[:limit])
+        return sorted(kept, key=lambda one: one.created_at)
 
     def settle(self, delivery: Delivery) -> None:
         """Write what came of an attempt to deliver; a message that was delivered stays so."""
@@ -160,6 +173,7 @@ class InMemoryAlertBook:
             self._facts.setdefault(fact.fact_id, fact)
         for delivery in changes.deliveries:
             self._deliveries.setdefault(delivery.delivery_id, delivery)
+        new = {one.response_id for one in changes.responses} - self._responses.keys()
         for response in changes.responses:
             self._put_response(response)
         told = {event.event_id for event in self.events}
@@ -167,7 +181,8 @@ class InMemoryAlertBook:
             event = drift_alerted(alert, at=self._clock(), env=self._env)
             if event.event_id not in told:
                 self.events.append(event)
-        self.notes.extend((subject, note.action, actor, note.body) for note in changes.notes)
+        told_now = (note for note in changes.notes if note.order in {"", *new})
+        self.notes.extend((subject, note.action, actor, note.body) for note in told_now)
 
     def _put_response(self, response: Response) -> None:
         known = self._responses.get(response.response_id)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from ordinis_learn.alerts import raise_alert
-from ordinis_learn.errors import ArtifactMissing, ConfigInvalid, LearnError, RolloutDenied
+from ordinis_learn.errors import ArtifactMissing, ConfigInvalid, CoolingDown, LearnError, RolloutDenied
 from ordinis_learn.records import Alert, AlertChanges, AuditRecord, LedgerNote, Response, RollbackOrder
 from ordinis_learn.use_cases.alert_check import flat_sighting
 from ordinis_learn.use_cases.alerting import alert_context, desk_actor
@@ -26,6 +26,9 @@ def carry_out_orders(bench: Workbench, *, seconds: Callable[[], float] = time.mo
     happened; killed after it, the next call finds the record and only notes the outcome. A request for a training waits for
     ``ordinis-learn pipeline --requested``.
 
+    While a model cools down from an earlier rollback its next order waits: it is tried again at every call, until the cool-down
+    is over or lifted, its version is active no more, or its alert is closed. Any other refusal ends an order, with the reason.
+
     Parameters
     ----------
     seconds : callable
@@ -42,9 +45,11 @@ def carry_out_orders(bench: Workbench, *, seconds: Callable[[], float] = time.mo
         if response.action != "roll_back":
             continue
         try:
-            finished = _roll_back(bench, response, seconds=seconds)
-            if _finish(bench, finished):
-                done.append(finished)
+            answered = _moot(bench, response) or _roll_back(bench, response, seconds=seconds)
+            if answered.status == "pending":
+                bench.alerts.defer(answered, _note(answered, "response.deferred"), actor=desk_actor(bench))
+            elif _finish(bench, answered):
+                done.append(answered)
         except LearnError as error:
             trouble = (
                 trouble or error
@@ -73,21 +78,16 @@ def finish_retrain_request(bench: Workbench, response: Response, *, version: str
 
 
 def _roll_back(bench: Workbench, response: Response, *, seconds: Callable[[], float]) -> Response:
-    order = RollbackOrder(
-        response_id=response.response_id,
-        alert_id=response.alert_id,
-        policy_id=response.policy_id,
-        policy_hash=response.policy_hash,
-    )
     began = seconds()
     try:
         active = bench.registry.roll_back(
             response.model,
             reason=f"alert {response.alert_id[:12]}: {response.reason}",
             from_version=response.version,
-            cool_down_hours=response.cool_down_hours,
-            order=order,
+            order=RollbackOrder.of(response),
         )
+    except CoolingDown as error:
+        return response.model_copy(update={"outcome": f"waits: {error.found}"})
     except (RolloutDenied, ArtifactMissing) as error:
         return response.model_copy(update=_done(bench, f"refused: {error.found}", took=None))
     took = seconds() - began
@@ -101,12 +101,18 @@ def _roll_back(bench: Workbench, response: Response, *, seconds: Callable[[], fl
     return response.model_copy(update=_done(bench, outcome, took=took_if_any))
 
 
+def _moot(bench: Workbench, response: Response) -> Response | None:
+    """Return an order that had to wait as done, where its alert was closed meanwhile; None where it stands."""
+    if not response.outcome or bench.alerts.alert(response.alert_id).is_open:
+        return None
+    outcome = "nothing to do: the alert was closed while the order waited"
+    return response.model_copy(update=_done(bench, outcome, took=None))
+
+
 def _finish(bench: Workbench, response: Response) -> bool:
     """Note an order's outcome in book and ledger; loudly where the model is flat now."""
     context = alert_context(bench)
-    keys = {"response_id", "alert_id", "version", "action", "outcome", "seconds", "policy_id", "policy_hash"}
-    body = response.model_dump(mode="json", include=keys)
-    note = AlertChanges(notes=(LedgerNote(action="response.completed", body=body),))
+    note = AlertChanges(notes=(_note(response, "response.completed"),))
     flat = response.action == "roll_back" and bench.registry.active_version(response.model) is None
     sighting = flat_sighting(bench, response.model, traded=response.version) if flat else None
 
@@ -116,6 +122,11 @@ def _finish(bench: Workbench, response: Response) -> bool:
     if sighting is not None:
         _LOGGER.critical("%s", sighting.summary)
     return bench.alerts.finish(response, plan, actor=desk_actor(bench))
+
+
+def _note(response: Response, action: str) -> LedgerNote:
+    keys = {"response_id", "alert_id", "version", "action", "outcome", "seconds", "policy_id", "policy_hash"}
+    return LedgerNote(action=action, body=response.model_dump(mode="json", include=keys))
 
 
 def _record_of(bench: Workbench, response: Response) -> AuditRecord | None:

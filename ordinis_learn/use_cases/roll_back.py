@@ -23,9 +23,9 @@ def _asked(bench: Workbench, name: str, **_: Any) -> Work:
     asked=_asked,
     made=lambda version: Made(attributes={"ordinis.to_version": version or "", "ordinis.flat": not version}),
 )
-def roll_back(bench: Workbench, name: str, *, reason: str, cool_down_hours: float = 0.0) -> str | None:
+def roll_back(bench: Workbench, name: str, *, reason: str) -> str | None:
     """Swap ACTIVE to the last known good version, re-verified; None means that nothing is active now.
 
-    Nobody is asked. For ``cool_down_hours`` afterwards nothing of the model is promoted.
+    Nobody is asked.
     """
-    return bench.registry.roll_back(name, reason=reason, cool_down_hours=cool_down_hours)
+    return bench.registry.roll_back(name, reason=reason)

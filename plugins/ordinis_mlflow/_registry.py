@@ -204,7 +204,6 @@ class MlflowModelRegistry(RetentionClient):
         *,
         reason: str,
         from_version: str | None = None,
-        cool_down_hours: float = 0.0,
         order: RollbackOrder | None = None,
     ) -> str | None:
         """Swap to the last known good version; None when the model is flat now.
@@ -216,12 +215,7 @@ class MlflowModelRegistry(RetentionClient):
             with self._asked(f"roll back {name}"):
                 self._client.get_registered_model(name)
             return None
-        request = RollbackRequest(
-            reason=reason,
-            from_version=from_version or active,
-            cool_down_hours=cool_down_hours,
-            order=order,
-        )
+        request = RollbackRequest(reason=reason, from_version=from_version or active, order=order)
         with self._asked(f"roll {name} back from {active}"):
             self._client.set_registered_model_tag(name, ROLLBACK_REQUEST, write_rollback_request(request))
         return self.active_version(name)

@@ -15,10 +15,12 @@ from ordinis_learn.records import (
     GateDecision,
     LearnTopic,
     PreflightAnswer,
+    Response,
     RollbackOrder,
     State,
 )
 from ordinis_learn.rollout.bundle import EvidenceBundle
+from ordinis_learn.rollout.cool_down import UNTIL
 from ordinis_learn.rollout.evidence import Evidence, read_evidence
 from ordinis_learn.rollout.gate import decide
 from ordinis_learn.rollout.policy import Policy
@@ -222,12 +224,11 @@ def roll_back(
     *,
     reason: str,
     artifacts: ArtifactReader,
-    cool_down_hours: float = 0.0,
-    order: RollbackOrder | None = None,
+    given: Response | None = None,
 ) -> str | None:
     """Swap ACTIVE to the newest version in good standing whose bytes are still what they were.
 
-    Nobody is asked. Returns the version that is active now; None when none was fit: the model is flat.
+    Nobody is asked. ``given`` is the order that it carries out, which says for how long the model cools down. Returns the version that is active now; None when none was fit: the model is flat.
     A model that is flat already stays so.
     """
     before = change.pointers
@@ -240,13 +241,13 @@ def roll_back(
     after = before.rolled_back(to=target)
     change.point(after)
     body: dict[str, Any] = {"version": before.active, "to": target, "reason": reason, "unfit": unfit}
-    if order is not None:
-        body["order"] = order.to_json()
-    if cool_down_hours:
-        body[cool_down.UNTIL] = (change.at + timedelta(hours=cool_down_hours)).isoformat()
+    if given is not None:
+        body["order"] = RollbackOrder.of(given).to_json()
+        if given.cool_down_hours:
+            body[UNTIL] = (change.at + timedelta(hours=given.cool_down_hours)).isoformat()
     record = change.record("rolled_back", body, pointers=after)
     told: dict[str, Any] = {"from": before.active, "to": target, "reason": reason, "unfit": unfit}
-    told |= {key: body[key] for key in ("order", cool_down.UNTIL) if key in body}
+    told |= {key: body[key] for key in ("order", UNTIL) if key in body}
     change.emit(LearnTopic.ROLLBACK_COMPLETED, told, record=record)
     return target
 

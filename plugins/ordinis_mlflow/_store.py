@@ -51,9 +51,10 @@ from ordinis_learn.rollout.evidence import evidence_hash
 from ordinis_learn.rollout.gate import explain
 from ordinis_learn.rollout.policy import Policy, governs, load_policy, seen_by_triggers
 from ordinis_learn.rollout.states import is_governed_alias, mlflow_stage, parse_stage
-from ordinis_learn.rollout.tags import is_governed_tag
+from ordinis_learn.rollout.tags import LIFT_TAG, is_governed_tag
 from ordinis_learn.settings import Settings, load_settings
 from ordinis_mlflow import _cool_down as cool_down
+from ordinis_mlflow import _orders as orders
 from ordinis_mlflow import _prompts as prompts
 from ordinis_mlflow import _rollout as rollout
 from ordinis_mlflow._artifacts import ArtifactReader
@@ -193,7 +194,6 @@ class GovernedStoreMixin:
         *,
         reason: str,
         from_version: str | None = None,
-        cool_down_hours: float = 0.0,
         order: RollbackOrder | None = None,
     ) -> str | None:
         """Make the last known good version ACTIVE again, without asking; None when the model is flat now.
@@ -206,35 +206,37 @@ class GovernedStoreMixin:
             Kept in the ledger.
         from_version : str, optional
             Do nothing unless this version is ACTIVE: a repeated request then does not roll back twice.
-        cool_down_hours : float
-            So long nothing of this model is promoted afterwards, and no order rolls it back again.
         order : RollbackOrder, optional
-            The order of a response policy that this carries out; one that was carried out changes nothing any more.
+            The order of a response policy that this carries out, as it was given: its version and its cool-down count. One that
+            was carried out changes nothing any more.
 
         Raises
         ------
         MlflowException
-            The model is cooling down, and the request is an order.
+            Nobody gave this order, which is recorded; or the model is cooling down from an earlier one.
         """
+        refused: RolloutDenied | None = None
+        target: str | None = None
         with self._change(name) as change:
             known = change.recorded_pointers
             if known is None or known.active is None:
                 # Half the time of a rollback, so only where it can tell something: a model with an ACTIVE version is there.
                 self._plain.get_registered_model(name)
             rollout.adopt(change, artifacts=self._artifacts)
-            active = change.pointers.active
-            carried_out = order is not None and cool_down.is_carried_out(change, order)
-            if carried_out or (from_version is not None and active != from_version):
-                return active
-            if order is not None:
-                cool_down.refuse(change, asked=f"roll back {change.name}")
-            target = rollout.roll_back(
-                change,
-                reason=reason,
-                artifacts=self._artifacts,
-                cool_down_hours=cool_down_hours,
-                order=order,
-            )
+            if order is not None and orders.is_carried_out(change, order):
+                return change.pointers.active
+            given = None if order is None else orders.given(change, order, reason=reason)
+            if isinstance(given, RolloutDenied):
+                refused = given
+            else:
+                expected = (given.version if given is not None else "") or from_version
+                if expected is not None and change.pointers.active != expected:
+                    return change.pointers.active
+                if given is not None:
+                    cool_down.refuse(change, asked=f"roll back {change.name}")
+                target = rollout.roll_back(change, reason=reason, artifacts=self._artifacts, given=given)
+        if refused is not None:
+            raise refusal(refused)
         self._witness.note()
         return target
 
@@ -425,6 +427,8 @@ class GovernedStoreMixin:
             self._plain.set_model_version_tag(name, version, tag)
         elif tag.key == prompts.LINK_REQUEST:
             self._link_prompts(name, str(version))
+        elif tag.key == LIFT_TAG:
+            self._lift_cool_down(name, str(version), tag.value)
         elif tag.key == EVIDENCE_HASH_REQUEST:
             self._tell_evidence_hash(name, str(version))
         elif tag.key in RETENTION_REQUESTS:
@@ -450,7 +454,6 @@ class GovernedStoreMixin:
                 name,
                 reason=request.reason,
                 from_version=request.from_version,
-                cool_down_hours=request.cool_down_hours,
                 order=request.order,
             )
             return
@@ -615,6 +618,17 @@ class GovernedStoreMixin:
             except EvidenceInvalid as error:
                 refused = error
                 change.record("evidence.refused", {"version": version, "key": tag.key, "found": error.found})
+        if refused is not None:
+            raise refusal(refused)
+
+    def _lift_cool_down(self, name: str, version: str, text: str) -> None:
+        refused: EvidenceInvalid | None = None
+        with self._change(name) as change:
+            try:
+                cool_down.sign_lift(change, version, text=text)
+            except EvidenceInvalid as error:
+                refused = error
+                change.record("cool_down.lift_refused", {"version": version, "found": error.found})
         if refused is not None:
             raise refusal(refused)
 

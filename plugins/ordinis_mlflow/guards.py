@@ -20,7 +20,6 @@ from ordinis_registry.pointers import Pointers
 
 __all__ = [
     "EVIDENCE_HASH_REQUEST",
-    "MOST_COOL_DOWN_HOURS",
     "ROLLBACK_REQUEST",
     "RollbackRequest",
     "alias_refused",
@@ -43,19 +42,16 @@ EVIDENCE_HASH_REQUEST: Final = "ordinis.request.evidence_hash"
 """Set on a version, it makes the store write the current evidence hash into ``ordinis.gate.evidence_hash``."""
 
 
-MOST_COOL_DOWN_HOURS: Final = 24 * 90
-
-
 @dataclass(frozen=True, kw_only=True)
 class RollbackRequest:
     """Why to roll back, and from which version; None rolls back whatever is active.
 
-    ``cool_down_hours`` is how long nothing is promoted afterwards; ``order`` says for which order of a response policy it is.
+    ``order`` says for which order of a response policy it is. How long nothing is promoted afterwards is said by the order as it
+    was given, never by the request.
     """
 
     reason: str
     from_version: str | None = None
-    cool_down_hours: float = 0.0
     order: RollbackOrder | None = None
 
 
@@ -81,30 +77,23 @@ def read_rollback_request(value: str | None) -> RollbackRequest:
             found="no reason",
             next_step=f"give one as the value of {ROLLBACK_REQUEST}: the ledger keeps it",
         )
+    order = _order(more.get("order"))
+    if order is None and more.get("cool_down_hours"):
+        # With an order it is not read: a monitor of an earlier version repeats there what the order says anyway.
+        raise ConfigInvalid(
+            "roll back and let the model cool down",
+            found="no order of a response policy, and only such a rollback sets a cool-down",
+            next_step="leave cool_down_hours out",
+        )
     return RollbackRequest(
-        reason=reason.strip(),
-        from_version=None if version is None else str(version),
-        cool_down_hours=_cool_down(more.get("cool_down_hours", 0)),
-        order=_order(more.get("order")),
+        reason=reason.strip(), from_version=None if version is None else str(version), order=order
     )
 
 
 def write_rollback_request(request: RollbackRequest) -> str:
     """Return a request as the value of its tag."""
-    more: dict[str, Any] = {"cool_down_hours": request.cool_down_hours} if request.cool_down_hours else {}
-    if request.order is not None:
-        more["order"] = request.order.to_json()
+    more = {} if request.order is None else {"order": request.order.to_json()}
     return json.dumps({"reason": request.reason, "from_version": request.from_version, **more})
-
-
-def _cool_down(value: Any) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST_COOL_DOWN_HOURS:
-        return float(value)
-    raise ConfigInvalid(
-        "roll back",
-        found=f"a cool-down of {value!r} hours",
-        next_step=f"give a number from 0 to {MOST_COOL_DOWN_HOURS}",
-    )
 
 
 def _order(value: Any) -> RollbackOrder | None:

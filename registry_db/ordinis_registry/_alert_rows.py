@@ -30,7 +30,7 @@ from ordinis_registry.models import (
 )
 from ordinis_registry.once import insert_once
 
-__all__ = ["is_done", "open_alerts", "put_beat", "put_delivery", "write_changes"]
+__all__ = ["is_done", "open_alerts", "put_beat", "put_delivery", "put_reason", "write_changes"]
 
 
 def open_alerts(session: Session, subject: str) -> list[Alert]:
@@ -58,8 +58,10 @@ def write_changes(
         _put_alert(session, alert)
     for fact in changes.facts:
         _put_fact(session, fact)
+    new: set[str] = set()
     for response in changes.responses:
-        _put_response(session, response, at=at, env=env)
+        if _put_response(session, response, at=at, env=env):
+            new.add(response.response_id)
     for delivery in changes.deliveries:
         insert_once(session, DeliveryRow, **_delivery(delivery))
     for raised in changes.drift_alerts:
@@ -68,9 +70,16 @@ def write_changes(
             outbox.enqueue(session, drift_alerted(raised, at=at, env=env), at=at)
     session.flush()
     for note in changes.notes:
-        ledger.append(
-            session, subject=head.subject, action=note.action, actor=actor, at=at, body=note.body, head=head
-        )
+        if note.order in {"", *new}:
+            ledger.append(
+                session,
+                subject=head.subject,
+                action=note.action,
+                actor=actor,
+                at=at,
+                body=note.body,
+                head=head,
+            )
 
 
 def put_delivery(session: Session, delivery: Delivery) -> None:
@@ -80,6 +89,18 @@ def put_delivery(session: Session, delivery: Delivery) -> None:
         .where(DeliveryRow.delivery_id == delivery.delivery_id, DeliveryRow.delivered.is_(False))
         .values(**_delivery(delivery))
     )
+
+
+def put_reason(session: Session, response: Response) -> bool:
+    """Write why a pending order has to wait, and nothing else about it; False where that is known or it is done."""
+    row = session.get(ResponseRow, response.response_id)
+    if row is None or row.status == "done":
+        return False
+    known = Response.model_validate_json(row.record)
+    if known.outcome == response.outcome:
+        return False
+    row.record = known.model_copy(update={"outcome": response.outcome}).canonical().decode()
+    return True
 
 
 def put_beat(session: Session, beat: Heartbeat) -> None:
@@ -116,7 +137,8 @@ def _put_fact(session: Session, fact: AlertFact) -> None:
     )
 
 
-def _put_response(session: Session, response: Response, *, at: datetime, env: str) -> None:
+def _put_response(session: Session, response: Response, *, at: datetime, env: str) -> bool:
+    """Write an order, or that it is done; tell whether it is new."""
     known = session.get(ResponseRow, response.response_id)
     if known is None:
         session.add(
@@ -134,6 +156,7 @@ def _put_response(session: Session, response: Response, *, at: datetime, env: st
             outbox.enqueue(session, retrain_requested(response, at=at, env=env), at=at)
     elif known.status == "pending" and response.status == "done":
         known.status, known.record = response.status, response.canonical().decode()
+    return known is None
 
 
 def _delivery(delivery: Delivery) -> dict[str, object]:

@@ -19,11 +19,19 @@ from ordinis_learn.records import (
     Delivery,
     DriftReport,
     Heartbeat,
+    LedgerNote,
     Record,
     Response,
 )
 from ordinis_registry import ledger
-from ordinis_registry._alert_rows import is_done, open_alerts, put_beat, put_delivery, write_changes
+from ordinis_registry._alert_rows import (
+    is_done,
+    open_alerts,
+    put_beat,
+    put_delivery,
+    put_reason,
+    write_changes,
+)
 from ordinis_registry.catalogue import drift_row
 from ordinis_registry.database import GovernanceDatabase
 from ordinis_registry.models import (
@@ -35,7 +43,7 @@ from ordinis_registry.models import (
     ResponseRow,
 )
 
-__all__ = ["SqlAlertBook", "is_blocked"]
+__all__ = ["SqlAlertBook", "given_order", "is_blocked"]
 
 _R = TypeVar("_R", bound=Record)
 
@@ -140,6 +148,16 @@ class SqlAlertBook:
             write_changes(session, changes, head=head, actor=actor, at=self._clock(), env=self._env)
         return True
 
+    def defer(self, response: Response, note: LedgerNote, *, actor: Actor) -> bool:
+        """Write why a pending order has to wait; False where that is known or it is done."""
+        with self._database.session() as session:
+            head = ledger.lock(session, response.model)
+            if not put_reason(session, response):
+                return False
+            changes = AlertChanges(notes=(note,))
+            write_changes(session, changes, head=head, actor=actor, at=self._clock(), env=self._env)
+        return True
+
     def alerts(self, subject: str | None = None, *, closed: bool = False) -> Sequence[Alert]:
         """Return alerts that are open (or all), oldest first."""
         query = sa.select(AlertRow.record).order_by(AlertRow.opened_at, AlertRow.alert_id)
@@ -180,11 +198,17 @@ class SqlAlertBook:
         return self._read(query.order_by(ResponseRow.requested_at, ResponseRow.response_id), Response)
 
     def deliveries(self, *, due: datetime | None = None, limit: int = 100) -> Sequence[Delivery]:
-        """Return messages that are not delivered, oldest first."""
-        query = sa.select(DeliveryRow.record).where(DeliveryRow.delivered.is_(False))
+        """Return messages that are not delivered, oldest first, at most ``limit`` of each route."""
+        waiting: list[sa.ColumnElement[bool]] = [DeliveryRow.delivered.is_(False)]
         if due is not None:
-            query = query.where(DeliveryRow.next_at <= due)
-        return self._read(query.order_by(DeliveryRow.created_at).limit(limit), Delivery)
+            waiting.append(DeliveryRow.next_at <= due)
+        place = sa.func.row_number().over(
+            partition_by=DeliveryRow.route, order_by=(DeliveryRow.created_at, DeliveryRow.delivery_id)
+        )
+        first = sa.select(DeliveryRow.record, DeliveryRow.created_at, place.label("place")).where(*waiting)
+        found = first.subquery()
+        query = sa.select(found.c.record).where(found.c.place <= limit)
+        return self._read(query.order_by(found.c.created_at, found.c.place), Delivery)
 
     def settle(self, delivery: Delivery) -> None:
         """Write what came of an attempt to deliver."""
@@ -212,6 +236,12 @@ def is_blocked(session: Session, model: str, version: str) -> bool:
         AlertRow.subject == model, AlertRow.blocks.is_(True), AlertRow.status != "closed"
     )
     return any(Alert.model_validate_json(text).version in {"", version} for text in session.scalars(query))
+
+
+def given_order(session: Session, response_id: str) -> Response | None:
+    """Return an order as it was given, pending or done; None where there is none of this id."""
+    text = session.scalar(sa.select(ResponseRow.record).where(ResponseRow.response_id == response_id))
+    return None if text is None else Response.model_validate_json(text)
 
 
 def _check(session: Session, identity: str) -> DriftReport | None:

@@ -11,7 +11,15 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from ordinis_learn.alerts import Sighting, acknowledge, failed, load_response_policy, raise_alert, resolve
+from ordinis_learn.alerts import (
+    Sighting,
+    acknowledge,
+    escalate,
+    failed,
+    load_response_policy,
+    raise_alert,
+    resolve,
+)
 from ordinis_learn.errors import DataMissing
 from ordinis_learn.records import Actor, AlertChanges, DriftReport, Heartbeat
 from ordinis_learn.testing.alert_book import InMemoryAlertBook
@@ -160,6 +168,67 @@ def test_a_message_waits_until_it_is_delivered_and_stays_so(book, context, clock
     book.settle(done)
     book.settle(message)
     assert book.deliveries() == []
+
+
+def test_what_was_closed_and_is_seen_again_by_the_same_source_is_told_again(book, context, clock):
+    def see():
+        book.change("m", lambda standing: raise_alert(standing, SEEN, context=context()), actor=MONITOR)
+
+    see()
+    (first,) = book.alerts()
+    clock.advance(minutes=1)
+    book.change(
+        "m", lambda standing: resolve(standing, "drift", why="gone", context=context()), actor=MONITOR
+    )
+    clock.advance(minutes=1)
+    see()
+    (second,) = book.alerts()
+    assert [one.status for one in book.alerts(closed=True)] == ["closed", "open"]
+    assert [fact.what for fact in book.facts(first.alert_id)] == ["opened", "closed"]
+    assert [fact.what for fact in book.facts(second.alert_id)] == ["opened"]
+    assert [one.payload["what"] for one in book.deliveries()] == ["opened", "closed", "opened"]
+    assert [one.alert_id for one in book.responses(pending=False)] == [first.alert_id, second.alert_id]
+
+
+def test_sources_that_take_turns_leave_a_fact_for_each_time_they_were_counted(book, context):
+    for source in "abab":
+        seen = replace(SEEN, source=source)
+        book.change(
+            "m", lambda standing, seen=seen: raise_alert(standing, seen, context=context()), actor=MONITOR
+        )
+    (alert,) = book.alerts()
+    assert alert.repeats == len(book.facts(alert.alert_id)) == 4
+
+
+def test_many_messages_on_one_route_keep_none_of_the_other_s_back(book, context, clock):
+    for number in range(12):
+        seen = replace(SEEN, source=f"s{number}", metric=f"m{number}")
+        book.change(
+            "m", lambda standing, seen=seen: raise_alert(standing, seen, context=context()), actor=MONITOR
+        )
+    clock.advance(hours=25)
+    book.change("m", lambda standing: escalate(standing, context=context()), actor=MONITOR)
+    due = book.deliveries(due=clock(), limit=5)
+    assert [one.route for one in due] == ["default"] * 5 + ["escalation"] * 5
+    assert [one.created_at for one in due] == sorted(one.created_at for one in due)
+
+
+def test_an_order_that_stands_is_noted_once_however_often_the_alert_rises(book, context, clock):
+    seen = replace(SEEN, metric="sharpe_decline")
+    policy = load_response_policy("response_rollback_v1")
+    book.change(
+        "m", lambda standing: raise_alert(standing, seen, context=context(policy=policy)), actor=MONITOR
+    )
+    for _ in range(3):
+        clock.advance(hours=25)
+        book.change("m", lambda standing: escalate(standing, context=context(policy=policy)), actor=MONITOR)
+    assert len(book.responses(pending=True)) + len(book.responses(pending=False)) == 3
+    if isinstance(book, InMemoryAlertBook):
+        ordered = [body["action"] for _, action, _, body in book.notes if action == "response.ordered"]
+    else:
+        records = SqlLedger(book._database).history("m")
+        ordered = [one.body["action"] for one in records if one.action == "response.ordered"]
+    assert ordered == ["block_promotions", "roll_back", "request_retrain"]
 
 
 def test_the_newest_sign_of_life_replaces_the_one_before(book, clock):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
+import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
@@ -148,6 +151,36 @@ def test_no_message_holds_the_address(url):
         HttpNotifier(timeout_s=1.0)({}, url=url, idempotency_key="k")
     assert SECRET not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("pieces", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nX-Slow: "])
+def test_a_receiver_that_drips_its_answer_is_given_up_after_the_whole_time(pieces):
+    """Each byte comes well within the time of one wait: only a deadline for the whole ends it."""
+    done = threading.Event()
+
+    def drip(listener):
+        taken, _ = listener.accept()
+        with taken:
+            taken.recv(65536)
+            taken.sendall(pieces)
+            with suppress(OSError):  # it hung up
+                while not done.wait(0.2):
+                    taken.sendall(b"X-More: 1\r\n" if pieces.endswith(b"\n") else b"a")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=drip, args=(listener,))
+        thread.start()
+        began = time.monotonic()
+        with pytest.raises(AlertUndelivered, match=r"no answer \(TimeoutError\)"):
+            HttpNotifier(timeout_s=1.0)(
+                {}, url=f"http://127.0.0.1:{listener.getsockname()[1]}/", idempotency_key="k"
+            )
+        took = time.monotonic() - began
+        hung_up = not thread.join(3.0) and not thread.is_alive()
+        done.set()
+        thread.join()
+    assert took < 3.0
+    assert hung_up
 
 
 @pytest.mark.parametrize("url", ["ftp://x/" + SECRET, "file:///etc/passwd", "", SECRET])

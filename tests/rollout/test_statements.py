@@ -8,7 +8,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from ordinis_learn.errors import EvidenceInvalid
-from ordinis_learn.records import Role, WaiverGrant, canonical_json
+from ordinis_learn.records import CoolDownLift, Role, WaiverGrant, canonical_json
 from ordinis_learn.rollout import KeyStore, sign, verify
 from ordinis_learn.rollout.statements import PAYLOAD_TYPE, PREDICATE_TYPES
 
@@ -18,6 +18,7 @@ SIGNERS = {
     "shadow": "learn-service",
     "approval": "model-risk",
     "waiver": "model-risk",
+    "lift": "model-risk",
 }
 
 
@@ -28,6 +29,7 @@ def record(kind, make):
         "shadow": make.shadow,
         "approval": lambda: make.approval("e" * 64),
         "waiver": lambda: waiver(make),
+        "lift": lambda: lift(make),
     }[kind]()
 
 
@@ -43,6 +45,17 @@ def waiver(make):
         granted_by=seen.approver,
         granted_at=seen.given_at,
         expires_at=seen.expires_at,
+    )
+
+
+def lift(make):
+    seen = make.approval("e" * 64)
+    return CoolDownLift(
+        subject=seen.subject,
+        rollback="d" * 64,
+        reason="the feed is mended",
+        lifted_by=seen.approver,
+        lifted_at=seen.given_at,
     )
 
 

@@ -1,0 +1,66 @@
+"""Sign one half of the lifting of a cool-down as a named identity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ordinis_learn.errors import ConfigInvalid
+from ordinis_learn.records import CoolDownLift
+from ordinis_learn.rollout.cool_down import SIGNERS, UNTIL, lifted_by, running
+from ordinis_learn.rollout.statements import sign
+from ordinis_learn.rollout.tags import LIFT_TAG
+from ordinis_learn.use_cases.find import find_artifact
+from ordinis_learn.use_cases.sign import reference
+from ordinis_learn.workbench import Workbench
+
+__all__ = ["Lifting", "lift_cool_down"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lifting:
+    """Until when the model cools down, and who has signed for lifting that."""
+
+    until: str
+    signers: frozenset[str]
+
+    @property
+    def is_lifted(self) -> bool:
+        """Whether enough have signed."""
+        return len(self.signers) >= SIGNERS
+
+
+def lift_cool_down(bench: Workbench, name: str, *, identity: str, reason: str) -> Lifting:
+    """Sign for ending the cool-down of a model's newest rollback; the signature of a second approver ends it.
+
+    What was held up is free then: the gate is asked as ever, and an order that waits is carried out.
+
+    Raises
+    ------
+    ConfigInvalid
+        The model is not cooling down, the reason says nothing, or there is no such key here.
+    EvidenceInvalid
+        The registry does not trust the key, or not in the role of approver.
+    """
+    asked = f"lift the cool-down of {name}"
+    if not reason.strip():
+        raise ConfigInvalid(asked, found="no reason", next_step="give --reason: the ledger keeps it")
+    cooling = running(bench.ledger.history(name), now=bench.clock())
+    if not cooling:
+        raise ConfigInvalid(
+            asked, found="it is not cooling down", next_step=f"ordinis-learn ledger history {name}"
+        )
+    rollback = cooling[-1]
+    subject = reference(find_artifact(bench, name, rollback.body["version"]))
+    lift = CoolDownLift(
+        subject=subject,
+        rollback=rollback.hash,
+        reason=reason.strip(),
+        lifted_by=identity,
+        lifted_at=bench.clock(),
+    )
+    envelope = sign("lift", subject=subject, predicate=lift, signer=bench.keys.signer(identity))
+    bench.registry.submit_evidence(name, subject.version, key=LIFT_TAG, envelope=envelope)
+    signers = lifted_by(
+        bench.ledger.history(name), rollback, identities=bench.identities.identities(), now=bench.clock()
+    )
+    return Lifting(until=rollback.body[UNTIL], signers=signers)

@@ -1,0 +1,90 @@
+"""A cool-down as a desk meets it at the command line: an order that waits, two signatures, and what is free then."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+
+from ordinis_learn.alerts import Sighting
+from ordinis_learn.cli import main
+from ordinis_learn.records import Actor, ModelType, Role
+from ordinis_learn.use_cases.alerting import sight
+from ordinis_learn.use_cases.respond import carry_out_orders
+from ordinis_learn.use_cases.sign import create_identity
+
+MODEL = "desk_rule"
+HEAD = Actor(name="head", kind="claimed")
+
+
+def lost_its_edge(bench, version):
+    sight(
+        bench,
+        Sighting(
+            kind="drift",
+            subject=MODEL,
+            version=version,
+            metric="sharpe_decline",
+            severity="critical",
+            summary="lost its edge",
+            source=f"w{version}",
+            model_type=ModelType.SIGNAL_MODEL,
+        ),
+    )
+    return carry_out_orders(bench)
+
+
+@pytest.fixture
+def learn():
+    def run(*words, exit_code=0):
+        result = CliRunner().invoke(main, words)
+        assert result.exit_code == exit_code, result.output
+        return result.output
+
+    return run
+
+
+@pytest.fixture
+def waiting(engine, promoted, monkeypatch):
+    """A desk whose third version was rolled back by an order, and whose second has an order that waits."""
+    monkeypatch.setenv("LEARN_RESPONSE_POLICY", "response_rollback_v1")
+    bench = engine.workbench
+    settings = bench.settings.model_copy(update={"learn_response_policy": "response_rollback_v1"})
+    bench = type(bench)(**{**bench.__dict__, "settings": settings})
+    create_identity(bench, "second-risk", roles=(Role.APPROVER,), actor=HEAD)
+    promoted()
+    promoted()
+    (done,) = lost_its_edge(bench, "3")
+    assert done.outcome == "rolled back to v2"
+    assert lost_its_edge(bench, "2") == []
+    return bench
+
+
+def test_an_order_waits_and_says_why_until_two_approvers_have_signed(waiting, learn):
+    listed = learn("alerts", "list")
+    assert "roll_back waits: " in listed
+    assert "it was rolled back and is cooling down until" in listed
+    (alert,) = [one for one in waiting.alerts.alerts() if one.version == "2"]
+    assert "roll_back pending: waits: " in learn("alerts", "show", alert.alert_id)
+    words = ("alerts", "lift-cool-down", MODEL, "--reason", "the feed is mended", "--as")
+    assert "it counts with the signature of a second approver" in learn(*words, "risk")
+    assert carry_out_orders(waiting) == []
+    assert "it is lifted, by risk and second-risk" in learn(*words, "second-risk")
+    assert "cool_down.lift_signed" in learn("ledger", "history", MODEL)
+    (done,) = carry_out_orders(waiting)
+    assert done.outcome == "rolled back to v1"
+    assert "waits" not in learn("alerts", "list")
+    assert waiting.ledger.verify() == []
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ((MODEL, "--as", "learn-service", "--reason", "x"), "needs approver"),
+        ((MODEL, "--as", "nobody", "--reason", "x"), "nobody"),
+        ((MODEL, "--as", "risk", "--reason", " "), "no reason"),
+        (("no_such_model", "--as", "risk", "--reason", "x"), "it is not cooling down"),
+    ],
+)
+def test_who_may_not_lift_it_or_has_nothing_to_lift_is_told(waiting, learn, words, found):
+    assert found in learn("alerts", "lift-cool-down", *words, exit_code=1)
+    assert [one.action for one in waiting.ledger.history(MODEL)].count("cool_down.lift_signed") == 0

@@ -11,11 +11,13 @@ from ordinis_learn.records import Alert, State
 from ordinis_learn.use_cases.alerting import escalate_alerts, resolve_alerts, response_policy, sight
 from ordinis_learn.use_cases.deliver import deliver_alerts
 from ordinis_learn.use_cases.drift_daily import DRIFT_JOB
+from ordinis_learn.use_cases.in_use import active_models, unknown_versions
 from ordinis_learn.workbench import Workbench
 
-__all__ = ["AlertCheck", "check_alerts", "see_dead_man", "see_flat_models"]
+__all__ = ["AlertCheck", "check_alerts", "see_dead_man", "see_flat_models", "see_unknown_models"]
 
 _CLOCKS_DIFFER: Final = timedelta(minutes=5)
+_UNKNOWN: Final = "unknown:"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,7 @@ def check_alerts(bench: Workbench) -> AlertCheck:
     """Evaluate what needs no market data, escalate what is overdue, and deliver what waits."""
     alive = see_dead_man(bench)
     see_flat_models(bench)
+    see_unknown_models(bench)
     escalate_alerts(bench)
     delivered = deliver_alerts(bench)
     return AlertCheck(
@@ -47,7 +50,7 @@ def see_dead_man(bench: Workbench) -> str:
     beat = bench.alerts.beats().get(DRIFT_JOB)
     now = bench.clock()
     if beat is None:
-        names = _active_models(bench)
+        names = active_models(bench)
         if not names:
             return "nothing is active, so no drift check is missed"
         summary = f"no drift check has ever come to its end, and {', '.join(names)} is active"
@@ -71,14 +74,37 @@ def see_dead_man(bench: Workbench) -> str:
 def see_flat_models(bench: Workbench) -> list[str]:
     """Alert for each model that traded and has nothing active; close the alerts of those that have again."""
     flat: list[str] = []
-    for name in dict.fromkeys(artifact.name for artifact in bench.catalogue.artifacts()):
-        traded = bench.registry.incumbent(name)
-        if traded is None or bench.registry.active_version(name) is not None:
+    for name, standing in bench.registry.standings().items():
+        if standing.incumbent is None or standing.active is not None:
             resolve_alerts(bench, "flat", name, why="a version is active")
             continue
         flat.append(name)
-        sight(bench, flat_sighting(bench, name, traded=traded))
+        sight(bench, flat_sighting(bench, name, traded=standing.incumbent))
     return flat
+
+
+def see_unknown_models(bench: Workbench) -> list[str]:
+    """Alert for each ACTIVE version that nobody can check, because the catalogue does not know it; close the others."""
+    unknown = {key for key, state in unknown_versions(bench).items() if state is State.ACTIVE}
+    for alert in bench.alerts.alerts():
+        if alert.last_source.startswith(_UNKNOWN) and (alert.subject, alert.version) not in unknown:
+            why = "it is known to the catalogue, or not active any more"
+            resolve_alerts(bench, "check_failed", alert.subject, version=alert.version, why=why)
+    for name, version in sorted(unknown):
+        sight(bench, _unknown_sighting(bench, name, version))
+    return [f"{name} v{version}" for name, version in sorted(unknown)]
+
+
+def _unknown_sighting(bench: Workbench, name: str, version: str) -> Sighting:
+    return Sighting(
+        kind="check_failed",
+        subject=name,
+        version=version,
+        severity="critical",
+        summary=f"{name} v{version} is ACTIVE and nobody checks its drift: it was registered by another door and is not "
+        f"in the catalogue; next: ordinis-learn models adopt {name} {version}",
+        source=f"{_UNKNOWN}{version}:{bench.clock().date()}",
+    )
 
 
 def flat_sighting(bench: Workbench, name: str, *, traded: str) -> Sighting:
@@ -97,10 +123,3 @@ def flat_sighting(bench: Workbench, name: str, *, traded: str) -> Sighting:
 def _missed(bench: Workbench, summary: str, *, source: str) -> None:
     seen = Sighting(kind="missed_schedule", subject="*", severity="critical", summary=summary, source=source)
     sight(bench, seen)
-
-
-def _active_models(bench: Workbench) -> list[str]:
-    artifacts = bench.catalogue.artifacts()
-    return sorted(
-        {one.name for one in artifacts if bench.registry.state(one.name, one.version) is State.ACTIVE}
-    )

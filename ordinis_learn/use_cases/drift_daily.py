@@ -30,6 +30,7 @@ from ordinis_learn.use_cases.answer_drift_daily import check_answers_of, due_ans
 from ordinis_learn.use_cases.drift import check_model_drift
 from ordinis_learn.use_cases.drift_reference import reference_manifest
 from ordinis_learn.use_cases.drift_runs import log_missing
+from ordinis_learn.use_cases.in_use import in_use
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["DRIFT_JOB", "DailyCheck", "run_daily_drift", "watched_versions"]
@@ -56,12 +57,15 @@ class DailyCheck:
 
 
 def watched_versions(bench: Workbench, *, name: str | None = None) -> list[ModelArtifact]:
-    """Return the signal models and prompt packs that are ACTIVE or in SHADOW, all or those of a name."""
+    """Return the signal models and prompt packs that are ACTIVE or in SHADOW, all or those of a name.
+
+    What the catalogue does not know cannot be checked; :func:`~ordinis_learn.use_cases.alert_check.see_unknown_models` alerts.
+    """
+    used = in_use(bench)
     return [
         artifact
         for artifact in bench.catalogue.artifacts(name)
-        if artifact.model_type in _CHECKED
-        and bench.registry.state(artifact.name, artifact.version) in _WATCHED
+        if artifact.model_type in _CHECKED and used.get((artifact.name, artifact.version)) in _WATCHED
     ]
 
 

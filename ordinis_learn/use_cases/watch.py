@@ -18,7 +18,7 @@ from ordinis_learn.bus import Backoff, Bus, relay_outbox
 from ordinis_learn.errors import LearnError, StoreUnavailable
 from ordinis_learn.labelling.calendar import load_calendar
 from ordinis_learn.records import Heartbeat
-from ordinis_learn.use_cases.alert_check import see_dead_man, see_flat_models
+from ordinis_learn.use_cases.alert_check import see_dead_man, see_flat_models, see_unknown_models
 from ordinis_learn.use_cases.alerting import escalate_alerts
 from ordinis_learn.use_cases.deliver import deliver_alerts
 from ordinis_learn.use_cases.drift_daily import DRIFT_JOB, run_daily_drift
@@ -178,6 +178,7 @@ def _constant_duties(open_bus: Callable[[str], Bus]) -> list[Duty]:
         Duty(name="orders", work=_orders),
         Duty(name="dead-man's switch", work=see_dead_man),
         Duty(name="flat models", work=_flat),
+        Duty(name="unknown models", work=lambda bench: ", ".join(see_unknown_models(bench)) or "none"),
         Duty(name="escalations", work=lambda bench: f"{len(escalate_alerts(bench))} alerts escalated"),
         Duty(name="messages", work=_messages),
         Duty(name="outbox", work=lambda bench: _relay(bench, open_bus)),

@@ -27,6 +27,7 @@ def bench(clock, tmp_path):
     return SimpleNamespace(
         alerts=InMemoryAlertBook(clock=clock),
         catalogue=InMemoryCatalogue(clock=clock),
+        registry=SimpleNamespace(standings=dict),
         settings=load_settings(home=tmp_path, actor="monitor", learn_watch_poll_s=0.01),
         clock=clock,
     )

@@ -32,6 +32,7 @@ from ordinis_learn.settings import Settings, load_settings
 from ordinis_learn.training.provenance import collect_provenance
 from ordinis_learn.use_cases import dead_runs
 from ordinis_learn.use_cases.active_model import ActiveModels
+from ordinis_learn.use_cases.alerting import drift_schedule
 from ordinis_learn.use_cases.dead_runs import EndedRun
 from ordinis_learn.workbench import Workbench
 
@@ -261,6 +262,7 @@ def open_scraper(settings: Settings) -> Scraper:
     from ordinis_registry import GovernanceDatabase, parse_target  # noqa: PLC0415  SQLAlchemy
     from ordinis_registry.catalogue_metrics import CatalogueSource, OutboxSource  # noqa: PLC0415
     from ordinis_registry.ledger_metrics import CheckpointSource, LedgerSource  # noqa: PLC0415
+    from ordinis_registry.schedule_metrics import ScheduleSource  # noqa: PLC0415
 
     def log() -> EventLogSource:
         if settings.learn_events_url is None:
@@ -286,6 +288,10 @@ def open_scraper(settings: Settings) -> Scraper:
         LazySource("event_log", log),
         LazySource("catalogue", lambda: CatalogueSource(database(governed))),
         LazySource("outbox", lambda: OutboxSource(database(governed))),
+        LazySource(
+            "schedule",
+            lambda: ScheduleSource(database(governed), schedule=drift_schedule(settings), clock=_now),
+        ),
         LazySource("ledger", lambda: LedgerSource(database(governed))),
         LazySource(
             "checkpoints", lambda: CheckpointSource(parse_target(target, default=settings.checkpoints_path))

@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from ordinis_learn.alerts import Sighting
+from ordinis_learn.alerts.schedule import CLOCKS_DIFFER, DRIFT_JOB
+from ordinis_learn.errors import ConfigInvalid
 from ordinis_learn.records import Alert, State
-from ordinis_learn.use_cases.alerting import escalate_alerts, resolve_alerts, response_policy, sight
+from ordinis_learn.settings import Settings
+from ordinis_learn.use_cases.alerting import (
+    drift_schedule,
+    escalate_alerts,
+    resolve_alerts,
+    response_policy,
+    sight,
+)
 from ordinis_learn.use_cases.deliver import deliver_alerts
-from ordinis_learn.use_cases.drift_daily import DRIFT_JOB
 from ordinis_learn.use_cases.in_use import active_models, unknown_versions
 from ordinis_learn.workbench import Workbench
 
-__all__ = ["AlertCheck", "check_alerts", "see_dead_man", "see_flat_models", "see_unknown_models"]
+__all__ = [
+    "AlertCheck",
+    "Missed",
+    "check_alerts",
+    "missed_check",
+    "see_dead_man",
+    "see_flat_models",
+    "see_unknown_models",
+]
 
-_CLOCKS_DIFFER: Final = timedelta(minutes=5)
 _UNKNOWN: Final = "unknown:"
 
 
@@ -42,11 +57,11 @@ def check_alerts(bench: Workbench) -> AlertCheck:
 
 
 def see_dead_man(bench: Workbench) -> str:
-    """Alert where the daily drift check gave no sign of life for the policy's hours while a model is active.
+    """Alert where a session's daily drift check has been due for longer than the policy's grace and none has ended since.
 
-    A sign from the future, more than clocks differ by, is as bad as none: a clock has jumped, and nobody can tell.
+    A sign from the future, more than clocks differ by, is as bad as none: a clock has jumped, and nobody can tell. Where no
+    calendar says what is due, the policy's hours count by the clock on the wall: silence is no answer.
     """
-    limit = response_policy(bench.settings).dead_man_hours
     beat = bench.alerts.beats().get(DRIFT_JOB)
     now = bench.clock()
     if beat is None:
@@ -57,18 +72,42 @@ def see_dead_man(bench: Workbench) -> str:
         _missed(bench, summary, source=f"never:{now.date()}")
         return summary
     age = now - beat.at
-    if age < -_CLOCKS_DIFFER:
+    if age < -CLOCKS_DIFFER:
         summary = f"the last drift check is dated {beat.at:%Y-%m-%d %H:%M}Z, which is in the future: a clock has jumped"
         _missed(bench, summary, source=f"{beat.at.isoformat()}:future:{now.date()}")
         return summary
-    periods = int(age / timedelta(hours=limit))
-    if periods:
-        summary = f"no drift check in {limit:g} h: the last one ended {beat.at:%Y-%m-%d %H:%M}Z"
-        _missed(bench, summary, source=f"{beat.at.isoformat()}:{periods}")
+    missed = missed_check(bench.settings, since=beat.at, now=now)
+    if missed is not None:
+        summary = f"{missed.said}; the last one ended {beat.at:%Y-%m-%d %H:%M}Z"
+        _missed(bench, summary, source=f"{beat.at.isoformat()}:{missed.which}")
         return summary
     why = f"a drift check ended {beat.at:%Y-%m-%d %H:%M}Z"
     resolve_alerts(bench, "missed_schedule", "*", why=why)
     return why
+
+
+@dataclass(frozen=True, kw_only=True)
+class Missed:
+    """A drift check that was missed: which one, and the same in words."""
+
+    which: str
+    said: str
+
+
+def missed_check(settings: Settings, *, since: datetime, now: datetime) -> Missed | None:
+    """Return the newest check that should have ended after ``since``, where there is one."""
+    policy = response_policy(settings)
+    try:
+        due = drift_schedule(settings).missed(since=since, now=now, grace=policy.dead_man_grace)
+    except ConfigInvalid as error:
+        periods = int((now - since) / timedelta(hours=policy.dead_man_hours))
+        said = f"no drift check in {policy.dead_man_hours:g} h, and no calendar says when one is due ({error.found})"
+        return Missed(which=str(periods), said=said) if periods else None
+    if due is None:
+        return None
+    return Missed(
+        which=str(due.session), said=f"no drift check of {due.session}, due {due.at:%Y-%m-%d %H:%M}Z"
+    )
 
 
 def see_flat_models(bench: Workbench) -> list[str]:

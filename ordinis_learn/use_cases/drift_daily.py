@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from ordinis_learn.alerts import Sighting
+from ordinis_learn.alerts.schedule import DRIFT_JOB
 from ordinis_learn.datasets.assembly import assemble
 from ordinis_learn.errors import ArtifactMissing, LearnError
 from ordinis_learn.labelling.calendar import SessionCalendar, load_calendar
@@ -34,9 +35,6 @@ from ordinis_learn.use_cases.in_use import in_use
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["DRIFT_JOB", "DailyCheck", "run_daily_drift", "watched_versions"]
-
-DRIFT_JOB: Final = "drift"
-"""The job whose heartbeat the dead-man's switch listens to."""
 
 _LOGGER: Final = logging.getLogger(__name__)
 _RECENT: Final = timedelta(days=45)

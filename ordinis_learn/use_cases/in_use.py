@@ -22,7 +22,9 @@ def in_use(bench: Workbench) -> Mapping[tuple[str, str], State]:
 
 def active_models(bench: Workbench) -> list[str]:
     """Return the names of the models that have an ACTIVE version, sorted."""
-    return sorted(name for name, standing in bench.registry.standings().items() if standing.active is not None)
+    return sorted(
+        name for name, standing in bench.registry.standings().items() if standing.active is not None
+    )
 
 
 def unknown_versions(bench: Workbench) -> Mapping[tuple[str, str], State]:

@@ -10,18 +10,18 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import IO, Final
 
+from ordinis_learn.alerts.schedule import DRIFT_JOB
 from ordinis_learn.bus import Backoff, Bus, relay_outbox
 from ordinis_learn.errors import LearnError, StoreUnavailable
-from ordinis_learn.labelling.calendar import load_calendar
 from ordinis_learn.records import Heartbeat
 from ordinis_learn.use_cases.alert_check import see_dead_man, see_flat_models, see_unknown_models
-from ordinis_learn.use_cases.alerting import escalate_alerts
+from ordinis_learn.use_cases.alerting import drift_schedule, escalate_alerts
 from ordinis_learn.use_cases.deliver import deliver_alerts
-from ordinis_learn.use_cases.drift_daily import DRIFT_JOB, run_daily_drift
+from ordinis_learn.use_cases.drift_daily import run_daily_drift
 from ordinis_learn.use_cases.respond import carry_out_orders
 from ordinis_learn.use_cases.shadow_daily import run_daily_shadows
 from ordinis_learn.workbench import Workbench
@@ -31,7 +31,6 @@ __all__ = ["WATCH_JOB", "Duty", "WatchReport", "due_session", "only_watch", "wat
 WATCH_JOB: Final = "watch"
 _LOGGER: Final = logging.getLogger(__name__)
 _TRY_AGAIN: Final = timedelta(hours=1)
-_LOOK_BACK: Final = timedelta(days=14)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,22 +113,14 @@ def due_session(bench: Workbench) -> date | None:
 
     A run in which a check failed is made again after an hour.
     """
-    settings, now = bench.settings, bench.clock()
-    calendar = load_calendar(
-        settings.learn_watch_calendar, start=now.date() - _LOOK_BACK, end=now.date() + timedelta(days=1)
-    )
-    ready = now - timedelta(minutes=settings.learn_watch_delay_minutes)
-    closed = calendar.closes <= int(ready.timestamp() * 1_000_000)
-    if not closed.any():
+    now = bench.clock()
+    due = drift_schedule(bench.settings).newest(now=now)
+    if due is None:
         return None
-    session = date(1970, 1, 1) + timedelta(days=int(calendar.day[closed][-1]))
-    due_at = datetime.fromtimestamp(int(calendar.closes[closed][-1]) / 1e6, tz=now.tzinfo) + timedelta(
-        minutes=settings.learn_watch_delay_minutes
-    )
     beat = bench.alerts.beats().get(DRIFT_JOB)
-    if beat is None or not due_at <= beat.at <= now:
-        return session
-    return None if beat.ok_at == beat.at or now - beat.at < _TRY_AGAIN else session
+    if beat is None or not due.at <= beat.at <= now:
+        return due.session
+    return None if beat.ok_at == beat.at or now - beat.at < _TRY_AGAIN else due.session
 
 
 @contextmanager

@@ -217,7 +217,10 @@ def test_many_at_once_open_one_alert_and_count_each_source_once(request, kind, c
 
 def test_first_signs_of_life_that_come_at_once_are_no_error(server_database, clock):
     """Two processes whose transactions both began before either wrote: the later waits for the first and stands."""
-    first, second = Heartbeat(job="drift", at=clock(), said="one"), Heartbeat(job="drift", at=clock(), said="two")
+    first, second = (
+        Heartbeat(job="drift", at=clock(), said="one"),
+        Heartbeat(job="drift", at=clock(), said="two"),
+    )
     with ThreadPoolExecutor() as pool, server_database.session() as earlier:
         put_beat(earlier, first)
         earlier.flush()

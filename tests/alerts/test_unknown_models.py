@@ -82,7 +82,12 @@ def test_an_active_version_that_nobody_can_check_is_an_alert_that_says_what_to_t
     assert see_unknown_models(bench) == [f"{NAME} v1"]
     assert see_unknown_models(bench) == [f"{NAME} v1"]
     (alert,) = bench.alerts.alerts(NAME)
-    assert (alert.kind, alert.version, alert.severity, alert.repeats) == ("check_failed", version, "critical", 1)
+    assert (alert.kind, alert.version, alert.severity, alert.repeats) == (
+        "check_failed",
+        version,
+        "critical",
+        1,
+    )
     assert f"ordinis-learn models adopt {NAME} 1" in alert.summary
     clock.advance(days=1)
     see_unknown_models(bench)

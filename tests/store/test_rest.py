@@ -99,7 +99,9 @@ def adapter_over_rest(server, desk, first):
 def test_what_is_in_use_is_known_behind_a_server_too(server, make_desk, tmp_path):
     desk = make_desk()
     registry = MlflowModelRegistry(
-        registry_uri=server, tracking_uri=server, database=GovernanceDatabase(f"sqlite:///{tmp_path / 'own.db'}")
+        registry_uri=server,
+        tracking_uri=server,
+        database=GovernanceDatabase(f"sqlite:///{tmp_path / 'own.db'}"),
     )
     desk.promote(desk.register())
     desk.promote(desk.register())

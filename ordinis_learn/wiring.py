@@ -37,6 +37,7 @@ from ordinis_learn.use_cases.dead_runs import EndedRun
 from ordinis_learn.workbench import Workbench
 
 if TYPE_CHECKING:
+    from ordinis_learn.use_cases.diagnose_registry import RegistryLook
     from ordinis_registry.adoption import SqlPolicyBook
     from ordinis_registry.reconciliation import Disagreement
 
@@ -47,6 +48,7 @@ __all__ = [
     "disagreements",
     "end_dead_runs",
     "has_registry",
+    "look_at_registry",
     "open_bus",
     "open_engine",
     "open_scraper",
@@ -185,6 +187,13 @@ def has_registry(settings: Settings) -> bool:
     uri = _database_uri(settings)
     file = uri.removeprefix("sqlite:///")
     return file == uri or Path(file).exists()
+
+
+def look_at_registry(settings: Settings) -> RegistryLook:
+    """Return what the registry's database says of itself; nothing is made or upgraded there."""
+    from ordinis_registry.looking import look_at  # noqa: PLC0415  SQLAlchemy
+
+    return look_at(_database_uri(settings))
 
 
 def policy_book(settings: Settings) -> SqlPolicyBook:

@@ -20,10 +20,10 @@ def command(ctx: click.Context) -> None:
     Runs that a killed process of this host left RUNNING are ended as KILLED. Exits with 1 when something that is needed is missing; optional parts are only named.
     """
     from ordinis_learn.use_cases.diagnose import diagnose  # noqa: PLC0415
-    from ordinis_learn.wiring import deciding_policy  # noqa: PLC0415
+    from ordinis_learn.wiring import deciding_policy, look_at_registry  # noqa: PLC0415
 
     overrides = dict(ctx.find_root().obj or {})
-    findings = diagnose(overrides, decides=deciding_policy)
+    findings = diagnose(overrides, decides=deciding_policy, look=look_at_registry)
     if not any(finding.status == "missing" for finding in findings):
         findings.extend(_registry(overrides))
         findings.extend(_runs(overrides))

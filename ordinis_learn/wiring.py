@@ -39,6 +39,7 @@ from ordinis_learn.workbench import Workbench
 if TYPE_CHECKING:
     from ordinis_learn.use_cases.diagnose_registry import RegistryLook
     from ordinis_registry.adoption import SqlPolicyBook
+    from ordinis_registry.former_catalogue import FormerCatalogue
     from ordinis_registry.reconciliation import Disagreement
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "deciding_policy",
     "disagreements",
     "end_dead_runs",
+    "former_catalogue",
     "has_registry",
     "look_at_registry",
     "open_bus",
@@ -83,11 +85,13 @@ def open_engine(**overrides: Any) -> LearningEngine:
     Raises
     ------
     ConfigInvalid
-        A setting is wrong.
+        A setting is wrong, or the home has a catalogue of before that its registry's database does not have.
     StoreUnavailable
         The home cannot be written.
     """
-    return LearningEngine(open_workbench(load_settings(**overrides)))
+    settings = load_settings(**overrides)
+    former_catalogue(settings).must_be_decided()
+    return LearningEngine(open_workbench(settings))
 
 
 def active_model(name: str) -> SignalModel | None:
@@ -187,6 +191,13 @@ def has_registry(settings: Settings) -> bool:
     uri = _database_uri(settings)
     file = uri.removeprefix("sqlite:///")
     return file == uri or Path(file).exists()
+
+
+def former_catalogue(settings: Settings) -> FormerCatalogue:
+    """Return the catalogue of before in the home's own file; nothing is opened before it is asked."""
+    from ordinis_registry.former_catalogue import FormerCatalogue  # noqa: PLC0415  SQLAlchemy
+
+    return FormerCatalogue(settings.database_path, url=_database_uri(settings), clock=_now)
 
 
 def look_at_registry(settings: Settings) -> RegistryLook:

@@ -25,6 +25,7 @@ def command(ctx: click.Context) -> None:
     overrides = dict(ctx.find_root().obj or {})
     findings = diagnose(overrides, decides=deciding_policy, look=look_at_registry)
     if not any(finding.status == "missing" for finding in findings):
+        findings.extend(_former_catalogue(overrides))
         findings.extend(_registry(overrides))
         findings.extend(_runs(overrides))
     for finding in findings:
@@ -33,6 +34,24 @@ def command(ctx: click.Context) -> None:
             click.echo(f"{'':<8} {'':<22} next: {finding.next_step}")
     if any(finding.status == "missing" for finding in findings):
         ctx.exit(1)
+
+
+def _former_catalogue(overrides: dict[str, Any]) -> list[Finding]:
+    """Return what waits in the home's own file, where the registry is elsewhere."""
+    from ordinis_learn.errors import LearnError  # noqa: PLC0415
+    from ordinis_learn.settings import load_settings  # noqa: PLC0415
+    from ordinis_learn.use_cases.diagnose import Finding  # noqa: PLC0415
+    from ordinis_learn.wiring import former_catalogue  # noqa: PLC0415
+
+    try:
+        former_catalogue(load_settings(**overrides)).must_be_decided()
+    except LearnError as error:
+        return [
+            Finding(
+                status="missing", subject="catalogue of before", found=error.found, next_step=error.next_step
+            )
+        ]
+    return []
 
 
 def _registry(overrides: dict[str, Any]) -> list[Finding]:

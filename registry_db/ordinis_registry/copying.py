@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ordinis_learn.errors import StoreUnavailable
 
-__all__ = ["registry_copy"]
+__all__ = ["copy_file", "registry_copy"]
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def registry_copy(url: str, *, folder: Path) -> Iterator[str]:
     """
     try:
         if sa.make_url(url).get_backend_name() == "sqlite":
-            yield _copy_file(url, folder=folder)
+            yield copy_file(url, folder=folder)
         else:
             with _copied_tables(url) as copied:
                 yield copied
@@ -42,7 +42,8 @@ def registry_copy(url: str, *, folder: Path) -> Iterator[str]:
         ) from error
 
 
-def _copy_file(url: str, *, folder: Path) -> str:
+def copy_file(url: str, *, folder: Path) -> str:
+    """Copy an SQLite database, of one moment, into a folder; return the copy's URL."""
     source = sa.make_url(url).database
     target = folder / "registry.db"
     with (

@@ -6,7 +6,6 @@ import asyncio
 import fcntl
 import logging
 import os
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from ordinis_learn.use_cases.deliver import deliver_alerts
 from ordinis_learn.use_cases.drift_daily import run_daily_drift
 from ordinis_learn.use_cases.respond import carry_out_orders
 from ordinis_learn.use_cases.shadow_daily import run_daily_shadows
+from ordinis_learn.use_cases.stopping import Stopping
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["WATCH_JOB", "Duty", "WatchReport", "due_session", "only_watch", "watch", "watch_once"]
@@ -49,7 +49,13 @@ class WatchReport:
     failed: tuple[str, ...]
 
 
-def watch_once(bench: Workbench, *, open_bus: Callable[[str], Bus], daily: bool = True) -> WatchReport:
+def watch_once(
+    bench: Workbench,
+    *,
+    open_bus: Callable[[str], Bus],
+    daily: bool = True,
+    stop: Stopping | None = None,
+) -> WatchReport:
     """Make one pass. Every duty is exactly once by its own means, so a pass may be killed anywhere and made again.
 
     Parameters
@@ -58,11 +64,16 @@ def watch_once(bench: Workbench, *, open_bus: Callable[[str], Bus], daily: bool 
         From an address to a bus; entering it connects.
     daily : bool
         Whether the market's daily work is done, too; without it only what is looked at every minute.
+    stop : Stopping, optional
+        Once it is set the duty in hand is finished and the others are left to the next pass.
     """
     duties = [*(_daily_duties() if daily else ()), *_constant_duties(open_bus)]
     lines: list[str] = []
     failed: list[str] = []
-    for duty in duties:
+    for number, duty in enumerate(duties):
+        if stop is not None and stop.is_set():
+            lines.append(f"stopped before {', '.join(left.name for left in duties[number:])}")
+            break
         try:
             said = duty.work(bench)
         except (LearnError, OSError) as error:
@@ -82,7 +93,7 @@ def watch(
     bench: Workbench,
     *,
     open_bus: Callable[[str], Bus],
-    stop: threading.Event,
+    stop: Stopping,
     tell: Callable[[str], None],
 ) -> int:
     """Make passes until told to stop; return how many.
@@ -95,13 +106,13 @@ def watch(
     while not stop.is_set():
         try:
             session = due_session(bench)
-            report = watch_once(bench, open_bus=open_bus, daily=session is not None)
+            report = watch_once(bench, open_bus=open_bus, daily=session is not None, stop=stop)
         except StoreUnavailable as error:
             tell(
                 str(error)
             )  # the database is locked or full: nothing could be noted, and the next pass asks again
         else:
-            for line in report.lines if session is not None or report.failed else ():
+            for line in report.lines if session is not None or report.failed or stop.is_set() else ():
                 tell(line)
         passes += 1
         stop.wait(bench.settings.learn_watch_poll_s)

@@ -166,7 +166,8 @@ class _Carrying:
         insert = of_dialect.insert(table).on_conflict_do_nothing().returning(*key)
         counted = {column.name for column in key if column.autoincrement is True}
         counts = Counter({"carried": 0, "present": 0, "left": 0})
-        for found in self._old.execute(sa.select(table).order_by(*key)).mappings():
+        for kept in self._old.execute(sa.select(table).order_by(*key)).mappings():
+            found = {str(name): value for name, value in kept.items()}
             if not keep(found):
                 counts["left"] += 1
                 continue

@@ -38,12 +38,14 @@ from ordinis_learn.workbench import Workbench
 
 if TYPE_CHECKING:
     from ordinis_learn.use_cases.diagnose_registry import RegistryLook
+    from ordinis_mlflow.drill import RegistryRehearsal
     from ordinis_registry.adoption import SqlPolicyBook
     from ordinis_registry.former_catalogue import FormerCatalogue
     from ordinis_registry.reconciliation import Disagreement
 
 __all__ = [
     "EXPERIMENT",
+    "abandoned_drills",
     "active_model",
     "deciding_policy",
     "disagreements",
@@ -123,7 +125,6 @@ def open_workbench(settings: Settings) -> Workbench:
     os.environ.setdefault("ORDINIS_ACTOR", settings.actor)
     _make_folders(settings)
 
-    from ordinis_mlflow.drill import RegistryRehearsal  # noqa: PLC0415
     from ordinis_mlflow.registry import MlflowModelRegistry  # noqa: PLC0415  MLflow takes seconds to import
     from ordinis_mlflow.tracker import MlflowTracker  # noqa: PLC0415
     from ordinis_registry import (  # noqa: PLC0415
@@ -177,13 +178,24 @@ def open_workbench(settings: Settings) -> Workbench:
         tracker=tracker,
         keys=open_key_store(settings),
         alerts=SqlAlertBook(database, clock=_now, env=settings.profile),
-        rehearse=RegistryRehearsal(
-            _governed_uri(settings), tracking_uri=tracking_uri(settings), settings=settings, clock=_now
-        ),
+        rehearse=_rehearsal(settings),
         notifier=HttpNotifier(timeout_s=settings.learn_alert_timeout_s),
         provenance=functools.cache(collect_provenance),
         close=close,
     )
+
+
+def _rehearsal(settings: Settings) -> RegistryRehearsal:
+    from ordinis_mlflow.drill import RegistryRehearsal  # noqa: PLC0415
+
+    return RegistryRehearsal(
+        _governed_uri(settings), tracking_uri=tracking_uri(settings), settings=settings, clock=_now
+    )
+
+
+def abandoned_drills(settings: Settings) -> list[str]:
+    """Return the folders and databases that killed drills left; nothing is removed."""
+    return _rehearsal(settings).abandoned()
 
 
 def has_registry(settings: Settings) -> bool:

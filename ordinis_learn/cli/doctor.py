@@ -28,6 +28,7 @@ def command(ctx: click.Context) -> None:
         findings.extend(_former_catalogue(overrides))
         findings.extend(_registry(overrides))
         findings.extend(_runs(overrides))
+        findings.extend(_drills(overrides))
     for finding in findings:
         click.echo(f"{finding.status:<8} {finding.subject:<22} {finding.found}")
         if finding.next_step:
@@ -94,4 +95,21 @@ def _runs(overrides: dict[str, Any]) -> list[Finding]:
     return [
         Finding(status="ok", subject="runs", found=f"{one.run_id} ended as KILLED: {one.reason}")
         for one in ended
+    ]
+
+
+def _drills(overrides: dict[str, Any]) -> list[Finding]:
+    """Return what killed drills left."""
+    from ordinis_learn.settings import load_settings  # noqa: PLC0415
+    from ordinis_learn.use_cases.diagnose import Finding  # noqa: PLC0415
+    from ordinis_learn.wiring import abandoned_drills, has_registry  # noqa: PLC0415
+
+    settings = load_settings(**overrides)
+    left = abandoned_drills(settings) if has_registry(settings) else []
+    step = (
+        "ordinis-learn drill removes what a dead drill left; a database of an earlier release: DROP DATABASE"
+    )
+    return [
+        Finding(status="optional", subject="killed drill", found=f"left {one}", next_step=step)
+        for one in left
     ]

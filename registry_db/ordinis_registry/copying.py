@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from ordinis_learn.errors import StoreUnavailable
+from ordinis_registry.drill_databases import drill_database
 
 __all__ = ["copy_file", "registry_copy"]
 
@@ -56,21 +56,9 @@ def copy_file(url: str, *, folder: Path) -> str:
 
 @contextmanager
 def _copied_tables(url: str) -> Iterator[str]:
-    parsed = sa.make_url(url)
-    name = f"ordinis_drill_{uuid.uuid4().hex[:12]}"
-    admin = sa.create_engine(parsed, isolation_level="AUTOCOMMIT")
-    try:
-        with admin.connect() as connection:
-            connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
-        copied = parsed.set(database=name).render_as_string(hide_password=False)
-        try:
-            _copy_tables(url, copied)
-            yield copied
-        finally:
-            with admin.connect() as connection:
-                connection.exec_driver_sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-    finally:
-        admin.dispose()
+    with drill_database(url) as copied:
+        _copy_tables(url, copied)
+        yield copied
 
 
 def _copy_tables(url: str, copied: str) -> None:

@@ -7,6 +7,8 @@ return a ready value. Databases are found in this order:
 * registry: ``MLFLOW_REGISTRY_URI`` when it is a governed one (``ordinis+…``) or a server (``http…``), else the
   governed store over ``registry_db/ordinis.db``;
 * catalogue, alerts, identities and ledger: the registry's database; behind a server ``registry_db/ordinis.db``.
+
+The file is long because every adapter is constructed in it, and nowhere else.
 """
 
 from __future__ import annotations

@@ -156,7 +156,18 @@ def test_a_pass_of_the_watch_goes_from_drift_to_a_rollback_that_is_done_and_a_pi
     assert "orders: none to carry out" in command(desk, "watch", "--once")
 
     days = [str(one)[:10] for one in history().sessions]
-    words = ("--dataset", "core", "--start", days[256], "--end", days[519], "--rounds", "20")
+    words = (
+        "--dataset",
+        "core",
+        "--start",
+        days[256],
+        "--end",
+        days[519],
+        "--until",
+        days[410],
+        "--rounds",
+        "20",
+    )
     piped = command(desk, "pipeline", "--requested", "--name", MODEL, "--request", "shadow", *words)
     assert f"{MODEL} v3, run " in piped
     assert "request shadow: granted" in piped

@@ -66,6 +66,7 @@ __all__ = [
     "Sample",
     "SealableLog",
     "SegmentCatalogue",
+    "Standing",
     "Tally",
     "Tracker",
 ]
@@ -110,6 +111,14 @@ class Sample(NamedTuple):
     metric: str
     labels: Mapping[str, str]
     value: float
+
+
+class Standing(NamedTuple):
+    """Which versions of a model are in use; ``incumbent`` is the ACTIVE one, or while flat the one that was ACTIVE last."""
+
+    active: str | None
+    incumbent: str | None
+    shadow: tuple[str, ...]
 
 
 class MetricSource(Protocol):
@@ -407,6 +416,14 @@ class ModelRegistry(Protocol):
 
     def approvals(self, name: str, version: str) -> Sequence[Approval]:
         """Return the verified answers of approvers to a version, valid or not any more."""
+        ...
+
+    def standings(self) -> Mapping[str, Standing]:
+        """Return what is in use of every governed model, whoever registered it; the catalogue may know less."""
+        ...
+
+    def training(self, name: str, version: str) -> ModelArtifact | None:
+        """Return what the verified training statement of a version says, if it has one."""
         ...
 
     def active_version(self, name: str) -> str | None:

@@ -7,6 +7,8 @@ return a ready value. Databases are found in this order:
 * registry: ``MLFLOW_REGISTRY_URI`` when it is a governed one (``ordinis+…``) or a server (``http…``), else the
   governed store over ``registry_db/ordinis.db``;
 * catalogue, alerts, identities and ledger: the registry's database; behind a server ``registry_db/ordinis.db``.
+
+The file is long because every adapter is constructed in it, and nowhere else.
 """
 
 from __future__ import annotations
@@ -32,20 +34,27 @@ from ordinis_learn.settings import Settings, load_settings
 from ordinis_learn.training.provenance import collect_provenance
 from ordinis_learn.use_cases import dead_runs
 from ordinis_learn.use_cases.active_model import ActiveModels
+from ordinis_learn.use_cases.alerting import drift_schedule
 from ordinis_learn.use_cases.dead_runs import EndedRun
 from ordinis_learn.workbench import Workbench
 
 if TYPE_CHECKING:
+    from ordinis_learn.use_cases.diagnose_registry import RegistryLook
+    from ordinis_mlflow.drill import RegistryRehearsal
     from ordinis_registry.adoption import SqlPolicyBook
+    from ordinis_registry.former_catalogue import FormerCatalogue
     from ordinis_registry.reconciliation import Disagreement
 
 __all__ = [
     "EXPERIMENT",
+    "abandoned_drills",
     "active_model",
     "deciding_policy",
     "disagreements",
     "end_dead_runs",
+    "former_catalogue",
     "has_registry",
+    "look_at_registry",
     "open_bus",
     "open_engine",
     "open_scraper",
@@ -80,11 +89,13 @@ def open_engine(**overrides: Any) -> LearningEngine:
     Raises
     ------
     ConfigInvalid
-        A setting is wrong.
+        A setting is wrong, or the home has a catalogue of before that its registry's database does not have.
     StoreUnavailable
         The home cannot be written.
     """
-    return LearningEngine(open_workbench(load_settings(**overrides)))
+    settings = load_settings(**overrides)
+    former_catalogue(settings).must_be_decided()
+    return LearningEngine(open_workbench(settings))
 
 
 def active_model(name: str) -> SignalModel | None:
@@ -116,7 +127,6 @@ def open_workbench(settings: Settings) -> Workbench:
     os.environ.setdefault("ORDINIS_ACTOR", settings.actor)
     _make_folders(settings)
 
-    from ordinis_mlflow.drill import RegistryRehearsal  # noqa: PLC0415
     from ordinis_mlflow.registry import MlflowModelRegistry  # noqa: PLC0415  MLflow takes seconds to import
     from ordinis_mlflow.tracker import MlflowTracker  # noqa: PLC0415
     from ordinis_registry import (  # noqa: PLC0415
@@ -170,13 +180,24 @@ def open_workbench(settings: Settings) -> Workbench:
         tracker=tracker,
         keys=open_key_store(settings),
         alerts=SqlAlertBook(database, clock=_now, env=settings.profile),
-        rehearse=RegistryRehearsal(
-            _governed_uri(settings), tracking_uri=tracking_uri(settings), settings=settings, clock=_now
-        ),
+        rehearse=_rehearsal(settings),
         notifier=HttpNotifier(timeout_s=settings.learn_alert_timeout_s),
         provenance=functools.cache(collect_provenance),
         close=close,
     )
+
+
+def _rehearsal(settings: Settings) -> RegistryRehearsal:
+    from ordinis_mlflow.drill import RegistryRehearsal  # noqa: PLC0415
+
+    return RegistryRehearsal(
+        _governed_uri(settings), tracking_uri=tracking_uri(settings), settings=settings, clock=_now
+    )
+
+
+def abandoned_drills(settings: Settings) -> list[str]:
+    """Return the folders and databases that killed drills left; nothing is removed."""
+    return _rehearsal(settings).abandoned()
 
 
 def has_registry(settings: Settings) -> bool:
@@ -184,6 +205,20 @@ def has_registry(settings: Settings) -> bool:
     uri = _database_uri(settings)
     file = uri.removeprefix("sqlite:///")
     return file == uri or Path(file).exists()
+
+
+def former_catalogue(settings: Settings) -> FormerCatalogue:
+    """Return the catalogue of before in the home's own file; nothing is opened before it is asked."""
+    from ordinis_registry.former_catalogue import FormerCatalogue  # noqa: PLC0415  SQLAlchemy
+
+    return FormerCatalogue(settings.database_path, url=_database_uri(settings), clock=_now)
+
+
+def look_at_registry(settings: Settings) -> RegistryLook:
+    """Return what the registry's database says of itself; nothing is made or upgraded there."""
+    from ordinis_registry.looking import look_at  # noqa: PLC0415  SQLAlchemy
+
+    return look_at(_database_uri(settings))
 
 
 def policy_book(settings: Settings) -> SqlPolicyBook:
@@ -261,6 +296,7 @@ def open_scraper(settings: Settings) -> Scraper:
     from ordinis_registry import GovernanceDatabase, parse_target  # noqa: PLC0415  SQLAlchemy
     from ordinis_registry.catalogue_metrics import CatalogueSource, OutboxSource  # noqa: PLC0415
     from ordinis_registry.ledger_metrics import CheckpointSource, LedgerSource  # noqa: PLC0415
+    from ordinis_registry.schedule_metrics import ScheduleSource  # noqa: PLC0415
 
     def log() -> EventLogSource:
         if settings.learn_events_url is None:
@@ -286,6 +322,10 @@ def open_scraper(settings: Settings) -> Scraper:
         LazySource("event_log", log),
         LazySource("catalogue", lambda: CatalogueSource(database(governed))),
         LazySource("outbox", lambda: OutboxSource(database(governed))),
+        LazySource(
+            "schedule",
+            lambda: ScheduleSource(database(governed), schedule=drift_schedule(settings), clock=_now),
+        ),
         LazySource("ledger", lambda: LedgerSource(database(governed))),
         LazySource(
             "checkpoints", lambda: CheckpointSource(parse_target(target, default=settings.checkpoints_path))

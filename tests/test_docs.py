@@ -60,7 +60,7 @@ def test_every_command_that_an_error_tells_to_type_exists():
     packages = ("ordinis_learn", "plugins/ordinis_mlflow", "registry_db/ordinis_registry")
     sources = [path for package in packages for path in (ROOT / package).rglob("*.py")]
     hints = re.compile(
-        r"(?:next_step|example)\s*=[^\n]*(?<!upgrade )(?<!install )(?<!-U )(?<!that )ordinis-learn ([a-z]+)(?: ([a-z][a-z-]*))?"
+        r"(?:next_step|example)\s*=[^\n]*(?<!upgrade )(?<!install )(?<!-U )(?<!that )ordinis-learn ([a-z]+(?:-[a-z]+)*)(?: ([a-z][a-z-]*))?"
     )
     named = [match for path in sources for match in hints.findall(path.read_text(encoding="utf-8"))]
     assert len(named) > 20

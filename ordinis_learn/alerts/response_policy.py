@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -97,6 +98,11 @@ class ResponsePolicy(Record):
     drill_every_days: float = Field(gt=0)
     cool_down_hours: float = Field(ge=0, le=24 * 90)
     rules: tuple[ResponseRule, ...] = ()
+
+    @property
+    def dead_man_grace(self) -> timedelta:
+        """How long after its due time a daily check is missed: what ``dead_man_hours`` has beyond the 24 of a day."""
+        return timedelta(hours=max(self.dead_man_hours - 24.0, 0.0))
 
     @cached_property
     def policy_hash(self) -> str:

@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "alerts": "List, show and acknowledge alerts, lift a cool-down; check that the monitor is alive.",
     "approve": "Answer a promotion request as a named identity.",
     "bus": "Record what a message broker delivers; publish what LEARN has to tell.",
+    "carry-over": "Copy a home's catalogue of before into the registry's database.",
     "datasets": "Build datasets and look at their manifests.",
     "doctor": "Say what is missing and what to type.",
     "dossier": "Write the evidence of a version as one HTML file, and JSON beside it.",

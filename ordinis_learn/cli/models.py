@@ -22,10 +22,13 @@ def command(ctx: click.Context) -> None:
 @click.pass_context
 def list_(ctx: click.Context) -> None:
     """List versions and their states; the same as without a command."""
+    from ordinis_learn.use_cases.in_use import unknown_versions  # noqa: PLC0415
+
     with opened(ctx) as engine:
         bench = engine.workbench
         artifacts = bench.catalogue.artifacts()
-        if not artifacts:
+        unknown = unknown_versions(bench)
+        if not artifacts and not unknown:
             click.echo("no model is registered yet; next: ordinis-learn train --help")
         for artifact in artifacts:
             state = bench.registry.state(artifact.name, artifact.version)
@@ -33,6 +36,24 @@ def list_(ctx: click.Context) -> None:
                 f"{artifact.name} v{artifact.version}  {state.value:<9}  {artifact.artifact_id}  "
                 f"data {artifact.data_snapshot_ref}  sha256 {artifact.artifact_sha256[:12]}"
             )
+        for (name, version), state in sorted(unknown.items()):
+            click.echo(
+                f"{name} v{version}  {state.value:<9}  not in the catalogue; next: ordinis-learn models adopt {name} {version}"
+            )
+
+
+@command.add_command
+@learn_command("adopt", example="ordinis-learn models adopt sp500_signal 3")
+@click.argument("name")
+@click.argument("version")
+@click.pass_context
+def adopt_(ctx: click.Context, name: str, version: str) -> None:
+    """Make a version known that a stock MLflow client registered, from its training statement: its drift is checked then."""
+    from ordinis_learn.use_cases.adopt import adopt  # noqa: PLC0415
+
+    with opened(ctx) as engine:
+        adopted = adopt(engine.workbench, name, version)
+    click.echo(f"{adopted.name} v{adopted.version} is known as {adopted.artifact_id}")
 
 
 @command.add_command

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import signal
-import threading
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ordinis_learn.cli.command import learn_command, opened
+
+if TYPE_CHECKING:
+    from ordinis_learn.use_cases.stopping import StopRequest
 
 
 @learn_command("watch", example="ordinis-learn watch --once")
@@ -18,8 +23,10 @@ def command(ctx: click.Context, *, once: bool) -> None:
 
     After each session's close the drift of everything that is active or in shadow is checked; every minute orders are carried
     out, alerts escalated and delivered, the outbox published, and the dead-man's switch looked at. SIGTERM and SIGINT let it
-    finish what is in hand. With --once it exits with 1 where a duty failed.
+    finish the duty in hand, and it exits with 0; a second one rolls that back, and it exits with 143 or 130. With --once it exits with 1
+    where a duty failed, and a signal rolls back what is in hand.
     """
+    from ordinis_learn.use_cases.stopping import StopRequest  # noqa: PLC0415
     from ordinis_learn.use_cases.watch import only_watch, watch, watch_once  # noqa: PLC0415
     from ordinis_learn.wiring import open_bus  # noqa: PLC0415
 
@@ -33,9 +40,17 @@ def command(ctx: click.Context, *, once: bool) -> None:
                 if report.failed:
                     ctx.exit(1)
                 return
-            stop = threading.Event()
+            stop = StopRequest()
             for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, lambda *_: stop.set())
+                signal.signal(number, partial(_ask_to_stop, stop))
             click.echo(f"watching {bench.settings.home}; end it with SIGTERM")
             passes = watch(bench, open_bus=open_bus, stop=stop, tell=click.echo)
+            stop.close()
     click.echo(f"ended after {passes} passes")
+
+
+def _ask_to_stop(stop: StopRequest, number: int, _frame: Any) -> None:
+    """Ask the first time; the second time end as any other command does, rolling back what is in hand."""
+    if stop.is_set():
+        sys.exit(128 + number)
+    stop.set()

@@ -68,6 +68,11 @@ _ALL: Final = (
         help="When a model was checked for drift last.",
     ),
     Family(
+        name="learn_drift_check_due_timestamp_seconds",
+        kind="gauge",
+        help="When the first drift check after the last one was due, or will be; no series where nothing was ever in use.",
+    ),
+    Family(
         name="learn_drift_check_total",
         kind="counter",
         labels=("model_type", "status"),

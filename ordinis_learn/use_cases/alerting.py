@@ -18,6 +18,7 @@ from ordinis_learn.alerts import (
     raise_alert,
     resolve,
 )
+from ordinis_learn.alerts.schedule import Schedule
 from ordinis_learn.drift import alerts_for
 from ordinis_learn.errors import ConfigInvalid, LearnError
 from ordinis_learn.records import Actor, Alert, AlertChanges, AlertKind, DriftReport, ModelType
@@ -28,6 +29,7 @@ __all__ = [
     "acknowledge_alert",
     "alert_context",
     "desk_actor",
+    "drift_schedule",
     "escalate_alerts",
     "note_training",
     "note_training_failure",
@@ -41,6 +43,12 @@ __all__ = [
 def response_policy(settings: Settings) -> ResponsePolicy:
     """Return the response policy in force; ConfigInvalid or PolicyMissing where it cannot be read."""
     return load_response_policy(settings.learn_response_policy, folder=settings.home / "policies")
+
+
+def drift_schedule(settings: Settings) -> Schedule:
+    """Return when the daily drift check is due."""
+    delay = timedelta(minutes=settings.learn_watch_delay_minutes)
+    return Schedule(calendar=settings.learn_watch_calendar, delay=delay)
 
 
 def desk_actor(bench: Workbench) -> Actor:

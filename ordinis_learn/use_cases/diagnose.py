@@ -22,6 +22,7 @@ from ordinis_learn.settings import Settings, load_settings
 from ordinis_learn.use_cases.diagnose_checkpoints import checkpoint_trouble
 from ordinis_learn.use_cases.diagnose_events import server_trouble
 from ordinis_learn.use_cases.diagnose_monitor import monitor_trouble
+from ordinis_learn.use_cases.diagnose_registry import RegistryLook
 
 __all__ = ["Finding", "diagnose"]
 
@@ -53,24 +54,37 @@ class Finding:
     next_step: str = ""
 
 
-def diagnose(overrides: Mapping[str, Any], *, decides: Callable[[Settings], str]) -> list[Finding]:
+def diagnose(
+    overrides: Mapping[str, Any],
+    *,
+    decides: Callable[[Settings], str],
+    look: Callable[[Settings], RegistryLook],
+) -> list[Finding]:
     """Return findings in the order a newcomer should mend them; nothing is created or changed.
 
-    ``decides`` returns the id of the policy that decides by these settings.
+    Parameters
+    ----------
+    overrides : mapping
+        Settings by field name.
+    decides : callable
+        Returns the id of the policy that decides by the settings.
+    look : callable
+        Looks at the database of the registry that the settings name.
     """
     try:
         settings = load_settings(**overrides)
     except LearnError as error:
         return [Finding(status="missing", subject="settings", found=error.found, next_step=error.next_step)]
+    registry = look(settings)
     checks: tuple[Callable[[Settings], list[Finding]], ...] = (
         _python,
         _packages,
         _home,
-        _databases,
+        functools.partial(_databases, look=registry),
         functools.partial(_policy, decides=decides),
         _keys,
-        _checkpoints,
-        _monitor,
+        functools.partial(_checkpoints, look=registry),
+        functools.partial(_monitor, look=registry),
     )
     return [finding for check in checks for finding in check(settings)]
 
@@ -139,12 +153,16 @@ def _home(settings: Settings) -> list[Finding]:
     ]
 
 
-def _databases(settings: Settings) -> list[Finding]:
+def _databases(settings: Settings, *, look: RegistryLook) -> list[Finding]:
     log = _database("event log", settings.event_log_path)
     if settings.learn_events_url is not None:
         found, step = server_trouble(settings.learn_events_url)
         log = Finding(status="missing" if step else "ok", subject="event log", found=found, next_step=step)
-    return [log, _database("registry database", settings.database_path)]
+    status: Literal["ok", "missing"] = "missing" if look.next_step else "ok"
+    return [
+        log,
+        Finding(status=status, subject="registry database", found=look.found, next_step=look.next_step),
+    ]
 
 
 def _database(subject: str, path: Path) -> Finding:
@@ -206,8 +224,8 @@ def _keyring(store: KeyringKeyStore) -> Finding:
     return Finding(status="ok", subject="signing keys", found=found)
 
 
-def _checkpoints(settings: Settings) -> list[Finding]:
-    found, step = checkpoint_trouble(settings)
+def _checkpoints(settings: Settings, *, look: RegistryLook) -> list[Finding]:
+    found, step = checkpoint_trouble(settings, look)
     failed = found.startswith("none")
     return [
         Finding(
@@ -219,10 +237,10 @@ def _checkpoints(settings: Settings) -> list[Finding]:
     ]
 
 
-def _monitor(settings: Settings) -> list[Finding]:
+def _monitor(settings: Settings, *, look: RegistryLook) -> list[Finding]:
     return [
         Finding(status="optional" if step else "ok", subject=subject, found=found, next_step=step)
-        for subject, found, step in monitor_trouble(settings, clock=_now)
+        for subject, found, step in monitor_trouble(settings, look, clock=_now)
     ]
 
 

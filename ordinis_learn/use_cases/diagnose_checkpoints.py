@@ -1,29 +1,25 @@
-"""Say whether the ledger's checkpoints keep up, from what lies on disk; nothing is opened for writing."""
+"""Say whether the ledger's checkpoints keep up."""
 
 from __future__ import annotations
 
 import json
-import sqlite3
-from contextlib import closing
-from typing import Any, Final
+from datetime import datetime
 
 from ordinis_learn.errors import LearnError
 from ordinis_learn.rollout.keyring_keys import open_key_store
 from ordinis_learn.settings import Settings
+from ordinis_learn.use_cases.diagnose_registry import RegistryLook
 from ordinis_learn.workbench import WITNESS_IDENTITY
 
 __all__ = ["checkpoint_trouble"]
 
-_QUERY: Final = """SELECT hashed_text FROM governance_ledger
-    WHERE subject = '*' AND action = 'checkpoint.failed' ORDER BY sequence DESC LIMIT 1"""
 
-
-def checkpoint_trouble(settings: Settings) -> tuple[str, str]:
+def checkpoint_trouble(settings: Settings, look: RegistryLook) -> tuple[str, str]:
     """Return what is wrong and what to type; two empty texts where nothing is.
 
     A failure counts until the default file has a newer line; at other targets it is shown as the last one.
     """
-    if not settings.database_path.exists():
+    if not look.in_use:
         return "", ""
     try:
         witnessed = open_key_store(settings).exists(WITNESS_IDENTITY)
@@ -31,27 +27,18 @@ def checkpoint_trouble(settings: Settings) -> tuple[str, str]:
         return error.found, error.next_step
     if not witnessed:
         return "no witness: no checkpoints are written after promotions", "ordinis-learn ledger checkpoint"
-    failure = _last_failure(settings)
-    if failure is None or failure["at"] <= _newest_line(settings):
+    failure, newest = look.checkpoint_failure, _newest_line(settings)
+    if failure is None or (newest is not None and failure.at <= newest):
         return "", ""
-    body = failure["body"]
-    return f"none could be written at {failure['at']}: {body['found']}", str(body["next_step"])
+    found = f"none could be written at {failure.at:%Y-%m-%d %H:%M:%S}Z: {failure.body['found']}"
+    return found, str(failure.body["next_step"])
 
 
-def _last_failure(settings: Settings) -> Any:
-    try:
-        with closing(sqlite3.connect(f"file:{settings.database_path}?mode=ro", uri=True)) as connection:
-            row = connection.execute(_QUERY).fetchone()
-    except sqlite3.Error:
-        return None  # the finding on the database itself says why
-    return None if row is None else json.loads(row[0])
-
-
-def _newest_line(settings: Settings) -> str:
+def _newest_line(settings: Settings) -> datetime | None:
     if settings.ledger_checkpoint_target != "file" or not settings.checkpoints_path.exists():
-        return ""
+        return None
     lines = settings.checkpoints_path.read_bytes().splitlines()
     try:
-        return str(json.loads(lines[-1])["at"]) if lines else ""
+        return datetime.fromisoformat(json.loads(lines[-1])["at"]) if lines else None
     except (ValueError, KeyError, TypeError):
-        return ""
+        return None

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from ordinis_learn.alerts import Sighting
+from ordinis_learn.alerts.schedule import DRIFT_JOB
 from ordinis_learn.datasets.assembly import assemble
 from ordinis_learn.errors import ArtifactMissing, LearnError
 from ordinis_learn.labelling.calendar import SessionCalendar, load_calendar
@@ -30,12 +31,10 @@ from ordinis_learn.use_cases.answer_drift_daily import check_answers_of, due_ans
 from ordinis_learn.use_cases.drift import check_model_drift
 from ordinis_learn.use_cases.drift_reference import reference_manifest
 from ordinis_learn.use_cases.drift_runs import log_missing
+from ordinis_learn.use_cases.in_use import in_use
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["DRIFT_JOB", "DailyCheck", "run_daily_drift", "watched_versions"]
-
-DRIFT_JOB: Final = "drift"
-"""The job whose heartbeat the dead-man's switch listens to."""
 
 _LOGGER: Final = logging.getLogger(__name__)
 _RECENT: Final = timedelta(days=45)
@@ -56,12 +55,15 @@ class DailyCheck:
 
 
 def watched_versions(bench: Workbench, *, name: str | None = None) -> list[ModelArtifact]:
-    """Return the signal models and prompt packs that are ACTIVE or in SHADOW, all or those of a name."""
+    """Return the signal models and prompt packs that are ACTIVE or in SHADOW, all or those of a name.
+
+    What the catalogue does not know cannot be checked; :func:`~ordinis_learn.use_cases.alert_check.see_unknown_models` alerts.
+    """
+    used = in_use(bench)
     return [
         artifact
         for artifact in bench.catalogue.artifacts(name)
-        if artifact.model_type in _CHECKED
-        and bench.registry.state(artifact.name, artifact.version) in _WATCHED
+        if artifact.model_type in _CHECKED and used.get((artifact.name, artifact.version)) in _WATCHED
     ]
 
 

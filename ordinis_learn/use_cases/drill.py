@@ -9,6 +9,7 @@ from ordinis_learn.alerts import Sighting
 from ordinis_learn.errors import ArtifactMissing
 from ordinis_learn.records import Alert, AlertChanges, Drill, Heartbeat, LedgerNote
 from ordinis_learn.use_cases.alerting import desk_actor, resolve_alerts, sight
+from ordinis_learn.use_cases.in_use import active_models
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["DRILL_JOB", "drill"]
@@ -28,8 +29,8 @@ def drill(bench: Workbench, *, name: str | None = None) -> list[Drill]:
     StoreUnavailable
         No copy can be made.
     """
-    known = dict.fromkeys(artifact.name for artifact in bench.catalogue.artifacts())
-    names = [one for one in ([name] if name else known) if bench.registry.active_version(one) is not None]
+    active = active_models(bench)
+    names = [one for one in active if one == name] if name else active
     if name and not names:
         raise ArtifactMissing(
             f"rehearse a rollback of {name!r}",

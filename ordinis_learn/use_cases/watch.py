@@ -6,24 +6,24 @@ import asyncio
 import fcntl
 import logging
 import os
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import IO, Final
 
+from ordinis_learn.alerts.schedule import DRIFT_JOB
 from ordinis_learn.bus import Backoff, Bus, relay_outbox
 from ordinis_learn.errors import LearnError, StoreUnavailable
-from ordinis_learn.labelling.calendar import load_calendar
 from ordinis_learn.records import Heartbeat
-from ordinis_learn.use_cases.alert_check import see_dead_man, see_flat_models
-from ordinis_learn.use_cases.alerting import escalate_alerts
+from ordinis_learn.use_cases.alert_check import see_dead_man, see_flat_models, see_unknown_models
+from ordinis_learn.use_cases.alerting import drift_schedule, escalate_alerts
 from ordinis_learn.use_cases.deliver import deliver_alerts
-from ordinis_learn.use_cases.drift_daily import DRIFT_JOB, run_daily_drift
+from ordinis_learn.use_cases.drift_daily import run_daily_drift
 from ordinis_learn.use_cases.respond import carry_out_orders
 from ordinis_learn.use_cases.shadow_daily import run_daily_shadows
+from ordinis_learn.use_cases.stopping import Stopping
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["WATCH_JOB", "Duty", "WatchReport", "due_session", "only_watch", "watch", "watch_once"]
@@ -31,7 +31,6 @@ __all__ = ["WATCH_JOB", "Duty", "WatchReport", "due_session", "only_watch", "wat
 WATCH_JOB: Final = "watch"
 _LOGGER: Final = logging.getLogger(__name__)
 _TRY_AGAIN: Final = timedelta(hours=1)
-_LOOK_BACK: Final = timedelta(days=14)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +49,13 @@ class WatchReport:
     failed: tuple[str, ...]
 
 
-def watch_once(bench: Workbench, *, open_bus: Callable[[str], Bus], daily: bool = True) -> WatchReport:
+def watch_once(
+    bench: Workbench,
+    *,
+    open_bus: Callable[[str], Bus],
+    daily: bool = True,
+    stop: Stopping | None = None,
+) -> WatchReport:
     """Make one pass. Every duty is exactly once by its own means, so a pass may be killed anywhere and made again.
 
     Parameters
@@ -59,11 +64,16 @@ def watch_once(bench: Workbench, *, open_bus: Callable[[str], Bus], daily: bool 
         From an address to a bus; entering it connects.
     daily : bool
         Whether the market's daily work is done, too; without it only what is looked at every minute.
+    stop : Stopping, optional
+        Once it is set the duty in hand is finished and the others are left to the next pass.
     """
     duties = [*(_daily_duties() if daily else ()), *_constant_duties(open_bus)]
     lines: list[str] = []
     failed: list[str] = []
-    for duty in duties:
+    for number, duty in enumerate(duties):
+        if stop is not None and stop.is_set():
+            lines.append(f"stopped before {', '.join(left.name for left in duties[number:])}")
+            break
         try:
             said = duty.work(bench)
         except (LearnError, OSError) as error:
@@ -83,7 +93,7 @@ def watch(
     bench: Workbench,
     *,
     open_bus: Callable[[str], Bus],
-    stop: threading.Event,
+    stop: Stopping,
     tell: Callable[[str], None],
 ) -> int:
     """Make passes until told to stop; return how many.
@@ -96,13 +106,13 @@ def watch(
     while not stop.is_set():
         try:
             session = due_session(bench)
-            report = watch_once(bench, open_bus=open_bus, daily=session is not None)
+            report = watch_once(bench, open_bus=open_bus, daily=session is not None, stop=stop)
         except StoreUnavailable as error:
             tell(
                 str(error)
             )  # the database is locked or full: nothing could be noted, and the next pass asks again
         else:
-            for line in report.lines if session is not None or report.failed else ():
+            for line in report.lines if session is not None or report.failed or stop.is_set() else ():
                 tell(line)
         passes += 1
         stop.wait(bench.settings.learn_watch_poll_s)
@@ -114,22 +124,14 @@ def due_session(bench: Workbench) -> date | None:
 
     A run in which a check failed is made again after an hour.
     """
-    settings, now = bench.settings, bench.clock()
-    calendar = load_calendar(
-        settings.learn_watch_calendar, start=now.date() - _LOOK_BACK, end=now.date() + timedelta(days=1)
-    )
-    ready = now - timedelta(minutes=settings.learn_watch_delay_minutes)
-    closed = calendar.closes <= int(ready.timestamp() * 1_000_000)
-    if not closed.any():
+    now = bench.clock()
+    due = drift_schedule(bench.settings).newest(now=now)
+    if due is None:
         return None
-    session = date(1970, 1, 1) + timedelta(days=int(calendar.day[closed][-1]))
-    due_at = datetime.fromtimestamp(int(calendar.closes[closed][-1]) / 1e6, tz=now.tzinfo) + timedelta(
-        minutes=settings.learn_watch_delay_minutes
-    )
     beat = bench.alerts.beats().get(DRIFT_JOB)
-    if beat is None or not due_at <= beat.at <= now:
-        return session
-    return None if beat.ok_at == beat.at or now - beat.at < _TRY_AGAIN else session
+    if beat is None or not due.at <= beat.at <= now:
+        return due.session
+    return None if beat.ok_at == beat.at or now - beat.at < _TRY_AGAIN else due.session
 
 
 @contextmanager
@@ -178,6 +180,7 @@ def _constant_duties(open_bus: Callable[[str], Bus]) -> list[Duty]:
         Duty(name="orders", work=_orders),
         Duty(name="dead-man's switch", work=see_dead_man),
         Duty(name="flat models", work=_flat),
+        Duty(name="unknown models", work=lambda bench: ", ".join(see_unknown_models(bench)) or "none"),
         Duty(name="escalations", work=lambda bench: f"{len(escalate_alerts(bench))} alerts escalated"),
         Duty(name="messages", work=_messages),
         Duty(name="outbox", work=lambda bench: _relay(bench, open_bus)),

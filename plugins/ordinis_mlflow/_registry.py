@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import warnings
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from mlflow.exceptions import MlflowException  # noqa: TID253
 
 from ordinis_learn.errors import ArtifactMissing, DataCorrupt, EvidenceInvalid, StoreUnavailable
 from ordinis_learn.observability.tracing import traceparent
-from ordinis_learn.ports import Clock
+from ordinis_learn.ports import Clock, Standing
 from ordinis_learn.records import (
     Approval,
     GateDecision,
@@ -40,6 +40,7 @@ from ordinis_mlflow._failures import translated
 from ordinis_mlflow._prompts import LINK_REQUEST, PROMPTS_TAG
 from ordinis_mlflow._refusals import as_learn_error
 from ordinis_mlflow._retention_client import RetentionClient
+from ordinis_mlflow._standings import by_ledger, by_server
 from ordinis_mlflow._workspaces import SubjectClient, in_workspace_of
 from ordinis_mlflow.guards import (
     EVIDENCE_HASH_REQUEST,
@@ -87,7 +88,8 @@ class MlflowModelRegistry(RetentionClient):
         self._clock: Clock = _system_clock if clock is None else clock
         self._artifacts = ArtifactReader(tracking_uri)
         with translated("open the model registry", uri=registry_uri):
-            self._client = SubjectClient(MlflowClient(tracking_uri=tracking_uri, registry_uri=registry_uri))
+            self._whole = MlflowClient(tracking_uri=tracking_uri, registry_uri=registry_uri)
+            self._client = SubjectClient(self._whole)
         self._scratch: Path | None = None
 
     def register(self, artifact: ModelArtifact, *, model_uri: str) -> ModelArtifact:
@@ -178,6 +180,21 @@ class MlflowModelRegistry(RetentionClient):
         """Return the verified answers of approvers to a version, valid or not any more."""
         records = self._statements(name, version, kind="ordinis.approval.")
         return [record for record in records if isinstance(record, Approval)]
+
+    def training(self, name: str, version: str) -> ModelArtifact | None:
+        """Return what the verified training statement of a version says, if it has one."""
+        for record in self._statements(name, version, kind=TRAINING_TAG):
+            if isinstance(record, ModelArtifact):
+                return record
+        return None
+
+    def standings(self) -> Mapping[str, Standing]:
+        """Return what is in use of every governed model: by the ledger, or by the tags of a server in front of it."""
+        if not self._uri.startswith("ordinis+"):
+            with self._asked("list what is in use"):
+                return by_server(self._whole)
+        with self._database.reading() as session:
+            return by_ledger(session)
 
     def active_version(self, name: str) -> str | None:
         """Return the ACTIVE version of a model, None when flat or when there is no such model."""

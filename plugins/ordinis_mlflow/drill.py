@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from ordinis_learn.errors import LearnError
 from ordinis_learn.ports import Clock
 from ordinis_learn.records import Drill
 from ordinis_learn.settings import Settings
+from ordinis_mlflow.drill_folders import abandoned_folders, drill_folder, remove_abandoned
 from ordinis_registry import ledger
 from ordinis_registry.copying import registry_copy
 from ordinis_registry.database import GovernanceDatabase
+from ordinis_registry.drill_databases import abandoned_databases, drop_abandoned
 
 __all__ = ["RegistryRehearsal"]
 
@@ -56,14 +59,30 @@ class RegistryRehearsal:
         self._seconds = seconds
 
     def __call__(self, names: Sequence[str]) -> Sequence[Drill]:
-        """Copy, roll each model back there, and throw the copy away."""
-        with tempfile.TemporaryDirectory(prefix="ordinis-drill-") as folder:
-            home = Path(folder)
+        """Copy, roll each model back there, and throw the copy away, with what killed drills left."""
+        self.tidy_up()
+        with drill_folder() as home:
             policies = self._settings.home / "policies"
             if policies.is_dir():
                 shutil.copytree(policies, home / "policies")
             with registry_copy(self._url, folder=home) as url, self._opened(url, home=home) as store:
                 return [self._rehearse(store, name, url=url) for name in names]
+
+    def tidy_up(self) -> list[str]:
+        """Remove what drills left whose processes are dead; return which folders and databases."""
+        gone = [str(folder) for folder in remove_abandoned()]
+        if self._is_on_a_server():
+            with suppress(SQLAlchemyError):  # that no copy can be made is said by the copying
+                gone += drop_abandoned(self._url)
+        return gone
+
+    def abandoned(self) -> list[str]:
+        """Return what killed drills left, and databases of an earlier release that nobody uses; nothing is removed."""
+        databases = abandoned_databases(self._url) if self._is_on_a_server() else []
+        return [*(str(folder) for folder in abandoned_folders()), *databases]
+
+    def _is_on_a_server(self) -> bool:
+        return not self._url.startswith("sqlite:")
 
     @contextmanager
     def _opened(self, url: str, *, home: Path) -> Iterator[Any]:

@@ -28,7 +28,7 @@ from ordinis_registry.models import (
     HeartbeatRow,
     ResponseRow,
 )
-from ordinis_registry.once import insert_once
+from ordinis_registry.once import insert_once, replace_row
 
 __all__ = ["is_done", "open_alerts", "put_beat", "put_delivery", "put_reason", "write_changes"]
 
@@ -104,8 +104,8 @@ def put_reason(session: Session, response: Response) -> bool:
 
 
 def put_beat(session: Session, beat: Heartbeat) -> None:
-    """Replace a job's sign of life."""
-    session.merge(HeartbeatRow(job=beat.job, at=beat.at, record=beat.canonical().decode()))
+    """Replace a job's sign of life, also where another process writes its first one at the same moment."""
+    replace_row(session, HeartbeatRow, job=beat.job, at=beat.at, record=beat.canonical().decode())
 
 
 def _put_alert(session: Session, alert: Alert) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,8 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from ordinis_learn.errors import StoreUnavailable
+from ordinis_registry.drill_databases import drill_database
 
-__all__ = ["registry_copy"]
+__all__ = ["copy_file", "registry_copy"]
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def registry_copy(url: str, *, folder: Path) -> Iterator[str]:
     """
     try:
         if sa.make_url(url).get_backend_name() == "sqlite":
-            yield _copy_file(url, folder=folder)
+            yield copy_file(url, folder=folder)
         else:
             with _copied_tables(url) as copied:
                 yield copied
@@ -42,7 +42,8 @@ def registry_copy(url: str, *, folder: Path) -> Iterator[str]:
         ) from error
 
 
-def _copy_file(url: str, *, folder: Path) -> str:
+def copy_file(url: str, *, folder: Path) -> str:
+    """Copy an SQLite database, of one moment, into a folder; return the copy's URL."""
     source = sa.make_url(url).database
     target = folder / "registry.db"
     with (
@@ -55,21 +56,9 @@ def _copy_file(url: str, *, folder: Path) -> str:
 
 @contextmanager
 def _copied_tables(url: str) -> Iterator[str]:
-    parsed = sa.make_url(url)
-    name = f"ordinis_drill_{uuid.uuid4().hex[:12]}"
-    admin = sa.create_engine(parsed, isolation_level="AUTOCOMMIT")
-    try:
-        with admin.connect() as connection:
-            connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
-        copied = parsed.set(database=name).render_as_string(hide_password=False)
-        try:
-            _copy_tables(url, copied)
-            yield copied
-        finally:
-            with admin.connect() as connection:
-                connection.exec_driver_sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-    finally:
-        admin.dispose()
+    with drill_database(url) as copied:
+        _copy_tables(url, copied)
+        yield copied
 
 
 def _copy_tables(url: str, copied: str) -> None:

@@ -36,6 +36,7 @@ __all__ = [
     "GENESIS",
     "Head",
     "active_at",
+    "all_pointers",
     "append",
     "hash_text",
     "history",
@@ -171,6 +172,13 @@ def pointers(session: Session, name: str) -> Pointers | None:
         if found is not None:
             return found
     return None
+
+
+def all_pointers(session: Session) -> dict[str, Pointers]:
+    """Return :func:`pointers` of every model of which the ledger says any, by subject."""
+    subjects = session.scalars(sa.select(_HEADS.c.subject).order_by(_HEADS.c.subject)).all()
+    found = {subject: pointers(session, subject) for subject in subjects if subject != EVERYTHING}
+    return {subject: known for subject, known in found.items() if known is not None}
 
 
 def active_at(session: Session, name: str, moment: datetime) -> str | None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from ordinis_registry.models import Base
 
-__all__ = ["insert_once"]
+__all__ = ["insert_once", "replace_row"]
 
 
 def insert_once(session: Session, table: type[Base] | sa.Table, **values: Any) -> None:
@@ -21,6 +21,15 @@ def insert_once(session: Session, table: type[Base] | sa.Table, **values: Any) -
     one fail though nothing is wrong.
     """
     session.execute(_statement(session.get_bind().dialect.name, table), values)
+
+
+def replace_row(session: Session, table: type[Base], **values: Any) -> None:
+    """Insert a row, or give the one with its primary key these values; of two that come at once, the later stands."""
+    of_dialect: Any = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    rows = Base.metadata.tables[table.__tablename__]
+    insert = of_dialect.insert(rows)
+    fresh = {name: insert.excluded[name] for name in values if name not in rows.primary_key.columns}
+    session.execute(insert.on_conflict_do_update(index_elements=rows.primary_key.columns, set_=fresh), values)
 
 
 @cache

@@ -24,6 +24,7 @@ from ordinis_learn.errors import DataMissing
 from ordinis_learn.records import Actor, AlertChanges, DriftReport, Heartbeat
 from ordinis_learn.testing.alert_book import InMemoryAlertBook
 from ordinis_registry import GovernanceDatabase, SqlAlertBook, SqlCatalogue, SqlLedger
+from ordinis_registry._alert_rows import put_beat
 from ordinis_registry.alert_book import is_blocked
 
 SERVER = os.environ.get("ORDINIS_TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
@@ -281,3 +282,20 @@ def test_many_at_once_open_one_alert_and_count_each_source_once(request, kind, c
         list(pool.map(see, range(5)))
     (alert,) = SqlAlertBook(database, clock=clock).alerts()
     assert alert.repeats == 5
+
+
+def test_first_signs_of_life_that_come_at_once_are_no_error(server_database, clock):
+    """Two processes whose transactions both began before either wrote: the later waits for the first and stands."""
+    first, second = (
+        Heartbeat(job="drift", at=clock(), said="one"),
+        Heartbeat(job="drift", at=clock(), said="two"),
+    )
+    with ThreadPoolExecutor() as pool, server_database.session() as earlier:
+        put_beat(earlier, first)
+        earlier.flush()
+        later = pool.submit(SqlAlertBook(server_database, clock=clock).beat, second)
+        with pytest.raises(TimeoutError):
+            later.result(timeout=0.3)  # it waits for the row
+        earlier.commit()
+        later.result(timeout=30)
+    assert SqlAlertBook(server_database, clock=clock).beats() == {"drift": second}

@@ -27,6 +27,7 @@ def bench(clock, tmp_path):
     return SimpleNamespace(
         alerts=InMemoryAlertBook(clock=clock),
         catalogue=InMemoryCatalogue(clock=clock),
+        registry=SimpleNamespace(standings=dict),
         settings=load_settings(home=tmp_path, actor="monitor", learn_watch_poll_s=0.01),
         clock=clock,
     )
@@ -83,9 +84,9 @@ def test_a_clock_that_jumped_ahead_and_came_back_is_asked_anew(bench, clock):
     assert bench.alerts.alerts() == []
 
 
-def test_the_dead_man_s_switch_speaks_after_26_hours_and_again_after_as_many(bench, clock):
+def test_the_dead_man_s_switch_speaks_two_hours_after_a_check_was_due_and_again_after_the_next(bench, clock):
     beat(bench, clock())
-    clock.advance(hours=25, minutes=59)
+    clock.now = at("2026-01-06 23:29")
     see_dead_man(bench)
     assert bench.alerts.alerts() == []
     clock.advance(minutes=1)
@@ -94,14 +95,53 @@ def test_the_dead_man_s_switch_speaks_after_26_hours_and_again_after_as_many(ben
     (alert,) = bench.alerts.alerts()
     assert (alert.repeats, alert.summary) == (
         1,
-        "no drift check in 26 h: the last one ended 2026-01-05 22:00Z",
+        "no drift check of 2026-01-06, due 2026-01-06 21:30Z; the last one ended 2026-01-05 22:00Z",
     )
-    clock.advance(hours=26)
+    clock.advance(hours=24)
     see_dead_man(bench)
     assert bench.alerts.alerts()[0].repeats == 2
     beat(bench, clock())
     see_dead_man(bench)
     assert bench.alerts.alerts() == []
+
+
+@pytest.mark.parametrize(
+    ("ended", "quiet_until"),
+    [
+        ("2026-01-09 21:40", "2026-01-12 23:29"),  # from Friday to Monday
+        ("2026-01-16 21:40", "2026-01-20 23:29"),  # and Martin Luther King's day
+        ("2025-11-26 21:40", "2025-11-28 20:29"),  # Thanksgiving, and the half day after it
+    ],
+)
+def test_no_alarm_where_no_session_s_check_was_due(bench, clock, ended, quiet_until):
+    beat(bench, at(ended))
+    end = clock.now = at(ended)
+    while end < at(quiet_until):
+        end = clock.now = min(end + timedelta(hours=5), at(quiet_until))
+        assert "a drift check ended" in see_dead_man(bench)
+    assert bench.alerts.alerts() == []
+    clock.advance(minutes=1)
+    see_dead_man(bench)
+    assert [alert.kind for alert in bench.alerts.alerts()] == ["missed_schedule"]
+
+
+@pytest.mark.parametrize("days", [1, 20, 300, 4000])
+def test_a_clock_that_jumps_ahead_is_not_silent(bench, clock, days):
+    beat(bench, clock())
+    clock.advance(days=days, hours=3)
+    see_dead_man(bench)
+    assert [alert.kind for alert in bench.alerts.alerts()] == ["missed_schedule"]
+
+
+def test_without_a_calendar_the_hours_on_the_wall_count(bench, clock):
+    bench.settings = bench.settings.model_copy(update={"learn_watch_calendar": "NOWHERE"})
+    beat(bench, clock())
+    clock.advance(hours=25, minutes=59)
+    see_dead_man(bench)
+    assert bench.alerts.alerts() == []
+    clock.advance(minutes=1)
+    assert "no drift check in 26 h, and no calendar says when one is due" in see_dead_man(bench)
+    assert [alert.kind for alert in bench.alerts.alerts()] == ["missed_schedule"]
 
 
 def test_a_desk_with_nothing_active_misses_nothing(bench):
@@ -159,26 +199,29 @@ def test_a_database_that_is_away_ends_no_watch(bench):
     assert all("locked" in line for line in told)
 
 
-def test_the_age_that_the_switch_allows_is_the_policy_s(bench, clock):
+def test_the_grace_that_the_switch_gives_is_what_the_policy_s_hours_have_beyond_a_day(bench, clock):
     folder = bench.settings.home / "policies"
     folder.mkdir()
     from importlib import resources
 
     packaged = (resources.files("ordinis_learn.alerts") / "policies" / "response_v1.yaml").read_text()
-    own = packaged.replace("response_v1", "response_own").replace("dead_man_hours: 26", "dead_man_hours: 2")
+    own = packaged.replace("response_v1", "response_own").replace("dead_man_hours: 26", "dead_man_hours: 30")
     (folder / "response_own.yaml").write_text(own)
     bench.settings = bench.settings.model_copy(update={"learn_response_policy": "response_own"})
-    beat(bench, clock() - timedelta(hours=3))
-    assert "in 2 h" in see_dead_man(bench)
+    beat(bench, clock())
+    clock.now = at("2026-01-07 03:29")
+    assert "a drift check ended" in see_dead_man(bench)
+    clock.advance(minutes=1)
+    assert "no drift check of 2026-01-06" in see_dead_man(bench)
 
 
 def test_a_defect_in_one_duty_does_not_silence_the_others(bench, clock):
     clock.now = at("2026-01-05 22:00")
-    beat(bench, clock() - timedelta(days=3))
+    beat(bench, clock() - timedelta(days=4))
     bench.settings = bench.settings.model_copy(update={"learn_bus_url": "nats://127.0.0.1:1"})
     report = watch_once(
         bench, open_bus=None, daily=False
     )  # nothing that opens a bus: a defect, no trouble of the world
     assert report.failed == ("outbox",)
-    assert any(line.startswith("dead-man's switch: no drift check in 26 h") for line in report.lines)
+    assert any(line.startswith("dead-man's switch: no drift check of 2026-01-02") for line in report.lines)
     assert bench.alerts.beats()[WATCH_JOB].said == "failed: outbox"

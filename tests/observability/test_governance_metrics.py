@@ -13,13 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ordinis_learn.alerts.schedule import Schedule
 from ordinis_learn.errors import StoreUnavailable
 from ordinis_learn.observability import FAMILIES, Scraper
-from ordinis_learn.records import Actor
-from ordinis_registry import GovernanceDatabase, Pointers, SqlCatalogue, ledger
+from ordinis_learn.records import Actor, Heartbeat
+from ordinis_registry import GovernanceDatabase, Pointers, SqlAlertBook, SqlCatalogue, ledger
 from ordinis_registry.catalogue_metrics import CatalogueSource, OutboxSource
 from ordinis_registry.checkpoint_targets import FileTarget
 from ordinis_registry.ledger_metrics import CheckpointSource, LedgerSource
+from ordinis_registry.schedule_metrics import ScheduleSource
 
 NOW = datetime(2024, 1, 2, tzinfo=UTC)
 ACTOR = Actor(name="ana", kind="claimed")
@@ -227,6 +229,44 @@ def test_outbox_and_failures(database):
     assert found["learn_train_total", "signal_model", "failed"] == 1
     assert found["learn_eval_total", "pack_a", "failed"] == 1
     assert found["learn_eval_total", "pack_a", "succeeded"] == 0
+
+
+def test_the_next_check_is_due_after_the_last_one_by_the_calendar(database):
+    """Registered on Tuesday the 2nd, in shadow an hour later, checked on Friday, and not over the weekend."""
+    now = NOW
+
+    def due():
+        schedule = Schedule(calendar="XNYS", delay=timedelta(minutes=30))
+        found = scraped(ScheduleSource(database, schedule=schedule, clock=lambda: now))
+        return [datetime.fromtimestamp(value, tz=UTC) for value in found.values()]
+
+    def beat(moment):
+        SqlAlertBook(database, clock=lambda: now).beat(Heartbeat(job="drift", at=moment, ok_at=None))
+
+    chain = Chain(database)
+    assert due() == []
+    version = chain.register()
+    assert due() == []
+    chain.allow(version, "SHADOW")
+    first = datetime(2024, 1, 2, 21, 30, tzinfo=UTC)
+    for days in (0, 1, 6):
+        now = NOW + timedelta(days=days)
+        assert due() == [first]
+    beat(datetime(2024, 1, 5, 21, 35, tzinfo=UTC))
+    for days in (4, 5, 9):
+        now = NOW + timedelta(days=days)
+        assert due() == [datetime(2024, 1, 8, 21, 30, tzinfo=UTC)]
+    now = NOW + timedelta(days=4)
+    beat(NOW + timedelta(days=365))
+    assert due() == [first]
+
+
+def test_without_a_calendar_the_source_says_that_it_cannot_be_read(database):
+    Chain(database).allow("1", "ACTIVE")
+    source = ScheduleSource(
+        database, schedule=Schedule(calendar="NOWHERE", delay=timedelta()), clock=lambda: NOW
+    )
+    assert Scraper([source], timer=lambda: 0.0).scrape()["learn_scrape_error"] == {("schedule",): 1.0}
 
 
 def test_checkpoints(tmp_path):

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from ordinis_learn.records import Actor
-from ordinis_registry import GovernanceDatabase, SqlCatalogue, SqlIdentityBook, SqlLedger
+from ordinis_learn.alerts import Context, Sighting, load_response_policy, raise_alert
+from ordinis_learn.records import Actor, Heartbeat
+from ordinis_registry import GovernanceDatabase, SqlAlertBook, SqlCatalogue, SqlIdentityBook, SqlLedger
 from ordinis_registry import ledger as chain
 from ordinis_registry.database import _scripts
 
@@ -48,8 +49,36 @@ def use(database, make):
     with database.session() as session:
         actor = Actor(name="later", kind="claimed")
         chain.append(session, subject="sp500_signal", action="note", actor=actor, at=make.now, body={})
+    use_alerts(database, make)
     # The records of these files are abbreviated: made for the schema, not by the store.
     assert {fault.kind for fault in book.faults()} <= {"unlawful"}
+
+
+def use_alerts(database, make):
+    """Go on from the drift checks and the alert of before with incidents, orders and signs of life."""
+    catalogue, alerts = (
+        SqlCatalogue(database, clock=lambda: make.now),
+        SqlAlertBook(database, clock=lambda: make.now),
+    )
+    (before,) = catalogue.drift("sp500_signal")
+    assert alerts.last_session("sp500_signal", before.version) is None
+    monitor = Actor(name="monitor", kind="claimed")
+    seen = Sighting(kind="flat", subject="sp500_signal", severity="critical", summary="flat", source="a")
+    context = Context(policy=load_response_policy(), now=make.now, by="monitor")
+    after = alerts.add_check(
+        make.drift(current_rows=401),
+        identity="w1",
+        session=make.now.date(),
+        plan=lambda standing: raise_alert(standing, seen, context=context),
+        actor=monitor,
+    )
+    assert list(catalogue.drift("sp500_signal")) == [before, after]
+    assert alerts.last_session("sp500_signal", after.version) == make.now.date()
+    assert [alert.kind for alert in alerts.alerts("sp500_signal")] == ["flat"]
+    alerts.beat(Heartbeat(job="drift", at=make.now, ok_at=make.now))
+    assert set(alerts.beats()) == {"drift"}
+    catalogue.add_failure("train", label="signal_model", subject="sp500_signal", code="E", found="x")
+    assert catalogue.failures("train") == {"signal_model": 1}
 
 
 def test_it_is_upgraded_and_used(old, make):

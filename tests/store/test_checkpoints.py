@@ -16,6 +16,7 @@ from ordinis_learn.use_cases.diagnose_checkpoints import checkpoint_trouble
 from ordinis_learn.workbench import WITNESS_IDENTITY
 from ordinis_registry import FileTarget, SqlLedger
 from ordinis_registry.checkpoint_targets import parse_target
+from ordinis_registry.looking import look_at
 
 
 def opened(desk, **changes):
@@ -55,10 +56,7 @@ def test_a_target_that_is_gone_is_recorded_and_stops_nothing(desk, tmp_path):
     failed = [record for record in desk.ledger.history("*") if record.action == "checkpoint.failed"]
     assert len(failed) == 2
     assert "gone" in failed[0].body["found"]
-    place = desk.home / "registry_db" / "ordinis.db"
-    place.parent.mkdir()
-    place.symlink_to(desk.home / "ordinis.db")
-    found, step = checkpoint_trouble(desk.settings)
+    found, step = checkpoint_trouble(desk.settings, look_at(desk.url))
     assert "gone" in found
     assert "git repository" in step
 
@@ -117,6 +115,6 @@ def test_a_folder_that_is_gone_is_said_by_doctor(desk, tmp_path):
     registry = desk.home / "registry_db" / "ordinis.db"
     registry.parent.mkdir()
     registry.symlink_to(desk.home / "ordinis.db")
-    found, step = checkpoint_trouble(desk.settings)
+    found, step = checkpoint_trouble(desk.settings, look_at(desk.url))
     assert "none could be written" in found
     assert step == "give a file in a folder that can be written"

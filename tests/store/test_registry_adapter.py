@@ -155,3 +155,22 @@ def test_a_registry_that_cannot_be_opened(desk):
         MlflowModelRegistry(
             registry_uri="ordinis+oracle://somewhere", tracking_uri=desk.url, database=desk.database
         ).state(MODEL, "1")
+
+
+def test_what_is_in_use_is_known_of_every_governed_model_whoever_registered_it(any_desk):
+    desk = any_desk
+    registry = MlflowModelRegistry(
+        registry_uri=f"ordinis+{desk.url}", tracking_uri=desk.url, database=desk.database, clock=desk.clock
+    )
+    first, second, third = desk.register(), desk.register(), desk.register()
+    assert registry.standings() == {MODEL: (None, None, ())}
+    desk.promote(first)
+    desk.promote(second)
+    desk.attest(third)
+    desk.move(third, "shadow")
+    assert registry.standings()[MODEL] == (second, second, (third,))
+    assert registry.training(MODEL, second).version == second
+    registry.roll_back(MODEL, reason="x")
+    registry.transition(MODEL, first, State.RETIRED)
+    assert registry.standings()[MODEL] == (None, first, (third,))
+    assert registry.training(MODEL, desk.register()) is None

@@ -10,6 +10,8 @@ from mlflow.exceptions import MlflowException  # noqa: TID253
 
 from ordinis_learn.errors import EvidenceInvalid, RolloutDenied
 from ordinis_learn.records import State, tree_sha256
+from ordinis_mlflow.registry import MlflowModelRegistry
+from ordinis_registry import GovernanceDatabase
 
 MODEL = "sp500_signal"
 
@@ -91,3 +93,20 @@ def adapter_over_rest(server, desk, first):
     registry.release(MODEL, first, reason="closed")
     assert registry.roll_back(MODEL, reason="drill") is None
     assert registry.active_version(MODEL) is None
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_what_is_in_use_is_known_behind_a_server_too(server, make_desk, tmp_path):
+    desk = make_desk()
+    registry = MlflowModelRegistry(
+        registry_uri=server,
+        tracking_uri=server,
+        database=GovernanceDatabase(f"sqlite:///{tmp_path / 'own.db'}"),
+    )
+    desk.promote(desk.register())
+    desk.promote(desk.register())
+    assert registry.standings() == {MODEL: ("2", "2", ())}
+    third = desk.register()
+    desk.attest(third)
+    desk.move(third, "shadow")
+    assert registry.standings() == {MODEL: ("2", "2", ("3",))}

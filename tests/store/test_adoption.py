@@ -1,4 +1,6 @@
-"""Which policy decides: what a setting names, what was adopted, what has decided here, and only then the default."""
+"""Which policy decides: what a setting names, what was adopted, what decided here first, and only then the default."""
+
+from datetime import timedelta
 
 import pytest
 from click.testing import CliRunner
@@ -53,7 +55,7 @@ def test_a_registry_keeps_the_policy_that_decided_until_another_is_adopted(any_d
     desk.approve(first)
     desk.move(first, "active")
     assert decided_by(desk) == "gov_v1"
-    assert choice(desk) == ("gov_v1", "has decided here")
+    assert choice(desk) == ("gov_v1", "decided first here")
 
     record = adopt(desk, "gov_v2")
     assert (record.action, record.body["before"], record.actor) == ("policy.adopted", "gov_v1", RISK)
@@ -64,6 +66,30 @@ def test_a_registry_keeps_the_policy_that_decided_until_another_is_adopted(any_d
     assert decided_by(desk) == "gov_v2"
     assert desk.ledger.verify() == []
     assert {one.outcome for one in desk.ledger.replay()} == {"identical"}
+
+
+def test_a_process_with_a_setting_of_its_own_changes_nothing_for_those_after_it(any_desk):
+    """Neither what decided last nor the earliest clock counts, but the order of the ledger."""
+    desk = any_desk
+    version = desk.register()
+    desk.attest(version)
+    desk.approve(version)
+    desk.clock.now += timedelta(minutes=2)
+    desk.move(version, "shadow")
+    first = decided_by(desk)
+    assert choice(desk) == (first, "decided first here")
+    reopen(desk, gov_policy_version="gov_v1")
+    desk.clock.now -= timedelta(minutes=1)
+    desk.move(version, "active")
+    assert decided_by(desk) == "gov_v1" != first
+    assert choice(desk) == (first, "decided first here")
+
+    reopen(desk)
+    desk.clock.now += timedelta(minutes=2)
+    desk.promote(desk.register())
+    assert decided_by(desk) == first
+    adopt(desk, "gov_v1")
+    assert choice(desk) == ("gov_v1", "adopted")
 
 
 def test_what_is_adopted_is_named_once_and_with_a_reason(desk):

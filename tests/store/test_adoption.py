@@ -44,7 +44,7 @@ def choice(desk, setting=None):
 
 def test_a_registry_keeps_the_policy_that_decided_until_another_is_adopted(any_desk):
     desk = any_desk
-    assert choice(desk) == ("gov_v2", "default")
+    assert choice(desk) == ("gov_v3", "default")
     reopen(desk, gov_policy_version="gov_v1")
     first = desk.register()
     desk.attest(first)
@@ -57,13 +57,13 @@ def test_a_registry_keeps_the_policy_that_decided_until_another_is_adopted(any_d
     assert decided_by(desk) == "gov_v1"
     assert choice(desk) == ("gov_v1", "decided first here")
 
-    record = adopt(desk, "gov_v2")
+    record = adopt(desk, "gov_v3")
     assert (record.action, record.body["before"], record.actor) == ("policy.adopted", "gov_v1", RISK)
-    assert choice(desk) == ("gov_v2", "adopted")
+    assert choice(desk) == ("gov_v3", "adopted")
     assert choice(desk, "gov_v1") == ("gov_v1", "set")
     reopen(desk)
     desk.promote(desk.register())
-    assert decided_by(desk) == "gov_v2"
+    assert decided_by(desk) == "gov_v3"
     assert desk.ledger.verify() == []
     assert {one.outcome for one in desk.ledger.replay()} == {"identical"}
 
@@ -116,7 +116,7 @@ def test_a_policy_edited_after_it_decided_is_not_adopted(desk):
     with pytest.raises(ConfigInvalid, match="its content is not what decided"):
         adopt(desk, "own_v1")
     assert choice(desk) == (
-        "gov_v2",
+        "gov_v3",
         "default",
     )  # a policy of the desk's own counts where it is set or adopted
 
@@ -138,10 +138,10 @@ def test_as_typed(tmp_path):
         done = CliRunner().invoke(main, ["--home", str(tmp_path), "policy", *words])
         return done.exit_code, done.output
 
-    assert "gov_v2 decides (default)" in typed("show")[1]
+    assert "gov_v3 decides (default)" in typed("show")[1]
     assert list(tmp_path.iterdir()) == []  # looking makes nothing
     code, said = typed("adopt", "gov_v1", "--reason", "as before")
-    assert (code, said) == (0, "gov_v1 decides from now on, before it gov_v2 did; record 1 of *\n")
+    assert (code, said) == (0, "gov_v1 decides from now on, before it gov_v3 did; record 1 of *\n")
     assert "gov_v1 decides (adopted)" in typed("show")[1]
     assert typed("adopt", "gov_v1", "--reason", "again")[0] == 1
     assert typed("adopt", "gov_v1")[0] == 2

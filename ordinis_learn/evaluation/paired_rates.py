@@ -112,12 +112,21 @@ def mcnemar_power(items: int, *, gained: float, lost: float, alpha: float = 0.05
     0.91
     """
     discordant = np.arange(items + 1)
-    # The largest smaller count at which m discordant items are significant; −1 where none is.
-    limit = binom.ppf(alpha / 2.0, discordant, 0.5)
-    limit = np.where(2.0 * binom.cdf(limit, discordant, 0.5) > alpha, limit - 1.0, limit)
+    limit = _limits(1 << items.bit_length(), alpha=alpha)[: items + 1]
     share = gained / (gained + lost) if gained + lost > 0 else 0.5
     rejected = binom.cdf(limit, discordant, share) + binom.cdf(limit, discordant, 1.0 - share)
     return float(binom.pmf(discordant, items, gained + lost) @ rejected)
+
+
+@functools.cache
+def _limits(size: int, *, alpha: float) -> npt.NDArray[np.float64]:
+    """Return the largest smaller count at which m = 0, 1, … discordant items are significant; −1 where none is."""
+    discordant = np.arange(size)
+    limit = binom.ppf(alpha / 2.0, discordant, 0.5)
+    significant: npt.NDArray[np.float64] = np.where(
+        2.0 * binom.cdf(limit, discordant, 0.5) > alpha, limit - 1.0, limit
+    )
+    return significant
 
 
 @functools.cache

@@ -128,18 +128,19 @@ def register(ctx: click.Context, file: Path, *, name: str, trials: int) -> None:
     type=click.IntRange(0),
     help="Packs that were tried before; they count as well.",
 )
+@click.option("--resume", is_flag=True, help="There must be a search to go on with, a finished one too.")
 @click.pass_context
-def tune(ctx: click.Context, /, file: Path, **asked: Any) -> None:
+def tune(ctx: click.Context, /, file: Path, *, resume: bool, **asked: Any) -> None:
     """Choose a task's examples on one half of a question pack, and register what was best.
 
-    The half that was tuned on is left out when the pack is judged.
+    The half that was tuned on is left out when the pack is judged. A search that broke off is gone on with by the same command.
     """
     from ordinis_learn.prompts import read_pack_file  # noqa: PLC0415
     from ordinis_learn.use_cases.tune_prompts import parse_tuning, tune_prompts  # noqa: PLC0415
 
     config = parse_tuning({"pack": read_pack_file(file).to_json(), **asked})
     with opened(ctx) as engine:
-        artifact = tune_prompts(engine.workbench, config)
+        artifact = tune_prompts(engine.workbench, config, resume=resume)
     click.echo(f"{artifact.name} v{artifact.version} is a CANDIDATE after {artifact.trials} trials")
     click.echo(
         f"see what was chosen: ordinis-learn prompts show {artifact.name} --version {artifact.version}"

@@ -8,7 +8,10 @@ bootstrap confidence intervals*, Journal of the Royal Statistical Society B 50(1
 its linear form, Cochran (1977), *Sampling Techniques*, section 6.
 
 Shares near one are skewed: with 40 documents and shares of 0.97, equal-tailed intervals at 95 % covered 88 % in 500
-simulations, symmetric ones 99 %; at 0.8 and 0.9, with 25 to 200 documents, 95–98 %.
+simulations, symmetric ones 99 %; at 0.8 and 0.9, with 25 to 200 documents, 95–98 %. Symmetric ones miss more often on the
+side of the skew: of 600 simulated subjects that are worse by five points than a baseline at 0.97, with 100 documents, the lower
+bound missed 3.7 % where 2.5 % are stated. So each side reaches as far as the symmetric or the equal-tailed interval, whichever
+is further: 2.3 % there, and 1.8 to 3.0 % at 0.9 with 100 and 200 documents.
 
 Where few clusters differ at all, the draws say nothing about those that were not met: a bootstrap of equal numbers is
 certain of them. The interval then reaches as far as the share of clusters that may get worse, or better, by Clopper &
@@ -78,7 +81,7 @@ def compare_shares(
 ) -> ShareDifference:
     """Compare two shares over paired items.
 
-    The statistic is studentised in every draw and the interval reaches as far down as up
+    The statistic is studentised in every draw
     (``tests/answers/test_clustered_bootstrap.py`` simulates its coverage).
 
     Parameters
@@ -112,11 +115,7 @@ def compare_shares(
         return _without_spread(totals, clusters=len(sums), draws=draws, alpha=alpha)
     studentised = _draw(sums, estimate=estimate, draws=draws, seed=seed)
     observed = abs(estimate / error)
-    # Where few clusters differ many draws are infinite: between two of those there is nothing to interpolate.
-    reach = float(np.quantile(np.abs(studentised), 1.0 - 2.0 * alpha, method="higher") * error)
-    low, high = estimate - reach, estimate + reach
-    if not np.isfinite(reach):
-        low, high = _bounded(sums, alpha=alpha)
+    low, high = _interval(sums, studentised, estimate=estimate, error=error, alpha=alpha)
     as_far = float((1 + (np.abs(studentised) >= observed).sum()) / (draws + 1))
     return ShareDifference(
         subject=float(totals[0] / totals[1]),
@@ -201,6 +200,19 @@ def _error(totals: npt.NDArray[np.float64], products: npt.NDArray[np.float64]) -
         variance = np.einsum("...i,...ij,...j->...", weights, products, weights)
     # Rounding leaves about 1e-17 where every cluster agrees.
     return np.sqrt(np.where(variance > 1e-15, variance, 0.0))
+
+
+def _interval(
+    sums: Float2D, studentised: Float1D, *, estimate: float, error: float, alpha: float
+) -> tuple[float, float]:
+    """Return the wider of the symmetric and the equal-tailed interval, side by side."""
+    # Where few clusters differ many draws are infinite: between two of those there is nothing to interpolate.
+    both = np.quantile(np.abs(studentised), 1.0 - 2.0 * alpha, method="higher")
+    if not np.isfinite(both):
+        return _bounded(sums, alpha=alpha)
+    above = max(float(both), float(np.quantile(studentised, 1.0 - alpha, method="higher")))
+    below = max(float(both), -float(np.quantile(studentised, alpha, method="lower")))
+    return estimate - above * error, estimate + below * error
 
 
 def _bounded(sums: Float2D, *, alpha: float) -> tuple[float, float]:

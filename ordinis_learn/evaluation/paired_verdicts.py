@@ -104,7 +104,7 @@ def share_verdict(
         null=0.0,
         p_value=p_better,
         alpha=ALPHA,
-        method=f"{SHARE_INTERVAL} over {found.clusters} documents, studentised, symmetric, {better} is better",
+        method=f"{SHARE_INTERVAL} over {found.clusters} documents, studentised, {better} is better",
         block_length=-(-items // found.clusters),
         draws=found.draws,
         minimum_detectable=found.detectable,

@@ -207,11 +207,11 @@ def _interval(
 ) -> tuple[float, float]:
     """Return the wider of the symmetric and the equal-tailed interval, side by side."""
     # Where few clusters differ many draws are infinite: between two of those there is nothing to interpolate.
-    both = np.quantile(np.abs(studentised), 1.0 - 2.0 * alpha, method="higher")
-    if not np.isfinite(both):
+    both = float(np.quantile(np.abs(studentised), 1.0 - 2.0 * alpha, method="higher"))
+    above = max(both, float(np.quantile(studentised, 1.0 - alpha, method="higher")))
+    below = max(both, -float(np.quantile(studentised, alpha, method="lower")))
+    if not np.isfinite([above, below]).all():
         return _bounded(sums, alpha=alpha)
-    above = max(float(both), float(np.quantile(studentised, 1.0 - alpha, method="higher")))
-    below = max(float(both), -float(np.quantile(studentised, alpha, method="lower")))
     return estimate - above * error, estimate + below * error
 
 

@@ -110,4 +110,7 @@ def kept_scores(
     key = hash_of(dict(about) | {"optuna": optuna.__version__}, domain="ordinis.prompt_study")
     with translated(place):
         study = open_study(place, model=name, key=key)
-        yield KeptScores(study, candidates=candidates, poll_s=place.rules.poll_s, sleep=sleep)
+        try:
+            yield KeptScores(study, candidates=candidates, poll_s=place.rules.poll_s, sleep=sleep)
+        finally:
+            study.close()

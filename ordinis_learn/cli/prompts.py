@@ -44,10 +44,11 @@ def new(file: Path) -> None:
 @learn_command("check", example="ordinis-learn prompts check cortex.yaml")
 @click.argument("file", type=_FILE)
 def check(file: Path) -> None:
-    """Check templates, schemas and examples against each other."""
-    from ordinis_learn.prompts import read_pack_file  # noqa: PLC0415
+    """Check templates, schemas and examples against each other, and that MLflow would read them alike."""
+    from ordinis_learn.prompts import check_templates, read_pack_file  # noqa: PLC0415
 
     pack = read_pack_file(file)
+    check_templates(pack)
     for name, task in sorted(pack.tasks.items()):
         click.echo(f"{name}: {', '.join(task.variables)}; {len(task.examples)} examples")
     click.echo(f"sha256 {pack.content_hash()}")

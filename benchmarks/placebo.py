@@ -1,7 +1,9 @@
 """How often worthless candidates pass the offline gate, and how often a better one does, with 95 % Wilson intervals.
 
 ``python -m benchmarks.placebo`` from the checkout; minutes. Each candidate is judged as ``ordinis-learn evaluate`` does by
-default: 2,000 draws, block length from 100 calibrations.
+default: 2,000 draws, block length from 100 calibrations. ``--packs 400`` asks the same of prompt packs instead: of each measure,
+packs that are worse in it by exactly the policy's margin, which its own rule is to stop, and packs that are just as good,
+which all rules about scorecards together are to let through.
 """
 
 from __future__ import annotations
@@ -14,9 +16,12 @@ from pathlib import Path
 from scipy.stats import binomtest
 
 from ordinis_learn.evaluation import Judgement
+from ordinis_learn.records import ModelType, State
 from ordinis_learn.rollout import load_policy
+from ordinis_learn.rollout.policy import Policy
 from ordinis_learn.settings import load_settings
 from ordinis_learn.testing.placebo import BETTER, WORTHLESS, passes_offline
+from ordinis_learn.testing.placebo_packs import EQUAL, pack_verdicts
 from ordinis_learn.use_cases.evaluate import CALIBRATIONS
 
 FIRST_SEED = 1000
@@ -29,9 +34,15 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--policy", default="gov_v2")
     parser.add_argument("--worthless", type=int, default=100, help="of each of four kinds")
     parser.add_argument("--better", type=int, default=60)
+    parser.add_argument("--packs", type=int, default=0, help="of each kind, over 200 and over 500 questions")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
-        policy = load_policy(options.policy, settings=load_settings(home=Path(folder)))
+        settings = load_settings(home=Path(folder))
+        policy = load_policy("gov_v3" if options.packs else options.policy, settings=settings)
+    if options.packs:
+        for items in (200, 500):
+            ask_packs(policy, items=items, count=options.packs)
+        return 0
     judgement = Judgement(calibrations=CALIBRATIONS)
     asked = dict.fromkeys(WORTHLESS, options.worthless) | dict.fromkeys(BETTER, options.better)
     passed = {}
@@ -41,6 +52,23 @@ def main(arguments: list[str]) -> int:
         say(kind, passed[kind], count)
     say("all worthless", sum(passed[kind] for kind in WORTHLESS), options.worthless * len(WORTHLESS))
     return 0
+
+
+def ask_packs(policy: Policy, *, items: int, count: int) -> None:
+    """Print how often packs that are worse by the margin pass the rule about it, and how often equal ones pass all."""
+    specs = policy.specs(ModelType.PROMPT_PACK, to_state=State.ACTIVE, first_model=False)
+    seeds = range(FIRST_SEED, FIRST_SEED + count)
+    for spec in specs:
+        if spec.rule != "measure_not_inferior":
+            continue
+        worse, margin = spec.params["name"], spec.params["margin"]
+        rule = f"{spec.rule}:{worse}"
+        passed = sum(
+            pack_verdicts(worse, margin=margin, items=items, seed=s, policy=policy)[rule] for s in seeds
+        )
+        say(f"{items} questions, {worse} worse by {margin:g}", passed, count)
+    equal = [pack_verdicts(EQUAL, margin=0.0, items=items, seed=s, policy=policy) for s in seeds]
+    say(f"{items} questions, just as good", sum(all(one.values()) for one in equal), count)
 
 
 def say(kind: str, passed: int, tried: int) -> None:

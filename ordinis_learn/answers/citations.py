@@ -6,9 +6,10 @@ least one of its citations *resolves*: its document was supplied and, where the 
 the citation does too, so was that place.
 
 More citations do not help: what does not resolve covers nothing, the same citation twice is one, a claim said twice
-is one claim, and a claim without words is none. Citing everything for everything shows as a low ``precision``
-of citations where anything is made up, and in citations per claim; whether the document *supports* the claim is
-not judged, for that takes a reader.
+is one claim, and a claim without words is none. Citing everything for everything earns full coverage all the same, so it is
+counted by itself: a claim's *surplus* is (documents cited − 1) / (documents supplied − 1) over those that resolve, 0 for one
+document, 1 for all of them, and 0 where only one was supplied. Whether the document *supports* the claim is not judged, for
+that takes a reader.
 """
 
 from __future__ import annotations
@@ -24,13 +25,17 @@ __all__ = ["Coverage", "citation_coverage"]
 
 @dataclass(frozen=True, kw_only=True)
 class Coverage:
-    """Counts of one answer. ``cited`` are distinct citations of claims, ``resolved`` those among them that resolve."""
+    """Counts of one answer. ``cited`` are distinct citations of claims, ``resolved`` those among them that resolve.
+
+    ``surplus`` is the sum over claims, so at most ``claims``.
+    """
 
     claims: int
     covered: int
     cited: int
     resolved: int
     documents: frozenset[str] = frozenset()
+    surplus: float = 0.0
 
 
 def citation_coverage(answer: Any, *, documents: Iterable[QuestionDocument]) -> Coverage:
@@ -66,7 +71,13 @@ def citation_coverage(answer: Any, *, documents: Iterable[QuestionDocument]) -> 
         cited=len(cited),
         resolved=len(resolved),
         documents=frozenset(doc_id for doc_id, _ in resolved),
+        surplus=sum(_surplus(citations & resolved, supplied=len(places)) for citations in by_claim.values()),
     )
+
+
+def _surplus(resolved: set[tuple[str, str]], *, supplied: int) -> float:
+    documents = len({doc_id for doc_id, _ in resolved})
+    return (documents - 1) / (supplied - 1) if documents > 1 else 0.0
 
 
 def _citations_by_claim(answer: Any) -> dict[str, set[tuple[str, str]]]:

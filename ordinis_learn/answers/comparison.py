@@ -1,8 +1,11 @@
-"""Two prompt packs over the same questions: rates by the exact McNemar test, coverage by a bootstrap over documents."""
+"""Two prompt packs over the same questions: rates by the exact McNemar test, citations by a bootstrap over documents."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +29,7 @@ def compare_answers(
     """Compare judged answers to the same questions, in the same order.
 
     Validity is compared over the questions that neither side refused, refusals over those that both answered,
-    coverage over those on which both claim something.
+    coverage and surplus over those on which both claim something, accuracy over those on which both cite something.
 
     Returns
     -------
@@ -46,8 +49,9 @@ def compare_answers(
         "refusal_rate": lambda: rate_verdict(
             "refusal_rate", *_flags(answered, lambda outcome: outcome.refused), better="lower"
         ),
-        "citation_coverage": lambda: _coverage(pairs, clusters=clusters, seed=seed, draws=draws),
     }
+    for name in _SHARES:
+        made[name] = functools.partial(_share, name, pairs, clusters=clusters, seed=seed, draws=draws)
     return made_or_told(made)
 
 
@@ -60,15 +64,28 @@ def _flags(
     )
 
 
-def _coverage(
-    pairs: Sequence[tuple[Outcome, Outcome]], *, clusters: npt.NDArray[np.int64], seed: int, draws: int
+_Counts = Callable[[Outcome], tuple[float, float]]
+_SHARES: Final[Mapping[str, tuple[_Counts, Literal["higher", "lower"]]]] = MappingProxyType(
+    {
+        "citation_coverage": (lambda one: (one.coverage.covered, one.coverage.claims), "higher"),
+        "citation_surplus": (lambda one: (one.coverage.surplus, one.coverage.claims), "lower"),
+        "citation_accuracy": (lambda one: one.rightly_cited, "higher"),
+    }
+)
+"""Each share's numerator and denominator in one answer, and which way is better."""
+
+
+def _share(
+    name: str,
+    pairs: Sequence[tuple[Outcome, Outcome]],
+    *,
+    clusters: npt.NDArray[np.int64],
+    seed: int,
+    draws: int,
 ) -> PairedDifference:
-    kept = [
-        place for place, (one, other) in enumerate(pairs) if one.coverage.claims and other.coverage.claims
-    ]
-    counts = np.array(
-        [[(side.coverage.covered, side.coverage.claims) for side in pairs[place]] for place in kept],
-        dtype=np.float64,
-    ).reshape(len(kept), 2, 2)
-    found = compare_shares(counts[:, 0], counts[:, 1], clusters=clusters[kept], seed=seed, draws=draws)
-    return share_verdict("citation_coverage", found, items=len(kept))
+    """Compare over the questions on which both sides have something to count."""
+    counts, better = _SHARES[name]
+    sides = np.array([[counts(one) for one in pair] for pair in pairs], dtype=np.float64).reshape(-1, 2, 2)
+    kept = (sides[:, :, 1] > 0.0).all(axis=1)
+    found = compare_shares(sides[kept, 0], sides[kept, 1], clusters=clusters[kept], seed=seed, draws=draws)
+    return share_verdict(name, found, items=int(kept.sum()), better=better)

@@ -20,6 +20,8 @@ MEASURES: Final = (
     "schema_valid_rate_before_repair",
     "citation_coverage",
     "citation_precision",
+    "citation_accuracy",
+    "citation_surplus",
     "required_recall",
     "claims_per_answer",
     "citations_per_claim",
@@ -41,7 +43,10 @@ def measure_answers(outcomes: Sequence[Outcome]) -> MetricSet:
     refuse, failed requests included: refusing is measured by itself. ``refusal_rate`` counts over the requests that
     were answered at all. ``citation_coverage`` is covered claims over claims of all answers together,
     ``citation_precision`` resolving citations over citations, ``required_recall`` cited required documents over
-    required ones in answers that did not refuse. ``citations_per_claim`` shows whoever cites everything for everything. Percentiles interpolate linearly over the answers that were counted.
+    required ones in answers that did not refuse. Whoever cites everything for everything shows in ``citation_surplus``, the
+    mean over claims of what they cite beyond one document as a share of what they could, and, where it is known which documents
+    hold the answer, in ``citation_accuracy``, cited documents that do over cited documents (what does not resolve is one each).
+    Percentiles interpolate linearly over the answers that were counted.
 
     Examples
     --------
@@ -58,6 +63,12 @@ def measure_answers(outcomes: Sequence[Outcome]) -> MetricSet:
         "citation_precision": _share(
             sum(o.coverage.resolved for o in spoken), sum(o.coverage.cited for o in spoken)
         ),
+        "citation_accuracy": _share(
+            *(sum(column) for column in zip(*(o.rightly_cited for o in spoken), strict=True))
+        )
+        if spoken
+        else np.nan,
+        "citation_surplus": _share(sum(o.coverage.surplus for o in spoken), claims),
         "required_recall": _share(sum(o.required_cited for o in spoken), sum(o.required for o in spoken)),
         "claims_per_answer": _share(claims, len(spoken)),
         "citations_per_claim": _share(sum(o.coverage.cited for o in spoken), claims),
@@ -82,6 +93,8 @@ def _quality(values: dict[str, float], *, answers: int) -> dict[str, str]:
     reasons = {
         "citation_coverage": "no claims",
         "citation_precision": "no citations",
+        "citation_accuracy": "no citations",
+        "citation_surplus": "no claims",
         "citations_per_claim": "no claims",
         "required_recall": "no required documents",
         "refusal_rate": "no answers",

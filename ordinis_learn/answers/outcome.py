@@ -53,6 +53,13 @@ class Outcome:
     answer: Answer
     repairs: tuple[str, ...] = field(default=())
 
+    @property
+    def rightly_cited(self) -> tuple[int, int]:
+        """How many cited documents hold the answer, and how many are cited; nothing graded, any that was supplied holds it."""
+        found = self.coverage
+        right = self.required_cited if self.required else len(found.documents)
+        return right, len(found.documents) + found.cited - found.resolved
+
 
 def judge_answer(
     question: Question, answer: Answer, *, prompt: str, schema: OutputSchema | None, detector: RefusalDetector

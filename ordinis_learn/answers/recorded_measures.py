@@ -32,6 +32,8 @@ Counts = npt.NDArray[np.float64]
 PairedBy = Literal["request_hash", "correlation_id"]
 
 _LEVEL: Final = 0.95
+_GRADED: Final = ("required_recall", "citation_accuracy")
+"""Nobody recorded which documents were required."""
 _UNKNOWN: Final = Interval(low=np.nan, high=np.nan, level=_LEVEL)
 _PERCENTS: Final = {"_p50": 50.0, "_p95": 95.0}
 
@@ -169,7 +171,7 @@ def _measure(answers: Sequence[RecordedAnswer], *, seed: int, **about: Any) -> R
     found = measure_answers(outcomes)
     measures = {}
     for name in MEASURES:
-        if name == "required_recall":  # nobody recorded which documents were required
+        if name in _GRADED:
             continue
         interval, items = _interval(name, outcomes, clusters=clusters, seed=seed)
         measures[name] = RecordedMeasure(
@@ -216,6 +218,7 @@ def _counts(name: str, outcome: Outcome) -> tuple[float, float]:
         "schema_valid_rate_before_repair": (float(outcome.valid_before_repair), 1.0),
         "citation_coverage": (float(coverage.covered), float(coverage.claims)),
         "citation_precision": (float(coverage.resolved), float(coverage.cited)),
+        "citation_surplus": (coverage.surplus, float(coverage.claims)),
         "claims_per_answer": (float(coverage.claims), 1.0),
         "citations_per_claim": (float(coverage.cited), float(coverage.claims)),
     }[name]

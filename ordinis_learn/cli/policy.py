@@ -36,14 +36,14 @@ def show(ctx: click.Context, policy_id: str | None) -> None:
 
 
 @command.add_command
-@learn_command("adopt", example="ordinis-learn policy adopt gov_v2 --reason 'tests that hold their level'")
+@learn_command("adopt", example="ordinis-learn policy adopt gov_v3 --reason 'paired tests for prompt packs'")
 @click.argument("policy_id")
 @click.option("--reason", required=True, help="Kept in the ledger.")
 @click.pass_context
 def adopt(ctx: click.Context, policy_id: str, reason: str) -> None:
     """Let a policy decide from now on, and record that in the ledger.
 
-    A registry keeps the packaged policy that has decided in it until then. Servers follow when they start the next
+    A registry keeps the packaged policy that decided first in it until then. Servers follow when they start the next
     time; GOV_POLICY_VERSION goes before it.
     """
     from ordinis_learn.records import Actor  # noqa: PLC0415

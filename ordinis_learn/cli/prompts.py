@@ -44,10 +44,11 @@ def new(file: Path) -> None:
 @learn_command("check", example="ordinis-learn prompts check cortex.yaml")
 @click.argument("file", type=_FILE)
 def check(file: Path) -> None:
-    """Check templates, schemas and examples against each other."""
-    from ordinis_learn.prompts import read_pack_file  # noqa: PLC0415
+    """Check templates, schemas and examples against each other, and that MLflow would read them alike."""
+    from ordinis_learn.prompts import check_templates, read_pack_file  # noqa: PLC0415
 
     pack = read_pack_file(file)
+    check_templates(pack)
     for name, task in sorted(pack.tasks.items()):
         click.echo(f"{name}: {', '.join(task.variables)}; {len(task.examples)} examples")
     click.echo(f"sha256 {pack.content_hash()}")
@@ -128,18 +129,19 @@ def register(ctx: click.Context, file: Path, *, name: str, trials: int) -> None:
     type=click.IntRange(0),
     help="Packs that were tried before; they count as well.",
 )
+@click.option("--resume", is_flag=True, help="There must be a search to go on with, a finished one too.")
 @click.pass_context
-def tune(ctx: click.Context, /, file: Path, **asked: Any) -> None:
+def tune(ctx: click.Context, /, file: Path, *, resume: bool, **asked: Any) -> None:
     """Choose a task's examples on one half of a question pack, and register what was best.
 
-    The half that was tuned on is left out when the pack is judged.
+    The half that was tuned on is left out when the pack is judged. A search that broke off is gone on with by the same command.
     """
     from ordinis_learn.prompts import read_pack_file  # noqa: PLC0415
     from ordinis_learn.use_cases.tune_prompts import parse_tuning, tune_prompts  # noqa: PLC0415
 
     config = parse_tuning({"pack": read_pack_file(file).to_json(), **asked})
     with opened(ctx) as engine:
-        artifact = tune_prompts(engine.workbench, config)
+        artifact = tune_prompts(engine.workbench, config, resume=resume)
     click.echo(f"{artifact.name} v{artifact.version} is a CANDIDATE after {artifact.trials} trials")
     click.echo(
         f"see what was chosen: ordinis-learn prompts show {artifact.name} --version {artifact.version}"

@@ -1,8 +1,7 @@
 """Verdicts over paired items, as scorecards hold them: for rates by McNemar's test, for shares by the bootstrap.
 
-Sources: the interval of a difference of paired rates is the adjusted Wald one of Bonett & Price (2012), *Adjusted Wald
-confidence interval for a difference of binomial proportions based on paired data*, Journal of Educational and
-Behavioral Statistics 37(4); tests and power: :mod:`ordinis_learn.evaluation.paired_rates`.
+Sources, tests, intervals and power: :mod:`ordinis_learn.evaluation.paired_rates` and
+:mod:`ordinis_learn.evaluation.clustered_bootstrap`.
 """
 
 from __future__ import annotations
@@ -16,16 +15,24 @@ from scipy.special import ndtri
 from scipy.stats import binom
 
 from ordinis_learn.evaluation.clustered_bootstrap import ShareDifference
-from ordinis_learn.evaluation.paired_rates import compare_rates, detectable_rate_difference, mcnemar_power
+from ordinis_learn.evaluation.paired_rates import (
+    compare_rates,
+    detectable_rate_difference,
+    mcnemar_power,
+    score_interval,
+)
 from ordinis_learn.records import Interval, PairedDifference
 from ordinis_learn.records.scorecard import Verdict
 
-__all__ = ["ALPHA", "rate_verdict", "share_verdict"]
+__all__ = ["ALPHA", "RATE_INTERVAL", "SHARE_INTERVAL", "rate_verdict", "share_verdict"]
 
 Bool1D = npt.NDArray[np.bool_]
 
 ALPHA: Final = 0.025
 """One-sided: the exact two-sided test at 0.05."""
+RATE_INTERVAL: Final = "interval Tango (1998)"
+SHARE_INTERVAL: Final = "paired bootstrap, bounded where few differ,"
+"""The intervals whose level is known against a margin; cards that were signed before name others."""
 _LEAST_LOST: Final = 0.02
 """Share of items that get worse by chance alone, at least, where the detectable difference is stated."""
 _POWER: Final = 0.80
@@ -56,16 +63,17 @@ def rate_verdict(
     found = compare_rates(subject, baseline, alpha=2.0 * ALPHA)
     gained, lost = (found.gained, found.lost) if better == "higher" else (found.lost, found.gained)
     items = found.items
+    low, high = score_interval(found.gained, found.lost, items=items, alpha=ALPHA)
     p_better = float(binom.sf(gained - 1, gained + lost, 0.5)) if gained + lost else 1.0
     p_worse = float(binom.sf(lost - 1, gained + lost, 0.5)) if gained + lost else 1.0
     return PairedDifference(
         metric=metric,
         estimate=found.difference,
-        interval=_adjusted_wald(found.gained, found.lost, items=items),
+        interval=Interval(low=low, high=high, level=1.0 - 2.0 * ALPHA),
         null=0.0,
         p_value=p_better,
         alpha=ALPHA,
-        method=f"exact McNemar, one-sided, {better} is better; interval Bonett & Price (2012)",
+        method=f"exact McNemar, one-sided, {better} is better; {RATE_INTERVAL}",
         block_length=1,
         draws=0,
         minimum_detectable=detectable_rate_difference(
@@ -77,27 +85,32 @@ def rate_verdict(
     )
 
 
-def share_verdict(metric: str, found: ShareDifference, *, items: int) -> PairedDifference:
-    """Return the comparison of two shares (higher is better) as a scorecard holds it.
+def share_verdict(
+    metric: str, found: ShareDifference, *, items: int, better: Literal["higher", "lower"] = "higher"
+) -> PairedDifference:
+    """Return the comparison of two shares as a scorecard holds it.
 
     ``block_length`` is the number of items per cluster, rounded up.
     """
     z = ndtri(1.0 - ALPHA) + ndtri(_POWER)
+    p_better, p_worse = found.p_better, found.p_worse
+    if better == "lower":
+        p_better, p_worse = p_worse, p_better
     needed = items * (z * found.standard_error / found.difference) ** 2 if found.difference else np.inf
     return PairedDifference(
         metric=metric,
         estimate=found.difference,
         interval=Interval(low=found.low, high=found.high, level=1.0 - 2.0 * ALPHA),
         null=0.0,
-        p_value=found.p_better,
+        p_value=p_better,
         alpha=ALPHA,
-        method=f"paired bootstrap over {found.clusters} documents, studentised, symmetric",
+        method=f"{SHARE_INTERVAL} over {found.clusters} documents, studentised, {better} is better",
         block_length=-(-items // found.clusters),
         draws=found.draws,
         minimum_detectable=found.detectable,
         sessions=items,
         sessions_needed=float(np.ceil(needed)) if np.isfinite(needed) else np.inf,
-        verdict=_verdict(found.p_better, found.p_worse),
+        verdict=_verdict(p_better, p_worse),
     )
 
 
@@ -105,15 +118,6 @@ def _verdict(p_better: float, p_worse: float) -> Verdict:
     if p_better <= ALPHA:
         return "pass"
     return "fail" if p_worse <= ALPHA else "inconclusive"
-
-
-def _adjusted_wald(gained: int, lost: int, *, items: int) -> Interval:
-    """Return the interval of (gained − lost) / items with one item added to each of the two counts."""
-    up, down = (gained + 1.0) / (items + 2.0), (lost + 1.0) / (items + 2.0)
-    reach = ndtri(1.0 - ALPHA) * np.sqrt((up + down - (up - down) ** 2) / (items + 2.0))
-    return Interval(
-        low=max(up - down - reach, -1.0), high=min(up - down + reach, 1.0), level=1.0 - 2.0 * ALPHA
-    )
 
 
 def _items_needed(gained: float, lost: float) -> float:

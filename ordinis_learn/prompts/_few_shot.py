@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import optuna  # noqa: TID253  the leaf that needs it
 
-__all__ = ["FewShotResult", "search_examples"]
+__all__ = ["FewShotResult", "TrialScores", "search_examples"]
 
 _RANDOM_TRIALS: Final = 4
+
+
+class TrialScores(Protocol):
+    """Keeps what trials scored, so that a search outlives its process."""
+
+    def finished(self) -> int:
+        """Return how many trials have been run before."""
+        ...
+
+    def score(self, number: int, places: Mapping[str, int], run: Callable[[], float]) -> float:
+        """Return a trial's score, running it where nobody has."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +36,13 @@ class FewShotResult:
 
 
 def search_examples(
-    score: Callable[[int, tuple[int, ...]], float], *, candidates: int, shots: int, trials: int, seed: int
+    score: Callable[[int, tuple[int, ...]], float],
+    *,
+    candidates: int,
+    shots: int,
+    trials: int,
+    seed: int,
+    kept: TrialScores | None = None,
 ) -> FewShotResult:
     """Try selections of at most ``shots`` of the candidates; return the one with the highest score.
 
@@ -35,6 +54,8 @@ def search_examples(
     ----------
     score : callable
         Given a trial's number and its selection, returns a score in [0, 1]; an error ends the search.
+    kept : TrialScores, optional
+        Trials that it knows are not run again. More of them than ``trials`` count all the same: they were tried.
 
     Examples
     --------
@@ -47,24 +68,46 @@ def search_examples(
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        return _search(score, candidates=candidates, shots=shots, trials=trials, seed=seed)
+        return _search(
+            score, candidates=candidates, shots=shots, trials=trials, seed=seed, kept=kept or _NothingKept()
+        )
     finally:
         optuna.logging.set_verbosity(before)
 
 
+class _NothingKept:
+    """Trials of a search that nobody keeps."""
+
+    def finished(self) -> int:
+        return 0
+
+    def score(self, number: int, places: Mapping[str, int], run: Callable[[], float]) -> float:
+        del number, places
+        return run()
+
+
 def _search(
-    score: Callable[[int, tuple[int, ...]], float], *, candidates: int, shots: int, trials: int, seed: int
+    score: Callable[[int, tuple[int, ...]], float],
+    *,
+    candidates: int,
+    shots: int,
+    trials: int,
+    seed: int,
+    kept: TrialScores,
 ) -> FewShotResult:
     sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=_RANDOM_TRIALS)
     study = optuna.create_study(direction="maximize", sampler=sampler)
     study.enqueue_trial({f"place_{n}": n if n < candidates else -1 for n in range(shots)})
     study.enqueue_trial({f"place_{n}": -1 for n in range(shots)})
     tried: list[tuple[float, int, int, tuple[int, ...]]] = []
-    for number in range(trials):
+    for number in range(max(trials, kept.finished())):
         trial = study.ask()
-        places = [trial.suggest_categorical(f"place_{n}", [*range(-1, candidates)]) for n in range(shots)]
-        chosen = tuple(dict.fromkeys(place for place in places if place >= 0))
-        value = score(number, chosen)
+        places = {
+            f"place_{n}": trial.suggest_categorical(f"place_{n}", [*range(-1, candidates)])
+            for n in range(shots)
+        }
+        chosen = tuple(dict.fromkeys(place for place in places.values() if place >= 0))
+        value = kept.score(number, places, functools.partial(score, number, chosen))
         study.tell(trial, value)
         tried.append((-value, len(chosen), number, chosen))
     best = min(tried)

@@ -17,6 +17,7 @@ from ordinis_learn.rollout.outside import judge_preflight
 from ordinis_learn.rollout.policy import Policy, RuleSpec
 from ordinis_learn.rollout.rules import RULES, Context, counted_approvers
 from ordinis_learn.rollout.rules.base import JUDGE_ERRORS
+from ordinis_learn.rollout.rules.paired import PAIRED_SOURCE
 from ordinis_learn.rollout.states import check_move
 from ordinis_learn.rollout.waivers import BREAK_GLASS, apply_waivers
 
@@ -129,7 +130,8 @@ def describe_power(verdict: RuleVerdict) -> str:
     if verdict.detectable is not None:
         parts.append(f"detectable {verdict.detectable:.2f} or more")
     if verdict.sessions_missing is not None:
-        parts.append(f"{verdict.sessions_missing:,} sessions still needed")
+        counted = "questions" if verdict.source == PAIRED_SOURCE else "sessions"
+        parts.append(f"{verdict.sessions_missing:,} {counted} still needed")
     return ", ".join(parts)
 
 

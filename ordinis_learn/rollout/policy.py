@@ -40,7 +40,7 @@ __all__ = [
     "seen_by_triggers",
 ]
 
-DEFAULT_POLICY: Final = "gov_v2"
+DEFAULT_POLICY: Final = "gov_v3"
 
 _PATTERN: Final = re.compile(r"(?:[ -Z^-~]|\[!?(?:[A-Za-z0-9_](?:-[A-Za-z0-9_])?)+\])+")
 _POLICY_ID: Final = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
@@ -172,7 +172,7 @@ def load_policy(policy_id: str = DEFAULT_POLICY, *, settings: Settings, folder: 
     Parameters
     ----------
     policy_id : str
-        Of the package (``gov_v1``, ``gov_v2``), or the stem of a file in ``folder``. A file cannot replace a policy
+        Of the package (``gov_v1`` to ``gov_v3``), or the stem of a file in ``folder``. A file cannot replace a policy
         of the package.
     settings : Settings
         Where ``{setting: NAME}`` is looked up.
@@ -213,7 +213,7 @@ def packaged_policies() -> tuple[str, ...]:
     Examples
     --------
     >>> packaged_policies()
-    ('gov_v1', 'gov_v2')
+    ('gov_v1', 'gov_v2', 'gov_v3')
     """
     folder = resources.files("ordinis_learn.rollout") / "policies"
     return tuple(sorted(file.name.removesuffix(".yaml") for file in folder.iterdir()))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +33,15 @@ from ordinis_learn.rollout.evidence import Evidence, evidence_hash
 from ordinis_learn.rollout.policy import Policy, RuleSpec
 from ordinis_learn.rollout.rules import RULES, Context
 
-__all__ = ["BETTER", "OFFLINE", "WORTHLESS", "draw_pair", "passes_offline"]
+__all__ = [
+    "BETTER",
+    "OFFLINE",
+    "WORTHLESS",
+    "draw_pair",
+    "paired_scorecard",
+    "passes_offline",
+    "placebo_context",
+]
 
 Float1D = npt.NDArray[np.float64]
 Candidate = Callable[[np.random.Generator, Float1D, Float1D], Float1D]
@@ -154,22 +162,56 @@ def passes_offline(kind: str, *, seed: int, policy: Policy, judgement: Judgement
 
 
 def _passes(card: Scorecard, specs: Sequence[RuleSpec]) -> bool:
+    context = placebo_context(card)
+    return all(RULES[spec.rule].verdict(context, spec.params).passed for spec in specs)
+
+
+def placebo_context(card: Scorecard) -> Context:
+    """Return what a rule may look at where there is one scorecard, and nothing else to find fault with."""
     evidence = Evidence(
         subject=_SUBJECT,
         state=State.SHADOW,
         artifact=_artifact(),
-        scorecards={_PACK: card},
+        scorecards={card.pack_id: card},
         incumbent=_INCUMBENT,
     )
-    context = Context(
+    return Context(
         evidence=evidence,
         evidence_hash=evidence_hash(evidence),
-        packs=(_PACK,),
+        packs=(card.pack_id,),
         to_state=State.ACTIVE,
         requester=Actor(name="researcher", kind="claimed"),
         now=_NOW,
     )
-    return all(RULES[spec.rule].verdict(context, spec.params).passed for spec in specs)
+
+
+def paired_scorecard(pack_id: str, **found: Any) -> Scorecard:
+    """Return the scorecard of a placebo beside its incumbent; what is not given is of no account."""
+    unmeasured = {
+        "baseline_metrics": {},
+        "windows": 1,
+        "trials": 1,
+        "seed": 0,
+        "errors": 0,
+        "error_rate": 0.0,
+        "baseline_error_rate": 0.0,
+        "probabilistic_sharpe": None,
+        "deflated_sharpe": None,
+    }
+    return Scorecard(
+        subject=_SUBJECT,
+        baseline=_INCUMBENT,
+        pack_id=pack_id,
+        pack_hash="6" * 64,
+        regimes=(),
+        purged_windows=(),
+        fee_bps=0.0,
+        slippage_bps=0.0,
+        dataset_ref=DECLARED,
+        code_commit="",
+        created_at=_NOW,
+        **(unmeasured | found),
+    )
 
 
 def _scorecard(own: Float1D, incumbent: Float1D, *, seed: int, judgement: Judgement) -> Scorecard:
@@ -187,24 +229,7 @@ def _scorecard(own: Float1D, incumbent: Float1D, *, seed: int, judgement: Judgem
         update={"overfitting": overfitting, "system": system}
     )
     found["metric_quality"] |= undecided
-    return Scorecard(
-        subject=_SUBJECT,
-        baseline=_INCUMBENT,
-        pack_id=_PACK,
-        pack_hash="6" * 64,
-        regimes=(),
-        windows=1,
-        purged_windows=(),
-        sessions=_SESSIONS,
-        trials=_TRIALS,
-        fee_bps=0.0,
-        slippage_bps=0.0,
-        dataset_ref=DECLARED,
-        code_commit="",
-        seed=seed,
-        created_at=_NOW,
-        **found,
-    )
+    return paired_scorecard(_PACK, sessions=_SESSIONS, trials=_TRIALS, seed=seed, **found)
 
 
 def _track(returns: Float1D) -> Track:

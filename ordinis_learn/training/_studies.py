@@ -154,6 +154,10 @@ class SharedStudy:
             done.set()
             thread.join()
 
+    def close(self) -> None:
+        """Give back what the storage holds open; the study itself stays."""
+        _close(self._storage)
+
     def _mark(self, number: int, *, beat: int) -> None:
         self._storage.set_trial_user_attr(self._id_of(number), _CLAIM, self._me.to_json() | {"beat": beat})
 
@@ -174,7 +178,11 @@ def open_study(place: StudyPlace | None, *, model: str, key: str) -> SharedStudy
     rules = place.rules if place else ClaimRules()
     with translated(place):
         storage = InMemoryStorage() if place is None else _storage(place)
-        generation = 1 if place is None else _generation(storage, place=place, model=model, key=key)
+        try:
+            generation = 1 if place is None else _generation(storage, place=place, model=model, key=key)
+        except ConfigInvalid:
+            _close(storage)
+            raise
         study = optuna.create_study(
             storage=storage,
             study_name=_name(model, key=key, generation=generation),
@@ -209,6 +217,12 @@ def _generation(storage: BaseStorage, *, place: StudyPlace, model: str, key: str
         return newest
     concluded = newest and _CONCLUDED in named[_name(model, key=key, generation=newest)].user_attrs
     return max(1, newest + 1 if concluded else newest)
+
+
+def _close(storage: BaseStorage) -> None:
+    if isinstance(storage, RDBStorage):
+        storage.remove_session()
+        storage.engine.dispose()
 
 
 def _storage(place: StudyPlace) -> BaseStorage:

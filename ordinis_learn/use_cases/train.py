@@ -16,7 +16,6 @@ from ordinis_learn.errors import LearnError
 from ordinis_learn.records import DatasetManifest, ModelArtifact
 from ordinis_learn.training import TrainConfig, train_model
 from ordinis_learn.training.rows import open_rows
-from ordinis_learn.training.search import StudyPlace
 from ordinis_learn.training.spread import RowSource, Spread
 from ordinis_learn.training.streamed import StreamedRows
 from ordinis_learn.use_cases.alerting import note_training, note_training_failure
@@ -25,6 +24,7 @@ from ordinis_learn.use_cases.dead_runs import end_dead_runs
 from ordinis_learn.use_cases.parsing import parse_record
 from ordinis_learn.use_cases.retries import with_retries
 from ordinis_learn.use_cases.stages import asked_to_train, made_artifact, stage
+from ordinis_learn.use_cases.study_place import study_place
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["parse_config", "train"]
@@ -100,17 +100,10 @@ def _attempt(
             min_samples=bench.settings.learn_min_samples,
             trainer=bench.settings.actor,
             clock=bench.clock,
-            place=_place(bench, config, resume=resume),
+            place=study_place(bench, config.name, resume=resume) if config.trials else None,
             spread=spread,
         )
     return register_artifact(bench, trained.artifact, model_uri=trained.model_uri)
-
-
-def _place(bench: Workbench, config: TrainConfig, *, resume: bool) -> StudyPlace | None:
-    if not config.trials:
-        return None
-    journal = bench.settings.studies_dir / f"{config.name.replace('/', '--')}.log"
-    return StudyPlace(journal=journal, url=bench.settings.learn_study_url, resume=resume)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -28,7 +29,9 @@ from ordinis_learn.records import ModelArtifact, Record
 from ordinis_learn.use_cases.chat_model import chat_model, refusal_detector
 from ordinis_learn.use_cases.evaluate_answers import answer_questions
 from ordinis_learn.use_cases.parsing import parse_record
+from ordinis_learn.use_cases.prompt_study import KeptScores, kept_scores
 from ordinis_learn.use_cases.register_prompts import ModelName, PromptConfig, register_prompts
+from ordinis_learn.use_cases.study_place import study_place
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["PromptTuneConfig", "parse_tuning", "tune_prompts"]
@@ -70,16 +73,20 @@ def tune_prompts(
     *,
     model: ChatModel | None = None,
     detector: RefusalDetector | None = None,
+    resume: bool = False,
 ) -> ModelArtifact:
     """Search, each trial a nested run, then register the pack with the examples that were best.
 
-    Every trial asks each question of the tuning half once, under one cost cap for all of them. A search that broke off begins
-    again; what was answered by then is replayed where a cassette is set.
+    Every trial asks each question of the tuning half once, under one cost cap for all of them. Trials are kept where those of
+    a search for parameters are: a search that broke off goes on with the trial it was at, another process or host may share it,
+    and all that were run count. With ``resume`` there must be one to go on with.
 
     Raises
     ------
     ConfigInvalid
-        The pack has no such task, or the task no examples to choose from.
+        The pack has no such task, or the task no examples to choose from; or there is no search to go on with.
+    StoreUnavailable
+        The study cannot be read or written.
     DataMissing
         Too few documents lie behind the half of the questions that is tuned on.
     CostCapReached, LlmUnavailable
@@ -88,10 +95,14 @@ def tune_prompts(
     half, questions = _tuning_half(bench, config)
     asked, judge = model or chat_model(bench.settings), detector or refusal_detector()
     tags = {"ordinis.pack": config.questions, "ordinis.task": config.task}
-    with bench.tracker.start_run(f"tune {config.name}", tags=tags) as run:
+    with (
+        bench.tracker.start_run(f"tune {config.name}", tags=tags) as run,
+        _study(bench, config, questions=questions, resume=resume) as kept,
+    ):
         run.log_params(
             {"shots": config.shots, "trials": config.trials, "seed": config.seed, "items": len(half.items)}
         )
+        run.log_params({"study": kept.name, "trials_before": kept.finished()})
 
         def score(number: int, chosen: tuple[int, ...]) -> float:
             pack = _with_examples(config, chosen)
@@ -100,16 +111,41 @@ def tune_prompts(
             )
             return _log_trial(bench, run, number=number, chosen=chosen, outcomes=outcomes)
 
-        tuning = _search(config, half=half, questions=questions, score=score)
+        tuning = _search(config, half=half, questions=questions, score=score, kept=kept)
         run.log_metrics({"score": tuning.score})
         run.log_json(tuning.to_json(), path="few_shot.json")
-    best = _with_examples(config, tuple(number - 1 for number in tuning.chosen))
-    found = PromptConfig(
+        best = _with_examples(config, tuple(number - 1 for number in tuning.chosen))
+        found = PromptConfig(
+            name=config.name,
+            pack=best.model_copy(update={"tuning": tuning}),
+            trials=tuning.trials + config.earlier_trials,
+        )
+        artifact = register_prompts(bench, found)
+        # Not before: a search whose pack could not be registered has not come to its end.
+        kept.conclude(run.run_id)
+    return artifact
+
+
+def _study(
+    bench: Workbench, config: PromptTuneConfig, *, questions: QuestionPack, resume: bool
+) -> AbstractContextManager[KeptScores]:
+    """Open the study of trials that are comparable: the same pack, questions, endpoint and code."""
+    provenance = bench.provenance()
+    asked = {
+        name: value for name, value in config.to_json().items() if name not in {"trials", "earlier_trials"}
+    }
+    about = {
+        "config": asked,
+        "questions": questions.manifest.items_sha256,
+        "endpoint": bench.settings.learn_llm_url,
+        "code": [provenance.code_commit, provenance.dirty_patch],
+    }
+    return kept_scores(
+        study_place(bench, config.name, resume=resume),
         name=config.name,
-        pack=best.model_copy(update={"tuning": tuning}),
-        trials=tuning.trials + config.earlier_trials,
+        about=about,
+        candidates=len(config.pack.tasks[config.task].examples),
     )
-    return register_prompts(bench, found)
 
 
 def _tuning_half(bench: Workbench, config: PromptTuneConfig) -> tuple[QuestionPack, QuestionPack]:
@@ -144,12 +180,18 @@ def _search(
     half: QuestionPack,
     questions: QuestionPack,
     score: Callable[[int, tuple[int, ...]], float],
+    kept: KeptScores,
 ) -> FewShotSearch:
     from ordinis_learn.prompts._few_shot import search_examples  # noqa: PLC0415  optuna
 
     candidates = len(config.pack.tasks[config.task].examples)
     found = search_examples(
-        score, candidates=candidates, shots=config.shots, trials=config.trials, seed=config.seed
+        score,
+        candidates=candidates,
+        shots=config.shots,
+        trials=config.trials,
+        seed=config.seed,
+        kept=kept,
     )
     return FewShotSearch(
         task=config.task,

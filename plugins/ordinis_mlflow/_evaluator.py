@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import time
 import warnings
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -20,10 +21,11 @@ from pydantic import Field, ValidationError, model_validator
 
 from ordinis_learn.bench import load_pack
 from ordinis_learn.errors import ConfigInvalid
-from ordinis_learn.evaluation import evaluate_model
+from ordinis_learn.evaluation import Judgement, evaluate_model
 from ordinis_learn.models import Predictions, SignalModel
 from ordinis_learn.records import DECLARED, ModelArtifact, ModelRef, ModelType, Record, hash_of
 from ordinis_learn.settings import load_settings
+from ordinis_learn.use_cases.evaluate import CALIBRATIONS, FEE_BPS, SLIPPAGE_BPS, trading_limits
 
 with warnings.catch_warnings():
     # On import it warns about a type hint of its own.
@@ -33,7 +35,6 @@ with warnings.catch_warnings():
 __all__ = ["EvaluatorConfig", "PyfuncSignalModel", "judge_pyfunc"]
 
 _OUTSIDE = "outside"
-_FEE_BPS, _SLIPPAGE_BPS = 1.0, 5.0
 
 
 class EvaluatorConfig(Record):
@@ -102,7 +103,7 @@ class PyfuncSignalModel:
 
 
 def judge_pyfunc(model: Any, *, config: Mapping[str, Any], run_id: str) -> EvaluationResult:
-    """Score a model and log the scorecard.
+    """Score a model as ``ordinis-learn evaluate`` does, by the same costs and the ``BENCH_*`` limits, and log the scorecard.
 
     Raises
     ------
@@ -128,11 +129,14 @@ def judge_pyfunc(model: Any, *, config: Mapping[str, Any], run_id: str) -> Evalu
         baseline_ref=None if baseline is None else _reference(baseline),
         pack=load_pack(settings.bench_dir, asked.pack),
         artifact=_artifact(model, asked, run_id=run_id),
-        fee_bps=_FEE_BPS,
-        slippage_bps=_SLIPPAGE_BPS,
+        fee_bps=FEE_BPS,
+        slippage_bps=SLIPPAGE_BPS,
         seed=asked.seed,
         clock=lambda: datetime.now(UTC),
         code_commit="",
+        judgement=Judgement(
+            calibrations=CALIBRATIONS, timer=time.perf_counter, limits=trading_limits(settings)
+        ),
     ).scorecard
     metrics = {name: value for name, value in card.metrics.items() if value is not None}
     metrics |= {f"delta_{name}": found.estimate for name, found in card.differences.items()}

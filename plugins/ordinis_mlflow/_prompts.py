@@ -29,7 +29,16 @@ from ordinis_learn.errors import ConfigInvalid, DataCorrupt, LearnError, Rollout
 from ordinis_learn.records import tree_sha256
 from ordinis_mlflow._artifacts import ArtifactReader, bundle_of
 from ordinis_mlflow._change import Change
-from ordinis_registry.linked_prompts import PROMPT_TAGS, links_of, prompt_name, prompt_sha256, prompts_of
+from ordinis_registry.linked_prompts import (
+    PACK_ALIAS,
+    PROMPT_TAGS,
+    aliases_of,
+    links_of,
+    pack_aliases,
+    prompt_name,
+    prompt_sha256,
+    prompts_of,
+)
 from ordinis_registry.pointers import Pointers
 from ordinis_registry.subjects import split_subject
 
@@ -45,6 +54,7 @@ __all__ = [
     "changes_prompt",
     "hand_made",
     "link",
+    "misplaced",
     "of_pack",
     "read_pack",
 ]
@@ -55,7 +65,6 @@ PROMPTS_TAG: Final = "ordinis.prompts"
 """On a linked pack's version: a JSON object from task to the address of its prompt."""
 PACK_TAG: Final = "ordinis.pack"
 """On a linked prompt's version: the pack's version that it is of."""
-_PACK_ALIAS: Final = "pack-"
 _SOURCE: Final = "prompt-template"
 """MLflow's own placeholder: a prompt's text is a tag, not a file."""
 
@@ -129,6 +138,7 @@ def _link_task(
     digest = prompt_sha256(tags)
     there = next((one for one, found in links.items() if found.pack_version == version), None)
     if there is not None and links[there].sha256 == digest:
+        _put_back(prompt, f"{PACK_ALIAS}{version}", there)
         return there
     if not links:
         _create(prompt, pack=pack, version=version, asked=asked)
@@ -151,8 +161,15 @@ def _link_task(
             "pack_version": version,
         },
     )
-    prompt.alias(f"{_PACK_ALIAS}{version}", made)
+    prompt.alias(f"{PACK_ALIAS}{version}", made)
     return made
+
+
+def _put_back(prompt: Change, alias: str, version: str) -> None:
+    """Set what a stock store that writes to the same database may have moved: the pack's alias, and the mark of a prompt."""
+    prompt.alias(alias, version)
+    if prompt.plain.get_registered_model(prompt.bare_name).tags.get(IS_PROMPT_TAG_KEY) != "true":
+        prompt.plain.set_registered_model_tag(prompt.bare_name, RegisteredModelTag(IS_PROMPT_TAG_KEY, "true"))
 
 
 def _create(prompt: Change, *, pack: Change, version: str, asked: str) -> None:
@@ -203,9 +220,31 @@ def altered(session: Session, subject: str, version: ModelVersion) -> LearnError
     )
 
 
+def misplaced(session: Session, subject: str, alias: str, version: ModelVersion) -> LearnError | None:
+    """Return why an alias of a linked prompt must not be followed; None where it points where it belongs, or is free."""
+    links = links_of(session, subject)
+    if not links:
+        return None
+    wanted: dict[str, str | None] = {**aliases_of(session, subject, Pointers()), **pack_aliases(links)}
+    name = alias.lower()
+    free = name not in wanted and not alias_follows(name)
+    if free or wanted.get(name) == str(version.version):
+        return None
+    pack = next(iter(links.values())).pack
+    return DataCorrupt(
+        f"load the prompt {subject}@{alias}",
+        found=f"it points to {version.version}, the ledger says {wanted.get(name)}",
+        next_step=f"find who moved it; ordinis-learn ledger reconcile names it, and {_link_again(pack)} puts it back",
+    )
+
+
+def _link_again(pack: str) -> str:
+    return f"ordinis-learn prompts link {pack} VERSION"
+
+
 def alias_follows(alias: str | None) -> bool:
     """Tell whether an alias, besides the governed ones, is kept by the store on linked prompts; none is not."""
-    return isinstance(alias, str) and alias.lower().startswith(_PACK_ALIAS)
+    return isinstance(alias, str) and alias.lower().startswith(PACK_ALIAS)
 
 
 def changes_prompt(keys: Iterable[str]) -> bool:

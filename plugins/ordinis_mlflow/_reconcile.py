@@ -17,9 +17,16 @@ from ordinis_learn.records import LearnTopic, State
 from ordinis_mlflow._artifacts import ArtifactReader
 from ordinis_mlflow._change import DIGEST_TAG, STATE_TAG, Change
 from ordinis_registry import ledger
-from ordinis_registry.linked_prompts import aliases_of
+from ordinis_registry.linked_prompts import aliases_of, links_of, pack_aliases
 from ordinis_registry.models import LedgerRow
-from ordinis_registry.reconciliation import Disagreement, examine, expected_state, registered, shown
+from ordinis_registry.reconciliation import (
+    Disagreement,
+    examine,
+    expected_state,
+    registered,
+    shown,
+    shown_pack_aliases,
+)
 
 __all__ = ["look_around", "reconcile"]
 
@@ -118,9 +125,13 @@ def _mend(change: Change, found: Sequence[Disagreement]) -> list[str]:
             change.tag(version, STATE_TAG, (expected_state(known, version) or change.state(version)).value)
         mended.append(str(one))
     aliases = [one for one in found if one.kind == "alias"]
-    wanted = aliases_of(change.session, change.name, known)
+    of_packs = pack_aliases(links_of(change.session, change.name))
+    wanted = aliases_of(change.session, change.name, known) | of_packs
     if aliases and all(version in stages for version in wanted.values() if version is not None):
-        for stray in set(shown(change.session, change.name).aliases) - set(wanted):
+        now = set(shown(change.session, change.name).aliases)
+        if of_packs:
+            now |= set(shown_pack_aliases(change.session, change.name))
+        for stray in now - set(wanted):
             change.plain.delete_registered_model_alias(change.bare_name, stray)
         for alias, place in wanted.items():
             change.alias(alias, place)

@@ -543,13 +543,16 @@ class GovernedStoreMixin:
         return self._unaltered(self._plain.get_model_version(name, version))
 
     def get_model_version_by_alias(self, name: str, alias: str) -> ModelVersion:
-        """Return the version an alias names; a linked prompt only where it says what was linked."""
-        return self._unaltered(self._plain.get_model_version_by_alias(name, alias))
+        """Return the version an alias names; a linked prompt only where it says what was linked, and the alias belongs there."""
+        return self._unaltered(self._plain.get_model_version_by_alias(name, alias), alias=alias)
 
-    def _unaltered(self, found: ModelVersion) -> ModelVersion:
+    def _unaltered(self, found: ModelVersion, *, alias: str = "") -> ModelVersion:
         if could_be_linked(found.name) and self._governs(found.name):
+            subject = self._subject(found.name)
             with Session(self.engine) as session:
-                error = prompts.altered(session, self._subject(found.name), found)
+                error = prompts.altered(session, subject, found)
+                if error is None and alias:
+                    error = prompts.misplaced(session, subject, alias, found)
             if error is not None:
                 raise refusal(error)
         return found

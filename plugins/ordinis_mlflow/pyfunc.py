@@ -22,6 +22,7 @@ from ordinis_learn.models import (
     load_embedder,
 )
 from ordinis_learn.prompts import PACK_FILE, PromptPack, load_prompt_pack, render
+from ordinis_learn.prompts.plain_values import unplain_value
 
 __all__ = ["EmbedModelFrame", "PromptPackFrame", "SignalModelFrame"]
 
@@ -88,7 +89,7 @@ class PromptPackFrame:
 
     def _messages(self, row: str, task: Any, variables: Any) -> str:
         try:
-            turns = render(self._pack, str(task), dict(json.loads(variables)))
+            turns = render(self._pack, str(task), _variables(variables))
             return json.dumps([turn.to_json() for turn in turns])
         except (ValueError, TypeError, RecursionError) as error:
             found = error.found if isinstance(error, ConfigInvalid) else f"{type(error).__name__}: {error}"
@@ -97,6 +98,23 @@ class PromptPackFrame:
                 found=found,
                 next_step='give its task by name and its variables as a JSON object of texts, {"goal": "…"}',
             ) from error
+
+
+def _variables(text: Any) -> dict[str, Any]:
+    """Read a JSON object; a name given twice, or a list of pairs that Python would take for one, is none."""
+    found = json.loads(text, object_pairs_hook=_each_once)
+    if not isinstance(found, dict):
+        raise TypeError(f"a JSON {type(found).__name__}, not an object")
+    if fault := unplain_value(found):
+        raise ValueError(fault)
+    return found
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"{', '.join(twice)} is given twice")
+    return dict(pairs)
 
 
 class EmbedModelFrame:

@@ -1,13 +1,16 @@
 """Which policy decides in a registry where no setting names one, and how that is changed on the record.
 
-A release may bring another default, but a registry in which a packaged policy has decided goes on with it until
-somebody adopts another: that is a record ``policy.adopted`` on the ledger's chain ``*``.
+A release may bring another default, but a registry goes on with the packaged policy that decided in it *first* until
+somebody adopts another: that is a record ``policy.adopted`` on the ledger's chain ``*``. First and not last: a single
+process started with ``GOV_POLICY_VERSION`` would otherwise change what decides for everybody after it, and no record
+would say so. First is by the ledger's order; the time at which a policy was kept is what some process's clock said.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -27,6 +30,8 @@ from ordinis_registry.policies import refuse_changed
 __all__ = ["ADOPTED", "PolicyChoice", "SqlPolicyBook", "adopt_policy", "choose_policy"]
 
 ADOPTED: Final = "policy.adopted"
+_BATCH: Final = 16
+"""Records read at once: the first decision is nearly always in the first of them."""
 
 
 class SqlPolicyBook:
@@ -91,11 +96,11 @@ class PolicyChoice:
     """A policy's id and why it is the one that decides."""
 
     policy_id: str
-    why: Literal["set", "adopted", "has decided here", "default"]
+    why: Literal["set", "adopted", "decided first here", "default"]
 
 
 def choose_policy(session: Session, *, setting: str | None) -> PolicyChoice:
-    """Return what decides: the setting, else the policy adopted last, else the packaged one that decided, else the default.
+    """Return what decides: the setting, else the policy adopted last, else the packaged one that decided first, else the default.
 
     A database that has no governance tables yet has the default.
     """
@@ -107,15 +112,31 @@ def choose_policy(session: Session, *, setting: str | None) -> PolicyChoice:
     newest = next(ledger.newest(session, ledger.EVERYTHING, action=ADOPTED), None)
     if newest is not None:
         return PolicyChoice(policy_id=str(newest.body["policy_id"]), why="adopted")
-    decided = session.scalar(
-        sa.select(PolicyRow.policy_id)
-        .where(PolicyRow.policy_id.in_(packaged_policies()))
-        .order_by(PolicyRow.first_used_at.desc())
-        .limit(1)
-    )
+    decided = _first_decider(session)
     if decided is not None:
-        return PolicyChoice(policy_id=decided, why="has decided here")
+        return PolicyChoice(policy_id=decided, why="decided first here")
     return PolicyChoice(policy_id=DEFAULT_POLICY, why="default")
+
+
+def _first_decider(session: Session) -> str | None:
+    """Return the packaged policy of the ledger's first decision by one; None where none has decided."""
+    packaged = packaged_policies()
+    used = sa.select(PolicyRow.policy_id).where(PolicyRow.policy_id.in_(packaged)).distinct()
+    kept = sorted(session.scalars(used))
+    if len(kept) < 2:  # the usual case, for which no record has to be read
+        return kept[0] if kept else None
+    named = [LedgerRow.hashed_text.contains(f'"policy_id":"{one}"', autoescape=True) for one in kept]
+    query = sa.select(LedgerRow.hashed_text).where(sa.or_(*named)).order_by(LedgerRow.position)
+    with closing(session.scalars(query.execution_options(yield_per=_BATCH))) as texts:
+        return next((decider for text in texts if (decider := _decider(text)) in kept), None)
+
+
+def _decider(text: str) -> str | None:
+    """Return the policy of a record's decision; None where it has none, or cannot be read: verifying the chain says that."""
+    try:
+        return str(json.loads(text)["body"]["decision"]["policy_id"])
+    except (ValueError, LookupError, TypeError):
+        return None
 
 
 def adopt_policy(session: Session, policy: Policy, *, actor: Actor, at: datetime, reason: str) -> AuditRecord:

@@ -20,25 +20,32 @@ from ordinis_registry.pointers import Pointers
 from ordinis_registry.subjects import split_subject
 
 __all__ = [
+    "IS_PROMPT",
+    "PACK_ALIAS",
     "PROMPT_TAGS",
     "Link",
     "aliases_of",
     "could_be_linked",
     "followed",
     "links_of",
+    "pack_aliases",
     "prompt_name",
     "prompt_sha256",
     "prompts_of",
 ]
 
+IS_PROMPT: Final = "mlflow.prompt.is_prompt"
 PROMPT_TAGS: Final = (
     "_mlflow_prompt_model_config",
     "_mlflow_prompt_response_format",
     "_mlflow_prompt_type",
-    "mlflow.prompt.is_prompt",
+    IS_PROMPT,
     "mlflow.prompt.text",
 )
 """What makes a version a prompt, as in ``mlflow.prompt.constants``; a test compares them."""
+
+PACK_ALIAS: Final = "pack-"
+"""Before a pack's version: the alias of the prompt's version that is of it."""
 
 _MODELS: Final = sa.table("registered_models", *map(sa.column, ("workspace", "name")))
 
@@ -114,6 +121,20 @@ def followed(known: Pointers, links: Mapping[str, Link]) -> dict[str, str | None
     return {
         alias: None if version is None else versions.get(version) for alias, version in known.aliases.items()
     }
+
+
+def pack_aliases(links: Mapping[str, Link]) -> dict[str, str]:
+    """Return where the aliases that name a pack's version point, newest links first.
+
+    Examples
+    --------
+    >>> pack_aliases({"2": Link(pack="cortex", pack_version="4", sha256="")})
+    {'pack-4': '2'}
+    """
+    found: dict[str, str] = {}
+    for version, link in links.items():
+        found.setdefault(f"{PACK_ALIAS}{link.pack_version}", version)
+    return found
 
 
 def aliases_of(session: Session, subject: str, known: Pointers) -> dict[str, str | None]:

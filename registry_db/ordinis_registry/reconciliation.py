@@ -22,7 +22,15 @@ from ordinis_registry._reading import UNREADABLE
 from ordinis_registry._texts import as_it_is
 from ordinis_registry.acceptance import altered_statements, submissions
 from ordinis_registry.hooks import foreign_hooks
-from ordinis_registry.linked_prompts import Link, aliases_of, links_of, prompt_sha256
+from ordinis_registry.linked_prompts import (
+    IS_PROMPT,
+    PACK_ALIAS,
+    Link,
+    aliases_of,
+    links_of,
+    pack_aliases,
+    prompt_sha256,
+)
 from ordinis_registry.models import HeadRow
 from ordinis_registry.permits import SCOPE
 from ordinis_registry.pointers import Pointers
@@ -30,7 +38,17 @@ from ordinis_registry.subjects import split_subject, subject_column
 from ordinis_registry.succession import unlawful_moves
 from ordinis_registry.triggers import missing_triggers
 
-__all__ = ["REPAIR", "Disagreement", "Shown", "compare", "examine", "expected_state", "registered", "shown"]
+__all__ = [
+    "REPAIR",
+    "Disagreement",
+    "Shown",
+    "compare",
+    "examine",
+    "expected_state",
+    "registered",
+    "shown",
+    "shown_pack_aliases",
+]
 
 REPAIR: Final = "ordinis-learn ledger reconcile --repair"
 _VERSIONS: Final = sa.table(
@@ -43,6 +61,7 @@ _ALIASES: Final = sa.table(
 _TAGS: Final = sa.table(
     "model_version_tags", *map(sa.column, ("workspace", "name", "version", "key", "value"))
 )
+_MARKS: Final = sa.table("registered_model_tags", *map(sa.column, ("workspace", "name", "key", "value")))
 _STATES: Final = {stage: state for state, stage in MLFLOW_STAGES.items()}
 
 
@@ -142,8 +161,35 @@ def _of_prompt(session: Session, name: str, now: Shown, links: Mapping[str, Link
         *_aliases(name, wanted, now),
         *_tags(name, Pointers(), now, {}),
         *_texts(name, now, links),
+        *_links_shown(session, name, links),
         *_unlawful(session, name),
     ]
+
+
+def _links_shown(session: Session, name: str, links: Mapping[str, Link]) -> Iterator[Disagreement]:
+    """Tell which aliases of a pack's versions were moved, and whether the model still says that it is a prompt."""
+    found = session.execute(sa.select(_ALIASES).where(*_of(_ALIASES, name))).all()
+    aliases = {
+        row.alias.lower(): str(row.version) for row in found if row.alias.lower().startswith(PACK_ALIAS)
+    }
+    wanted = pack_aliases(links)
+    pack = next(iter(links.values())).pack
+    for alias in sorted({*wanted, *aliases}):
+        if wanted.get(alias) != aliases.get(alias):
+            said = f"{alias!r} points to {aliases.get(alias)}, the ledger says {wanted.get(alias)}"
+            yield Disagreement(name=name, kind="alias", found=said, next_step=REPAIR)
+    marks = session.execute(sa.select(_MARKS).where(*_of(_MARKS, name), _MARKS.c.key == IS_PROMPT)).all()
+    if [row.value for row in marks] != ["true"]:
+        step = f"ordinis-learn prompts link {pack} {next(iter(links.values())).pack_version}"
+        yield Disagreement(
+            name=name, kind="artifact", found="it no longer says that it is a prompt", next_step=step
+        )
+
+
+def shown_pack_aliases(session: Session, name: str) -> dict[str, str]:
+    """Return the aliases of a linked prompt that name versions of its pack, as MLflow's tables show them."""
+    found = session.execute(sa.select(_ALIASES).where(*_of(_ALIASES, name))).all()
+    return {row.alias: str(row.version) for row in found if row.alias.lower().startswith(PACK_ALIAS)}
 
 
 def _texts(name: str, now: Shown, links: Mapping[str, Link]) -> Iterator[Disagreement]:

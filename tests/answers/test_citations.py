@@ -86,25 +86,49 @@ def test_the_repair_rewrites_what_is_no_json_and_invents_nothing(text, after):
     assert read.after == after
 
 
-def test_citing_everything_for_everything_shows_in_citations_per_claim():
+def measured(*cited, supplied=20, required=()):
+    """The measures of an answer whose claims cite documents by number."""
     from ordinis_learn.answers import Answer, judge_answer, measure_answers
     from ordinis_learn.evaluation import RefusalDetector
     from ordinis_learn.records import Question
 
-    documents = tuple(QuestionDocument(doc_id=f"d{n}") for n in range(20))
-    question = Question(item_id="q", task="t", variables={}, documents=documents)
+    documents = tuple(QuestionDocument(doc_id=f"d{n}") for n in range(supplied))
+    question = Question(item_id="q", task="t", variables={}, documents=documents, required=required)
+    claims = [
+        {"text": f"So it is, {number}.", "citations": [{"doc_id": f"d{n}"} for n in numbers]}
+        for number, numbers in enumerate(cited)
+    ]
+    judged = judge_answer(
+        question,
+        Answer(text=json.dumps({"claims": claims})),
+        prompt="Why?",
+        schema=None,
+        detector=RefusalDetector(),
+    )
+    return measure_answers([judged]).values
 
-    def measured(cited):
-        citations = [{"doc_id": one.doc_id} for one in documents[:cited]]
-        text = json.dumps({"claims": [{"text": "So it is.", "citations": citations}]})
-        judged = judge_answer(
-            question, Answer(text=text), prompt="Why?", schema=None, detector=RefusalDetector()
-        )
-        return measure_answers([judged]).values
 
-    honest, stuffed = measured(1), measured(20)
+@pytest.mark.parametrize("claims", [1, 5, 20])
+def test_citing_everything_for_everything_is_a_surplus_however_many_claims(claims):
+    honest, stuffed = measured(*[[0]] * claims), measured(*[range(20)] * claims)
     assert honest["citation_coverage"] == stuffed["citation_coverage"] == 1.0
-    assert (honest["citations_per_claim"], stuffed["citations_per_claim"]) == (1.0, 20.0)
+    assert (honest["citation_surplus"], stuffed["citation_surplus"]) == (0.0, 1.0)
+
+
+def test_what_does_not_resolve_or_could_not_be_more_is_no_surplus():
+    assert measured([0, 99, 98])["citation_surplus"] == 0.0
+    assert measured([0], supplied=1)["citation_surplus"] == 0.0
+    assert measured([0, 1, 2], [])["citation_surplus"] == pytest.approx(2 / 19 / 2)
+
+
+def test_where_documents_are_graded_spreading_citations_over_claims_does_not_help():
+    graded = {"required": ("d0",)}
+    honest = measured([0], [0], **graded)
+    spread = measured(*[[n] for n in range(20)], **graded)
+    assert (honest["citation_accuracy"], spread["citation_accuracy"]) == (1.0, 1 / 20)
+    assert (honest["required_recall"], spread["required_recall"], spread["citation_surplus"]) == (1, 1, 0)
+    assert measured([0, 99], **graded)["citation_accuracy"] == 0.5
+    assert measured([1], [7])["citation_accuracy"] == 1.0  # nobody said which hold the answer
 
 
 def test_a_bad_output_is_no_deflection_and_a_deflection_no_bad_output():

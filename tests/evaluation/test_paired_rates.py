@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import binom, binomtest
 
 from ordinis_learn.errors import EvalFailed
 from ordinis_learn.evaluation import compare_rates, detectable_rate_difference, mcnemar_power
+from ordinis_learn.evaluation.paired_rates import score_interval
 
 pairs = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=80)
 
@@ -66,3 +67,31 @@ def test_five_items_show_nothing():
 def test_what_cannot_be_paired_is_refused(subject, baseline):
     with pytest.raises(EvalFailed):
         compare_rates(np.array(subject, dtype=bool), np.array(baseline, dtype=bool))
+
+
+counts = st.tuples(st.integers(0, 60), st.integers(0, 60), st.integers(0, 300)).filter(sum)
+
+
+@given(counts)
+def test_the_score_interval_holds_the_estimate_and_turns_with_the_two_sides(found):
+    gained, lost, same = found
+    items = gained + lost + same
+    low, high = score_interval(gained, lost, items=items, alpha=0.025)
+    assert -1.0 <= low <= (gained - lost) / items + 1e-9
+    assert (gained - lost) / items - 1e-9 <= high <= 1.0
+    assert (-high, -low) == pytest.approx(score_interval(lost, gained, items=items, alpha=0.025), abs=1e-6)
+
+
+@pytest.mark.parametrize(("items", "margin"), [(200, 0.03), (200, 0.05), (500, 0.03)])
+@pytest.mark.parametrize("gained", [0.0, 0.01, 0.05])
+def test_a_subject_that_is_worse_by_the_margin_passes_at_the_level_exactly(items, margin, gained):
+    """The chance over all samples, not over some: what is gained is a nuisance, and hardly anything may be."""
+    most = range(int(items * (2 * gained + margin) + 8 * np.sqrt(items * (2 * gained + margin))) + 1)
+    chance = 0.0
+    for up in most:
+        pmf_up = binom.pmf(up, items, gained)
+        for down in most if pmf_up > 1e-7 else ():
+            if up + down > items or score_interval(up, down, items=items, alpha=0.025)[0] <= -margin:
+                break  # more of them lost only moves the interval down
+            chance += pmf_up * binom.pmf(down, items - up, (gained + margin) / (1.0 - gained))
+    assert chance <= 0.0265

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -128,6 +132,45 @@ def test_the_example_that_helps_is_found_recorded_and_judged_on_other_questions(
         main, ["--home", str(bench.settings.home), "prompts", "show", "cortex", "--version", artifact.version]
     )
     assert "best of 10 trials on" in shown.output
+
+
+@pytest.mark.slow  # some thousand requests over a socket
+def test_a_killed_command_is_given_again_and_asks_for_no_trial_twice(
+    engine,
+    endpoint,
+    candidates,
+    tmp_path,
+):
+    endpoint.script = [says]
+    bench = engine.workbench
+    written(engine, MIN_ITEMS)
+    file = tmp_path / "cortex.json"
+    file.write_bytes(candidates.canonical())
+    home = bench.settings.home
+    command = [sys.executable, "-Im", "ordinis_learn", "--home", str(home), "prompts", "tune", str(file)]
+    command += ["--name", "cortex", "--task", TASK, "--shots", "1", "--trials", "5"]
+    environment = os.environ | {"LEARN_LLM_URL": endpoint.url}
+    journal = bench.settings.studies_dir / "cortex.log"
+    killed = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    # Optuna writes operation 6 where a trial gets its state.
+    while (journal.read_text().count('"op_code":6') if journal.exists() else 0) < 2:
+        assert time.monotonic() < deadline
+        assert killed.poll() is None
+        time.sleep(0.01)
+    killed.kill()
+    killed.wait()
+    before = len(endpoint.asked)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "cortex v1 is a CANDIDATE after 5 trials" in done.stdout
+    half = MIN_ITEMS // 2
+    assert len(endpoint.asked) - before <= 3 * half
+    (artifact,) = bench.catalogue.artifacts("cortex")
+    pack = PromptPack.model_validate_json(
+        (bench.registry.local_path("cortex", artifact.version) / "pack.json").read_bytes()
+    )
+    assert (artifact.trials, pack.tuning.trials) == (5, 5)
 
 
 def test_what_cannot_be_tuned_is_refused_and_the_cap_holds_over_all_trials(engine, endpoint, candidates):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import sqlite3
+import os
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner
 from mlflow import MlflowClient  # noqa: TID253  what is tested here is a leaf of MLflow
 from mlflow.entities.model_registry import ModelVersionTag, RegisteredModelTag  # noqa: TID253
 from mlflow.exceptions import MlflowException  # noqa: TID253
 from mlflow.prompt import constants  # noqa: TID253
+from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore  # noqa: TID253
 
+from ordinis_learn import open_engine
 from ordinis_learn.cli import main
 from ordinis_learn.errors import ConfigInvalid
 from ordinis_learn.prompts import chat_template, read_pack_file, render
@@ -40,20 +43,46 @@ def load(client, address):
     return client.load_prompt(address, cache_ttl_seconds=0)
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_engine(request, tmp_path, monkeypatch):
+    """A desk whose registry is on each kind of database, and the address by which a stock store reaches the same one."""
+    if request.param == "sqlite":
+        engine = request.getfixturevalue("engine")
+        yield engine, f"sqlite:///{engine.workbench.settings.database_path}"
+        return
+    url = request.getfixturevalue("postgres")
+    for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", f"ordinis+{url}")
+    with open_engine(home=tmp_path / "desk", actor="researcher") as opened:
+        yield opened, url
+
+
+def client_of(engine):
+    settings = engine.workbench.settings
+    return MlflowClient(tracking_uri=tracking_uri(settings), registry_uri=registry_uri(settings))
+
+
 @contextlib.contextmanager
-def behind_the_store(engine):
+def behind_the_store(url):
     """Write as somebody does who may write any SQL."""
-    path = engine.workbench.settings.home / "registry_db" / "ordinis.db"
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        for (trigger,) in connection.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'trigger'"
-        ).fetchall():
-            connection.execute(f"DROP TRIGGER {trigger}")
+    database = sa.create_engine(url)
+    with database.begin() as connection:
+        postgres = database.dialect.name == "postgresql"
+        found = connection.exec_driver_sql(
+            "SELECT tgname, tgrelid::regclass::text FROM pg_trigger WHERE NOT tgisinternal"
+            if postgres
+            else "SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger'"
+        )
+        for trigger, table in found.fetchall():
+            connection.exec_driver_sql(f"DROP TRIGGER {trigger}" + (f" ON {table}" if postgres else ""))
         yield connection
-        connection.commit()
+    database.dispose()
 
 
-def test_every_task_of_a_registered_pack_reads_the_same_in_mlflow(engine, client, cortex):
+def test_every_task_of_a_registered_pack_reads_the_same_in_mlflow(any_engine, cortex):
+    engine, _url = any_engine
+    client = client_of(engine)
     registered(engine, cortex)
     linked = engine.workbench.registry.linked_prompts("cortex", "1")
     assert linked == {task: f"prompts:/cortex.{task}/1" for task in cortex.tasks}
@@ -82,7 +111,9 @@ def test_every_task_of_a_registered_pack_reads_the_same_in_mlflow(engine, client
     assert load(client, f"prompts:/{PLAN}@pack-1").template[0]["content"].startswith("Be quick.")
 
 
-def test_a_linked_prompt_is_not_changed_by_hand(engine, client, cortex):
+def test_a_linked_prompt_is_not_changed_by_hand(any_engine, cortex):
+    engine, _url = any_engine
+    client = client_of(engine)
     registered(engine, cortex)
     store = client._get_registry_client().store  # past what MLflow's client keeps from prompts by itself
     text, kind = ModelVersionTag("mlflow.prompt.text", "Buy everything."), "mlflow.prompt.is_prompt"
@@ -116,18 +147,24 @@ def test_a_linked_prompt_is_not_changed_by_hand(engine, client, cortex):
     assert len(refused) == 12
 
 
-def test_a_text_that_was_changed_behind_the_store_is_found_and_not_loaded(engine, client, cortex):
+def test_a_text_that_was_changed_behind_the_store_is_found_and_not_loaded(any_engine, cortex):
+    engine, url = any_engine
+    client = client_of(engine)
     registered(engine, cortex)
-    with behind_the_store(engine) as connection:
+    with behind_the_store(url) as connection:
         connection.execute(
-            "UPDATE model_version_tags SET value = replace(value, 'steps', 'trades') "
-            "WHERE name = ? AND key = 'mlflow.prompt.text'",
-            (PLAN,),
+            sa.text(
+                "UPDATE model_version_tags SET value = replace(value, 'steps', 'trades') "
+                "WHERE name = :name AND key = 'mlflow.prompt.text'"
+            ),
+            {"name": PLAN},
         )
         connection.execute(
-            "INSERT INTO registered_model_aliases (workspace, name, alias, version) "
-            "VALUES ('default', ?, 'active', 1)",
-            (PLAN,),
+            sa.text(
+                "INSERT INTO registered_model_aliases (workspace, name, alias, version) "
+                "VALUES ('default', :name, 'active', 1)"
+            ),
+            {"name": PLAN},
         )
     for address in (f"prompts:/{PLAN}/1", f"prompts:/{PLAN}@active"):
         with pytest.raises(MlflowException, match="not what was linked"):
@@ -141,6 +178,54 @@ def test_a_text_that_was_changed_behind_the_store_is_found_and_not_loaded(engine
     again = CliRunner().invoke(main, ["--home", home, "ledger", "reconcile"])
     assert "alias" not in again.output
     assert "its text is not what was linked" in again.output
+
+
+def test_a_stock_store_on_the_same_database_moves_nothing_that_is_then_followed(any_engine, cortex):
+    """Whoever opens the database by MLflow's own store is past ours, and so is a server that was started without the plugin."""
+    engine, url = any_engine
+    client = client_of(engine)
+    registered(engine, cortex)
+    tasks = cortex.to_json()["tasks"]
+    registered(engine, cortex, tasks=tasks | {"plan_task": tasks["plan_task"] | {"system": "Sell."}})
+    stock = SqlAlchemyStore(url)
+    for act in (
+        lambda: stock.set_registered_model_alias(PLAN, "active", "2"),
+        lambda: stock.delete_model_version(PLAN, "1"),
+        lambda: stock.delete_registered_model(PLAN),
+    ):
+        with pytest.raises(MlflowException, match="E_LEARN_ROLLOUT_DENIED"):
+            act()
+    stock.set_registered_model_alias(PLAN, "pack-1", "2")  # its text is a linked one, of another pack
+    stock.set_registered_model_alias(PLAN, "pack-9", "2")
+    stock.set_registered_model_tag(PLAN, RegisteredModelTag("mlflow.prompt.is_prompt", "false"))
+    made = stock.create_model_version(PLAN, "prompt-template", tags=list(_prompt_tags()))
+    stock.set_registered_model_alias(PLAN, "draft", made.version)
+    stock.engine.dispose()
+
+    store = client._get_registry_client().store
+    for alias, found in (("pack-1", "the ledger says 1"), ("pack-9", "None"), ("draft", "behind the store")):
+        with pytest.raises(MlflowException, match=found):
+            store.get_model_version_by_alias(PLAN, alias)
+    assert store.get_model_version_by_alias(PLAN, "pack-2").version == 2
+    home = str(engine.workbench.settings.home)
+
+    def typed(*words):
+        return CliRunner().invoke(main, ["--home", home, *words]).output
+
+    found = typed("ledger", "reconcile", "--repair")
+    assert f"{PLAN}: alias: 'pack-1' points to 2, the ledger says 1" in found
+    assert f"{PLAN}: alias: 'pack-9' points to 2, the ledger says None" in found
+    assert f"{PLAN}: artifact: it no longer says that it is a prompt" in found
+    assert f"{PLAN} 3: artifact: made behind the store" in found
+    assert "it is a prompt" not in typed("prompts", "link", "cortex", "1")
+    again = typed("ledger", "reconcile")
+    assert ("alias" in again, "it is a prompt" in again, "made behind" in again) == (False, False, True)
+    assert load(client, f"prompts:/{PLAN}@pack-1").template[0]["content"].startswith("You break")
+
+
+def _prompt_tags():
+    yield ModelVersionTag("mlflow.prompt.is_prompt", "true")
+    yield ModelVersionTag("mlflow.prompt.text", "Buy everything.")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -13,12 +14,13 @@ from ordinis_learn import LearningEngine
 from ordinis_learn.answers import MIN_ITEMS, Coverage, pack_questions, write_questions
 from ordinis_learn.answers.outcome import Answer, Outcome
 from ordinis_learn.cli import main
-from ordinis_learn.errors import DataMissing
+from ordinis_learn.errors import DataMissing, RolloutDenied
 from ordinis_learn.prompts import read_pack_file
 from ordinis_learn.records import Actor, Question, QuestionDocument, Role, State
 from ordinis_learn.shadow.answers import PairedRequest, answer_losses, compare_requests
 from ordinis_learn.use_cases.approve import answer_request
 from ordinis_learn.use_cases.drift_daily import run_daily_drift
+from ordinis_learn.use_cases.refusals import refused_rules
 from ordinis_learn.use_cases.shadow_answers import ask_requests, report_answers
 from ordinis_learn.use_cases.shadow_daily import run_daily_shadows
 from ordinis_learn.use_cases.sign import create_identity
@@ -83,7 +85,7 @@ def test_a_pack_that_keeps_to_its_schema_less_often_is_seen():
 
 
 def question(number):
-    document = QuestionDocument(doc_id=f"d{number % 60}", locator="p. 4", text="Margin was 41 %.")
+    document = QuestionDocument(doc_id=f"d{number % 100}", locator="p. 4", text="Margin was 41 %.")
     return Question(
         item_id=f"q{number:03d}",
         task="synthesize_research",
@@ -139,7 +141,7 @@ def desk(engine, endpoint, cortex_file, tmp_path):
 
 
 def record(engine, number, *, pack, text=None):
-    chunk = {"doc_id": f"d{number % 60}", "locator": "p. 4"}
+    chunk = {"doc_id": f"d{number % 100}", "locator": "p. 4"}
     cited = {"claims": [{"text": "It rose.", "citations": [chunk]}], "uncertainties": []}
     retrieval = {"query": f"Did it rise in quarter {number}?", "index_version": "1", "chunks": [chunk]}
     engine.record_event(
@@ -254,3 +256,53 @@ def test_a_pack_in_shadow_is_asked_and_reported_on_every_day(desk):
     assert run_daily_shadows(bench) == [
         "cortex v2 0 requests answered, 0 cannot be asked again, 4 paired decisions reported"
     ]
+
+
+def ask_for_active(engine, artifact):
+    answer_request(
+        engine.workbench,
+        artifact.artifact_id,
+        target=State.ACTIVE,
+        answer="approve",
+        identity="grace",
+        comment="read",
+    )
+    return engine.rollout(artifact.artifact_id, {"stage": "active"})
+
+
+@pytest.mark.slow
+def test_the_gate_reads_the_shadow_of_a_pack_and_lets_one_that_is_just_as_good_through(desk):
+    engine, worse = desk
+    bench = engine.workbench
+    pack = read_pack_file(Path(bench.registry.local_path("cortex", "1")) / "pack.json").to_json()
+    equal = engine.train(
+        {"model_type": "prompt_pack", "name": "cortex", "pack": pack | {"description": "in other words"}}
+    )
+    for artifact in (worse, equal):
+        engine.evaluate(artifact.artifact_id, "prompt_eval_v1")
+        engine.rollout(artifact.artifact_id, {"stage": "shadow"})
+    for number in range(260):
+        hour = number * 60  # eleven days
+        record(engine, hour, pack="models:/cortex/1")
+        record(engine, hour, pack="models:/cortex/2", text="It rose." if number % 4 == 0 else None)
+        if number < 150:
+            record(engine, hour, pack="models:/cortex/3")
+
+    report_answers(bench, worse)
+    with pytest.raises(RolloutDenied):
+        ask_for_active(engine, worse)
+    assert refused_rules(bench, worse) == {
+        "measure_not_inferior:refusal_rate",
+        "shadow_not_inferior",
+        "shadow_answers_not_inferior:citation_coverage",
+    }
+    report_answers(bench, equal)
+    with pytest.raises(RolloutDenied):
+        ask_for_active(engine, equal)
+    # 150 of 260 are paired: too few, and too many without a partner; 150 do not show five points.
+    assert refused_rules(bench, equal) == {"shadow_decisions", "shadow_not_inferior"}
+    for number in range(150, 260):
+        record(engine, number * 60, pack="models:/cortex/3")
+    report_answers(bench, equal)
+    ask_for_active(engine, equal)
+    assert bench.registry.active_version("cortex") == "3"

@@ -1,12 +1,15 @@
 """The format: what is a pack, what is refused and why, and that its hash is its identity."""
 
 import json
+import math
 
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ordinis_learn.cli import main
 from ordinis_learn.errors import ArtifactMissing, ConfigInvalid, DataCorrupt
 from ordinis_learn.prompts import (
     PromptPack,
@@ -19,6 +22,7 @@ from ordinis_learn.prompts import (
     save_prompt_pack,
     template_variables,
 )
+from ordinis_learn.use_cases.register_prompts import parse_prompts
 
 
 def test_cortex_has_its_three_tasks_and_each_example_keeps_to_its_schema(cortex):
@@ -240,9 +244,17 @@ def test_a_schema_that_would_fail_only_with_an_answer_is_refused_at_once(values,
     ("task", "variables", "found"),
     [
         ("plan_task", '{"goal": ', "row b of a prompt pack: JSONDecodeError"),
-        ("plan_task", '["goal"]', "row b of a prompt pack: ValueError"),
+        ("plan_task", '["goal"]', "row b of a prompt pack: TypeError: a JSON list"),
+        ("plan_task", '[["goal", "x"]]', "row b of a prompt pack: TypeError: a JSON list"),
+        (
+            "plan_task",
+            '{"goal": "x", "goal": "sell"}',
+            "row b of a prompt pack: ValueError: goal is given twice",
+        ),
+        ("plan_task", '{"goal": "\\ud800"}', "goal: half of a surrogate pair"),
+        ("plan_task", '"goal"', "TypeError: a JSON str"),
         ("plan_task", None, "TypeError"),
-        ("plan_task", '{"goal": NaN}', "no text: goal"),
+        ("plan_task", '{"goal": NaN}', "goal: nan is no JSON number"),
         ("plan_task", '{"goal": 3}', "no text: goal"),
         ("plan_task", "{}", "missing: goal"),
         ("plan", '{"goal": "x"}', "the pack has"),
@@ -260,3 +272,29 @@ def test_a_wrong_row_of_a_frame_is_named(cortex, task, variables, found):
     with pytest.raises(ConfigInvalid, match="no column variables"):
         PromptPackFrame(cortex).predict(frame[["task"]])
     assert len(PromptPackFrame(cortex).predict(frame[:1])) == 1
+
+
+@pytest.mark.parametrize(
+    ("system", "found"),
+    [
+        ("Say {% for x in y %} nothing.", "which MLflow would run"),
+        ("%} and {%", "which MLflow would run"),
+        ("{%- include 'x' -%}", "which MLflow would run"),
+        ("Say {{goal}}.", "takes variables"),
+        ("Say {{ }}.", "belongs to no variable"),
+    ],
+)
+def test_a_template_that_is_a_program_is_refused_by_its_task_when_it_is_checked(
+    values, tmp_path, system, found
+):
+    values["tasks"]["plan_task"]["system"] = system
+    file = tmp_path / "pack.json"
+    file.write_text(json.dumps(values))
+    checked = CliRunner().invoke(main, ["prompts", "check", str(file)])
+    assert (checked.exit_code, "'plan_task'" in checked.output, found in checked.output) == (1, True, True)
+
+
+def test_an_example_without_a_number_is_refused_by_its_place_in_python_too(values):
+    values["tasks"]["plan_task"]["examples"][0]["output"] = {"steps": [{"id": math.nan}]}
+    with pytest.raises(ConfigInvalid, match=r"example 1 output: steps\.0\.id: nan is no JSON number"):
+        parse_prompts({"model_type": "prompt_pack", "name": "cortex", "pack": values})

@@ -236,7 +236,7 @@ def test_a_refusal_and_an_explanation_read_well(policy, make):
     decision = ask(make.evidence(), policy, make)
     lines = explain(decision).splitlines()
     assert lines[0] == (
-        "E_LEARN_ROLLOUT_DENIED: sp500_signal 2, SHADOW to ACTIVE (policy gov_v2, rules default)"
+        "E_LEARN_ROLLOUT_DENIED: sp500_signal 2, SHADOW to ACTIVE (policy gov_v3, rules default)"
     )
     assert lines[1] == "  FAIL          approvals [E_LEARN_APPROVAL_MISSING]"
     assert lines[4] == (

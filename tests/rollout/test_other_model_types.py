@@ -1,15 +1,20 @@
-"""Embed models and prompt packs under the default policy."""
+"""Embed models and prompt packs under the policy that compared their estimates."""
 
 from __future__ import annotations
 
 import pytest
 
 from ordinis_learn.records import ModelType, State
-from ordinis_learn.rollout import decide, explain
+from ordinis_learn.rollout import decide, explain, load_policy
 
 EMBED = {"recall_at_k": 0.82, "mrr": 0.61}
 PROMPT = {"schema_valid_rate": 0.995, "citation_coverage": 0.9, "refusal_rate": 0.02}
 PACKS = {ModelType.EMBED_MODEL: "rag_eval_v1", ModelType.PROMPT_PACK: "prompt_eval_v1"}
+
+
+@pytest.fixture(scope="session")
+def policy(settings):
+    return load_policy("gov_v2", settings=settings)
 
 
 def asked(make, policy, model_type, metrics, *, baseline=None, pack=None):

@@ -10,14 +10,12 @@ import subprocess
 import sys
 import time
 import urllib.request
-import uuid
 import warnings
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 with warnings.catch_warnings():
@@ -46,7 +44,6 @@ from ordinis_learn.testing.statistics import overfitting_figures, sure_statistic
 from ordinis_registry import GovernanceDatabase, SqlCatalogue, SqlIdentityBook, SqlLedger
 from ordinis_registry.subjects import subject_of
 
-SERVER = os.environ.get("ORDINIS_TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
 PACK = "bench_core_v1"
 MODEL = "sp500_signal"
 DESK = Actor(name="head-of-desk", kind="claimed")
@@ -327,42 +324,6 @@ def make_desk(tmp_path, empty_database, clock):
 @pytest.fixture
 def desk(make_desk):
     return make_desk()
-
-
-@pytest.fixture(scope="session")
-def postgres_template():
-    """A database with both schemas on a PostgreSQL server, made once; each test has a copy of it."""
-    from ordinis_mlflow._store import OrdinisSqlAlchemyStore
-
-    try:
-        admin = sa.create_engine(SERVER, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 2})
-        name = f"ordinis_test_{uuid.uuid4().hex[:12]}"
-        with admin.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    except ModuleNotFoundError as error:
-        pytest.skip(
-            f"no driver for PostgreSQL is installed ({error.name}); ORDINIS_TEST_POSTGRES_URL names one"
-        )
-    except sa.exc.OperationalError:
-        pytest.skip(f"no PostgreSQL server at {sa.make_url(SERVER).render_as_string()}")
-    url = sa.make_url(SERVER).set(database=name).render_as_string(hide_password=False)
-    OrdinisSqlAlchemyStore(url, settings=load_settings()).engine.dispose()
-    yield admin, name
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
-    admin.dispose()
-
-
-@pytest.fixture
-def postgres(postgres_template):
-    """Make a database of its own; drop it afterwards."""
-    admin, template = postgres_template
-    name = f"ordinis_test_{uuid.uuid4().hex[:12]}"
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield sa.make_url(SERVER).set(database=name).render_as_string(hide_password=False)
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

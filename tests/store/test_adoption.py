@@ -1,4 +1,6 @@
-"""Which policy decides: what a setting names, what was adopted, what has decided here, and only then the default."""
+"""Which policy decides: what a setting names, what was adopted, what decided here first, and only then the default."""
+
+from datetime import timedelta
 
 import pytest
 from click.testing import CliRunner
@@ -42,7 +44,7 @@ def choice(desk, setting=None):
 
 def test_a_registry_keeps_the_policy_that_decided_until_another_is_adopted(any_desk):
     desk = any_desk
-    assert choice(desk) == ("gov_v2", "default")
+    assert choice(desk) == ("gov_v3", "default")
     reopen(desk, gov_policy_version="gov_v1")
     first = desk.register()
     desk.attest(first)
@@ -53,17 +55,41 @@ def test_a_registry_keeps_the_policy_that_decided_until_another_is_adopted(any_d
     desk.approve(first)
     desk.move(first, "active")
     assert decided_by(desk) == "gov_v1"
-    assert choice(desk) == ("gov_v1", "has decided here")
+    assert choice(desk) == ("gov_v1", "decided first here")
 
-    record = adopt(desk, "gov_v2")
+    record = adopt(desk, "gov_v3")
     assert (record.action, record.body["before"], record.actor) == ("policy.adopted", "gov_v1", RISK)
-    assert choice(desk) == ("gov_v2", "adopted")
+    assert choice(desk) == ("gov_v3", "adopted")
     assert choice(desk, "gov_v1") == ("gov_v1", "set")
     reopen(desk)
     desk.promote(desk.register())
-    assert decided_by(desk) == "gov_v2"
+    assert decided_by(desk) == "gov_v3"
     assert desk.ledger.verify() == []
     assert {one.outcome for one in desk.ledger.replay()} == {"identical"}
+
+
+def test_a_process_with_a_setting_of_its_own_changes_nothing_for_those_after_it(any_desk):
+    """Neither what decided last nor the earliest clock counts, but the order of the ledger."""
+    desk = any_desk
+    version = desk.register()
+    desk.attest(version)
+    desk.approve(version)
+    desk.clock.now += timedelta(minutes=2)
+    desk.move(version, "shadow")
+    first = decided_by(desk)
+    assert choice(desk) == (first, "decided first here")
+    reopen(desk, gov_policy_version="gov_v1")
+    desk.clock.now -= timedelta(minutes=1)
+    desk.move(version, "active")
+    assert decided_by(desk) == "gov_v1" != first
+    assert choice(desk) == (first, "decided first here")
+
+    reopen(desk)
+    desk.clock.now += timedelta(minutes=2)
+    desk.promote(desk.register())
+    assert decided_by(desk) == first
+    adopt(desk, "gov_v1")
+    assert choice(desk) == ("gov_v1", "adopted")
 
 
 def test_what_is_adopted_is_named_once_and_with_a_reason(desk):
@@ -90,7 +116,7 @@ def test_a_policy_edited_after_it_decided_is_not_adopted(desk):
     with pytest.raises(ConfigInvalid, match="its content is not what decided"):
         adopt(desk, "own_v1")
     assert choice(desk) == (
-        "gov_v2",
+        "gov_v3",
         "default",
     )  # a policy of the desk's own counts where it is set or adopted
 
@@ -112,10 +138,10 @@ def test_as_typed(tmp_path):
         done = CliRunner().invoke(main, ["--home", str(tmp_path), "policy", *words])
         return done.exit_code, done.output
 
-    assert "gov_v2 decides (default)" in typed("show")[1]
+    assert "gov_v3 decides (default)" in typed("show")[1]
     assert list(tmp_path.iterdir()) == []  # looking makes nothing
     code, said = typed("adopt", "gov_v1", "--reason", "as before")
-    assert (code, said) == (0, "gov_v1 decides from now on, before it gov_v2 did; record 1 of *\n")
+    assert (code, said) == (0, "gov_v1 decides from now on, before it gov_v3 did; record 1 of *\n")
     assert "gov_v1 decides (adopted)" in typed("show")[1]
     assert typed("adopt", "gov_v1", "--reason", "again")[0] == 1
     assert typed("adopt", "gov_v1")[0] == 2

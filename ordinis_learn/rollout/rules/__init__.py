@@ -22,6 +22,7 @@ from ordinis_learn.rollout.rules.integrity import (
     EVIDENCE_VERIFIED,
 )
 from ordinis_learn.rollout.rules.limits import MAX_DRAWDOWN, PROBABILISTIC_SHARPE, SESSIONS
+from ordinis_learn.rollout.rules.paired import MEASURE_NOT_INFERIOR, MEASURES_SUPERIOR
 from ordinis_learn.rollout.rules.requests import REQUESTER_KIND
 from ordinis_learn.rollout.rules.runs import RUN_METRIC
 from ordinis_learn.rollout.rules.scorecard_metrics import SCORECARD_METRIC
@@ -39,6 +40,7 @@ from ordinis_learn.rollout.rules.shadow import (
     SHADOW_NOT_INFERIOR,
     SHADOW_PARITY,
 )
+from ordinis_learn.rollout.rules.shadow_answers import SHADOW_ANSWERS_NOT_INFERIOR, SHADOW_ERROR_RATE
 from ordinis_learn.rollout.rules.superiority import SHARPE_SUPERIOR, SUPERIORITY_FAMILY
 from ordinis_learn.rollout.rules.system import LATENCY, QUARANTINE_NOT_HIGHER
 
@@ -57,6 +59,8 @@ _ALL: Final[tuple[Rule[Any], ...]] = (
     EVIDENCE_VERIFIED,
     LATENCY,
     MAX_DRAWDOWN,
+    MEASURES_SUPERIOR,
+    MEASURE_NOT_INFERIOR,
     NO_DRIFT_BREACH,
     OVERFITTING,
     PROBABILISTIC_SHARPE,
@@ -68,8 +72,10 @@ _ALL: Final[tuple[Rule[Any], ...]] = (
     SCORECARD_METRIC,
     SESSIONS,
     SHADOW_AFTER_TRAINING,
+    SHADOW_ANSWERS_NOT_INFERIOR,
     SHADOW_DECISIONS,
     SHADOW_DURATION,
+    SHADOW_ERROR_RATE,
     SHADOW_NOT_INFERIOR,
     SHADOW_PARITY,
     SHARPE_AFTER_TRIALS,

@@ -30,6 +30,7 @@ __all__ = [
     "SHADOW_DURATION",
     "SHADOW_NOT_INFERIOR",
     "SHADOW_PARITY",
+    "with_report",
 ]
 
 _RUN_LONGER = "run the shadow over more sessions"
@@ -60,7 +61,8 @@ class Margin(Params):
     margin: Annotated[float, Field(ge=0, le=0.1)]
 
 
-def _with_report(context: Context, judge: Callable[[ShadowReport], Finding]) -> Finding:
+def with_report(context: Context, judge: Callable[[ShadowReport], Finding]) -> Finding:
+    """Judge the shadow report, where it is about this version beside what is ACTIVE now."""
     evidence = context.evidence
     report = evidence.shadow
     if report is None:
@@ -86,7 +88,7 @@ def _judge_duration(context: Context, params: Duration) -> Finding:
         found = f"{days} days, {report.start:%Y-%m-%d} to {report.end:%Y-%m-%d}"
         return passed(found) if days >= params.at_least_days else failed(found, _RUN_LONGER)
 
-    return _with_report(context, judge)
+    return with_report(context, judge)
 
 
 def _judge_decisions(context: Context, params: Decisions) -> Finding:
@@ -101,7 +103,7 @@ def _judge_decisions(context: Context, params: Decisions) -> Finding:
             )
         return passed(f"{count}")
 
-    return _with_report(context, judge)
+    return with_report(context, judge)
 
 
 def _judge_parity(context: Context, params: Parity) -> Finding:
@@ -114,7 +116,7 @@ def _judge_parity(context: Context, params: Parity) -> Finding:
             return passed(found)
         return failed(found, "find what the model does differently one session at a time")
 
-    return _with_report(context, judge)
+    return with_report(context, judge)
 
 
 def _judge_sample(context: Context, _params: NoParams) -> Finding:
@@ -137,7 +139,7 @@ def _judge_sample(context: Context, _params: NoParams) -> Finding:
             return passed(found)
         return failed(found, "run the shadow over sessions that nothing was fitted or judged on")
 
-    return _with_report(context, judge)
+    return with_report(context, judge)
 
 
 def _judge_loss(context: Context, params: Margin) -> Finding:
@@ -153,11 +155,15 @@ def _judge_loss(context: Context, params: Margin) -> Finding:
         if low > params.margin:
             return failed(found, "it is worse than the active version: do not promote it")
         least = observations_for_margin(params.margin, low=-1.0, high=1.0)
+        if report.answers is not None:
+            return unclear(
+                found, f"run the shadow over more requests: a pack just as good needs {least} or more"
+            )
         return unclear(
             found, f"{_RUN_LONGER}: a model that does equally well needs {least} decision sessions or more"
         )
 
-    return _with_report(context, judge)
+    return with_report(context, judge)
 
 
 SHADOW_DURATION = Rule(

@@ -69,7 +69,7 @@ def search(encoder: TextEncoder, corpus: RetrievalCorpus, *, k: int = RECALL_K) 
     errors = 0
     for start in range(0, len(corpus.queries), _BLOCK):
         queries = encoder.encode(corpus.queries[start : start + _BLOCK])
-        errors += int((~np.abs(queries).any(axis=1)).sum())
+        errors += int((~(np.isfinite(queries).all(axis=1) & queries.any(axis=1))).sum())
         scores = document_scores(
             queries, passages, document_of=corpus.document_of, documents=corpus.documents
         )

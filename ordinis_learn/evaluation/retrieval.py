@@ -67,7 +67,8 @@ def rank_required(scores: Float1D, *, required: Sequence[int]) -> Int1D:
     """Return the ranks of the required documents, best first, from 1.
 
     A tie with a document that is not required counts against: an encoder that says the same of everything finds
-    nothing. Cosines are compared to ten digits, so that the order of adding decides no rank.
+    nothing. So does a score that is no number: it ranks with the worst. Cosines are compared to ten digits, so that the order
+    of adding decides no rank.
 
     Examples
     --------
@@ -76,7 +77,7 @@ def rank_required(scores: Float1D, *, required: Sequence[int]) -> Int1D:
     >>> rank_required(np.zeros(4), required=[2]).tolist()
     [4]
     """
-    rounded = np.round(scores, 10)
+    rounded = np.round(np.where(np.isnan(scores), -np.inf, scores), 10)
     wanted = np.zeros(len(scores), dtype=np.bool_)
     wanted[list(required)] = True
     own = np.sort(rounded[wanted])[::-1]

@@ -114,6 +114,7 @@ def evaluate_model(
     code_commit: str,
     earlier_trials: int = 0,
     earlier_sharpes: Sequence[float] = (),
+    earlier_variances: Sequence[float] = (),
     rivals: Sequence[Rival] = (),
     rivals_left_out: Mapping[str, str] | None = None,
     judgement: Judgement | None = None,
@@ -133,9 +134,9 @@ def evaluate_model(
     artifact : ModelArtifact
         The subject's: its training span purges windows; its ``trials`` and ``trial_sharpe_variance``
         (variance of per-session, not annual, Sharpe ratios across trials) deflate the Sharpe ratio.
-    earlier_trials, earlier_sharpes : int, sequence of float
-        Models fitted for earlier versions of the name, and those versions' per-session Sharpe ratios on this pack. The
-        Sharpe ratio is deflated by all trials together, with the larger of the two variances.
+    earlier_trials, earlier_sharpes, earlier_variances : int, sequences of float
+        Models fitted for earlier versions of the name, those versions' per-session Sharpe ratios on this pack, and the variances
+        of the searches behind them. The Sharpe ratio is deflated by all trials together, with the largest of all variances.
     seed : int
         Of the bootstraps. The same arguments give the same scorecard but for ``created_at`` and latencies.
     rivals, rivals_left_out : optional
@@ -173,6 +174,7 @@ def evaluate_model(
         count=artifact.trials + earlier_trials,
         variance=artifact.trial_sharpe_variance,
         earlier_sharpes=tuple(earlier_sharpes),
+        earlier_variances=tuple(earlier_variances),
     )
     findings = judge_tracks(own, other, keep=keep, tried=tried, seed=seed, judgement=how)
     overfitting, unjudged = judge_choice(

@@ -38,17 +38,20 @@ TRACK_RECORD_CONFIDENCE: Final = 0.95
 class Tried:
     """All models the subject was picked from: those of its own search, and earlier versions of its name.
 
-    ``variance`` is that of the search's per-session Sharpe ratios, None where it is not known.
+    ``variance`` is that of its own search's per-session Sharpe ratios, None where it is not known, and ``earlier_variances`` those
+    of the searches behind the earlier versions. A model that was found by a search and registered again without one stands on
+    that search all the same: beside its near copy alone the ratios would hardly vary, and hundreds of trials count for nothing.
     """
 
     count: int
     variance: float | None
     earlier_sharpes: tuple[float, ...]
+    earlier_variances: tuple[float, ...] = ()
 
     def variance_with(self, sharpe: float) -> float | None:
-        """Return the larger of the search's variance and that across versions; None where neither is known."""
+        """Return the largest of the searches' variances and that across versions; None where none is known."""
         across = (*self.earlier_sharpes, sharpe)
-        known = [] if self.variance is None else [self.variance]
+        known = [*self.earlier_variances, *([] if self.variance is None else [self.variance])]
         if len(across) > 1:
             known.append(float(np.var(across, ddof=1)))
         return max(known, default=None)

@@ -11,6 +11,7 @@ import xgboost as xgb  # noqa: TID253  the leaf that needs it
 from pydantic import Field, ValidationError
 
 from ordinis_learn.errors import DataCorrupt
+from ordinis_learn.models.booster_misfit import booster_misfit
 from ordinis_learn.models.forecaster import ReturnForecaster
 from ordinis_learn.models.header import BundleHeader, write_bundle
 from ordinis_learn.records import Record
@@ -82,23 +83,25 @@ class XGBoostSignalModel(ReturnForecaster[XGBoostParameters]):
         except ValidationError as error:
             raise corrupt_booster(folder, found=str(error).splitlines()[0]) from error
         return cls(
-            read_booster(folder, header),
+            read_booster(folder, header, objective="reg:squarederror"),
             feature_names=header.feature_names,
             horizon_sessions=header.horizon_sessions,
             parameters=parameters,
         )
 
 
-def read_booster(folder: Path, header: BundleHeader) -> xgb.Booster:
-    """Read the booster beside a header; raise DataCorrupt where it is none, or for other features."""
+def read_booster(folder: Path, header: BundleHeader, *, objective: str, classes: int = 0) -> xgb.Booster:
+    """Read the booster beside a header; raise DataCorrupt where it is none, or for other features or another objective."""
+    content = (folder / BOOSTER_FILE).read_bytes()
+    if found := booster_misfit(
+        content, features=len(header.feature_names), objective=objective, classes=classes
+    ):
+        raise corrupt_booster(folder, found=found)
     booster = xgb.Booster()
     try:
-        booster.load_model(bytearray((folder / BOOSTER_FILE).read_bytes()))
+        booster.load_model(bytearray(content))
     except xgb.core.XGBoostError as error:
         raise corrupt_booster(folder, found=str(error).splitlines()[0]) from error
-    if booster.num_features() != len(header.feature_names):
-        found = f"{booster.num_features()} features in the trees, {len(header.feature_names)} in the header"
-        raise corrupt_booster(folder, found=found)
     return booster
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -65,22 +64,14 @@ class XGBoostClassModel(ClassForecaster[ClassParameters]):
             parameters = ClassParameters.model_validate(header.parameters)
         except ValidationError as error:
             raise corrupt_booster(folder, found=str(error).splitlines()[0]) from error
-        booster = read_booster(folder, header)
-        learnt = json.loads(booster.save_config())["learner"]
-        objective = learnt["objective"]["name"]
-        wanted = "binary:logistic" if len(parameters.classes) == 2 else "multi:softprob"
-        if objective != wanted:
-            raise corrupt_booster(
-                folder,
-                found=f"trees fitted with {objective}, the header declares {len(parameters.classes)} classes",
-            )
-        groups = int(learnt["learner_model_param"]["num_class"])
-        if groups not in {0, len(parameters.classes)}:
-            raise corrupt_booster(
-                folder, found=f"trees of {groups} classes, the header declares {len(parameters.classes)}"
-            )
+        two = len(parameters.classes) == 2
         return cls(
-            booster,
+            read_booster(
+                folder,
+                header,
+                objective="binary:logistic" if two else "multi:softprob",
+                classes=0 if two else len(parameters.classes),
+            ),
             feature_names=header.feature_names,
             horizon_sessions=header.horizon_sessions,
             parameters=parameters,

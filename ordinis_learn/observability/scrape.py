@@ -62,9 +62,11 @@ class Scraper:
             samples = [self._bounded(sample) for sample in source.samples()]
         except (
             LearnError,
+            AttributeError,
             LookupError,
+            TypeError,
             ValueError,
-        ) as error:  # the last two: a stored record that is garbled
+        ) as error:  # all but the first: a stored record that is garbled, or JSON of another shape
             _log.warning("metrics of %s: %s: %s", source.name, type(error).__name__, error)
             return True
         for sample in samples:

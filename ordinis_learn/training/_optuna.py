@@ -6,7 +6,7 @@ import time
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -17,8 +17,9 @@ from optuna.trial import FrozenTrial, TrialState  # noqa: TID253
 from ordinis_learn.errors import TrainFailed
 from ordinis_learn.ports import Run, Tracker
 from ordinis_learn.records import Record
+from ordinis_learn.training._abandoned import FINISHED
 from ordinis_learn.training._rehearsal import OUTCOME, Rehearsal, search_space
-from ordinis_learn.training._studies import FINISHED, SharedStudy, open_study, translated
+from ordinis_learn.training._studies import SharedStudy, open_study, translated
 from ordinis_learn.training.claims import ClaimRules
 from ordinis_learn.training.config import TrainConfig
 from ordinis_learn.training.search import SearchResult, StudyPlace, sharpe_variance
@@ -83,8 +84,13 @@ def search_parameters(
         while (left := search.left()) is not None:
             if not search.work(left):
                 sleep((place.rules if place else ClaimRules()).poll_s)
-        study.conclude(parent.run_id)
-        return search.result(walk)
+        found = search.result(walk)
+
+    def conclude() -> None:
+        with translated(place):
+            study.conclude(parent.run_id)
+
+    return replace(found, conclude=conclude)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,14 +176,19 @@ class _Search(Generic[P]):
             run.log_metrics(outcome.metrics)
 
     def result(self, walk: Walk[P]) -> SearchResult[P]:
-        """Return the best of all trials, whoever ran them."""
-        trials = self._study.finished()
+        """Return the best of the trials that were asked for, whoever ran them.
+
+        A study may hold more of them, from a time when more were asked: those were run and count, but are not chosen, or the
+        model would not follow from its configuration.
+        """
+        trials, abandoned = self._study.finished(), self._study.abandoned()
         states = [trial.state for trial in trials]
-        complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+        asked = [trial for trial in trials if trial.number < self._config.trials]
+        complete = [trial for trial in asked if trial.state == TrialState.COMPLETE]
         if not complete:
             raise TrainFailed(
                 f"search parameters for {self._config.name}",
-                found=f"none of {len(trials)} trials finished",
+                found=f"none of {len(asked)} trials finished",
                 next_step="open the nested runs for their errors, correct the configuration and train again",
             )
         best = min(complete, key=lambda trial: (trial.value, trial.number))
@@ -186,12 +197,13 @@ class _Search(Generic[P]):
         return SearchResult(
             parameters=parameters,
             folds=kept or walk.fit_every_fold(parameters=parameters),
-            trials=len(trials),
+            trials=len(trials) + len(abandoned),
+            abandoned=len(abandoned),
             pruned=states.count(TrialState.PRUNED),
             failed=states.count(TrialState.FAIL),
             earlier=len(trials) - self._ran,
             study=self._study.name,
-            trial_sharpe_variance=sharpe_variance(_sharpes(trials)),
+            trial_sharpe_variance=_larger(_sharpes(trials), _sharpes([*trials, *abandoned])),
             overfitting=search_overfitting([_results(trial) for trial in complete]),
         )
 
@@ -213,6 +225,11 @@ def _sharpes(trials: list[FrozenTrial]) -> Iterator[float]:
         sharpe = trial.user_attrs.get(OUTCOME, {}).get("sharpe")
         if sharpe is not None:
             yield float(sharpe)
+
+
+def _larger(*sharpes: Iterator[float]) -> float | None:
+    """Return the largest variance that is known: what was abandoned must not make a search look narrower."""
+    return max((one for one in map(sharpe_variance, sharpes) if one is not None), default=None)
 
 
 def _results(trial: FrozenTrial) -> npt.NDArray[np.float32]:

@@ -20,14 +20,14 @@ from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock  
 from optuna.trial import FrozenTrial, TrialState  # noqa: TID253
 
 from ordinis_learn.errors import ConfigInvalid, StoreUnavailable
+from ordinis_learn.training._abandoned import CONCLUDED, FINISHED, abandoned_trials, count_abandoned
 from ordinis_learn.training._rehearsal import OUTCOME
 from ordinis_learn.training.claims import ClaimRules, Owner, Watch
 from ordinis_learn.training.search import StudyPlace
 from ordinis_learn.training.trial import TrialOutcome
 
-__all__ = ["FINISHED", "SharedStudy", "open_study", "translated"]
+__all__ = ["SharedStudy", "open_study", "translated"]
 
-FINISHED: Final = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 _STATES: Final = {
     "complete": TrialState.COMPLETE,
     "pruned": TrialState.PRUNED,
@@ -36,7 +36,6 @@ _STATES: Final = {
 _CLAIM: Final = "claim"
 _OPENING: Final = 0x5715D1E5
 """The advisory lock under which tables are made."""
-_CONCLUDED: Final = "concluded"
 
 
 class SharedStudy:
@@ -54,12 +53,22 @@ class SharedStudy:
     me : Owner
     watch : Watch
     rules : ClaimRules
+    model : str
+        The name of the model that is searched for.
     """
 
     def __init__(
-        self, study: optuna.Study, *, storage: BaseStorage, me: Owner, watch: Watch, rules: ClaimRules
+        self,
+        study: optuna.Study,
+        *,
+        storage: BaseStorage,
+        me: Owner,
+        watch: Watch,
+        rules: ClaimRules,
+        model: str,
     ) -> None:
         self._study = study
+        self._model = model
         self._storage = storage
         self._study_id = storage.get_study_id_from_name(study.study_name)
         self._me = me
@@ -78,6 +87,10 @@ class SharedStudy:
     def finished(self) -> list[FrozenTrial]:
         """Return the trials that were really run to an end, good or bad."""
         return [trial for trial in self.trials() if trial.state in FINISHED]
+
+    def abandoned(self) -> list[FrozenTrial]:
+        """Return the trials of the model's other searches that came to no model (:mod:`ordinis_learn.training._abandoned`)."""
+        return abandoned_trials(self._storage, model=self._model, but=self.name)
 
     def claim(self, numbers: Sequence[int], *, at_most: int) -> list[int]:
         """Take trials that nobody works on, begun or not; return their numbers."""
@@ -129,8 +142,9 @@ class SharedStudy:
         return True
 
     def conclude(self, run_id: str) -> None:
-        """Say that a run trained a model from this study: a new search begins a new one."""
-        self._study.set_user_attr(_CONCLUDED, run_id)
+        """Say that a model came of this study, by a run: a new search begins a new one."""
+        count_abandoned(self._storage, model=self._model, but=self.name)
+        self._study.set_user_attr(CONCLUDED, run_id)
 
     @contextmanager
     def beating(self, numbers: Sequence[int]) -> Iterator[None]:
@@ -192,9 +206,8 @@ def open_study(place: StudyPlace | None, *, model: str, key: str) -> SharedStudy
             pruner=optuna.pruners.NopPruner(),
         )
     me = Owner.here()
-    return SharedStudy(
-        study, storage=storage, me=me, watch=Watch(me, rules=rules, seconds=time.monotonic), rules=rules
-    )
+    watch = Watch(me, rules=rules, seconds=time.monotonic)
+    return SharedStudy(study, storage=storage, me=me, watch=watch, rules=rules, model=model)
 
 
 def _name(model: str, *, key: str, generation: int) -> str:
@@ -215,7 +228,7 @@ def _generation(storage: BaseStorage, *, place: StudyPlace, model: str, key: str
                 next_step="give the same options as the first time, or leave out --resume to begin a study",
             )
         return newest
-    concluded = newest and _CONCLUDED in named[_name(model, key=key, generation=newest)].user_attrs
+    concluded = newest and CONCLUDED in named[_name(model, key=key, generation=newest)].user_attrs
     return max(1, newest + 1 if concluded else newest)
 
 

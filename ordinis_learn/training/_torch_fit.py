@@ -131,9 +131,11 @@ class NetworkFit:
         """Return the mean absolute derivative by each standardised feature, of the forecast or of up against down."""
         self._network.eval()
         rows = self._input.detach().clone().requires_grad_()
-        outputs = self._network(rows)
-        asked = outputs[:, -1] - outputs[:, 0] if self._head.outputs > 1 else outputs
-        asked.sum().backward()
+        # cuDNN has a backward pass of recurrent units for training alone, and with dropout on these would be other derivatives.
+        with torch.backends.cudnn.flags(enabled=False):
+            outputs = self._network(rows)
+            asked = outputs[:, -1] - outputs[:, 0] if self._head.outputs > 1 else outputs
+            asked.sum().backward()
         moved = rows.grad if rows.grad is not None else torch.zeros_like(rows)
         return [float(value) * self._frame.unit for value in moved.abs().mean(dim=0).cpu()]
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import torch  # noqa: TID253  the leaf that needs it
 
-from ordinis_learn.errors import ConfigInvalid
+from ordinis_learn.errors import ConfigInvalid, TrainFailed
 
 __all__ = ["reproducible"]
 
@@ -23,6 +23,8 @@ def reproducible(*, name: str, device: str, threads: int, seed: int) -> Iterator
     ------
     ConfigInvalid
         There is no such device.
+    TrainFailed
+        The device has not enough memory.
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigInvalid(
@@ -39,6 +41,12 @@ def reproducible(*, name: str, device: str, threads: int, seed: int) -> Iterator
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             yield
+    except torch.cuda.OutOfMemoryError as error:
+        raise TrainFailed(
+            f"fit {name} on device {device}",
+            found=str(error).splitlines()[0],
+            next_step="train with device=cpu, on fewer rows, or where the GPU has more memory free; rows are held there whole",
+        ) from error
     finally:
         torch.use_deterministic_algorithms(mode)
         torch.set_num_threads(before)

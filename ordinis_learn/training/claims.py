@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
+
+from ordinis_learn.training.processes import Process
 
 __all__ = ["ClaimRules", "Owner", "Watch"]
 
@@ -42,10 +42,12 @@ class Owner:
 
     @classmethod
     def here(cls) -> Owner:
-        """Name this process. A host is its name and its boot: containers may share one of them."""
-        boot = Path("/proc/sys/kernel/random/boot_id")
-        started = boot.read_text(encoding="ascii").strip() if boot.is_file() else ""
-        return cls(host=f"{socket.gethostname()}/{started}", pid=os.getpid(), token=uuid4().hex)
+        """Name this process, and its host as :class:`~ordinis_learn.training.processes.Process` does.
+
+        Two containers of one machine may share its name and its boot, and each has a process 1.
+        """
+        here = Process.here()
+        return cls(host=here.host, pid=here.pid, token=uuid4().hex)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
@@ -43,6 +43,7 @@ class _Chosen(Generic[P]):
     trials: int = 1
     trial_sharpe_variance: float | None = None
     search_pbo: float | None = None
+    conclude: Callable[[], None] = lambda: None
 
 
 def declare_rule(config: TrainConfig) -> FittedModel:
@@ -196,6 +197,7 @@ def _recorded(
         trial_sharpe_variance=chosen.trial_sharpe_variance,
         search_pbo=chosen.search_pbo,
         reproducible=not config.across_workers,
+        conclude=chosen.conclude,
     )
 
 
@@ -228,6 +230,7 @@ def _choose(config: TrainConfig, *, given: P, matrix: TrainingMatrix, around: Su
             "ordinis.trials_pruned": str(found.pruned),
             "ordinis.trials_failed": str(found.failed),
             "ordinis.trials_run_elsewhere": str(found.earlier),
+            "ordinis.trials_abandoned": str(found.abandoned),
             "ordinis.search_pbo_trials": str(found.overfitting.trials),
             "ordinis.search_pbo_blocks": str(found.overfitting.blocks),
         }
@@ -238,4 +241,5 @@ def _choose(config: TrainConfig, *, given: P, matrix: TrainingMatrix, around: Su
         trials=found.trials,
         trial_sharpe_variance=found.trial_sharpe_variance,
         search_pbo=found.overfitting.probability,
+        conclude=found.conclude,
     )

@@ -87,6 +87,8 @@ class Process:
             return True
         except PermissionError:
             pass
+        except OverflowError:
+            return False  # no system gave such a number: whoever wrote the tag says nothing of a process
         return bool(self.started) and _started(self.pid) not in {"", self.started}
 
 

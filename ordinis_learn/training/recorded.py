@@ -74,6 +74,8 @@ class FittedModel:
         As in :class:`ordinis_learn.records.ModelArtifact`.
     reproducible : bool
         Whether the same configuration and rows give the same bytes.
+    conclude : callable
+        See :class:`TrainedModel`.
     """
 
     model: Bundled
@@ -86,15 +88,21 @@ class FittedModel:
     trial_sharpe_variance: float | None = None
     search_pbo: float | None = None
     reproducible: bool = True
+    conclude: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedModel:
-    """A logged model. ``artifact.version`` is empty until the registry gives one."""
+    """A logged model. ``artifact.version`` is empty until the registry gives one.
+
+    ``conclude`` is called once the model is registered: what failed before that is tried again from the trials that there are,
+    and a search that never came so far counts with the next one.
+    """
 
     artifact: ModelArtifact
     model_uri: str
     bundle: Path
+    conclude: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +159,7 @@ class Recorder:
         artifact = self._artifact(
             config, fitted=fitted, manifest=manifest, sha256=sha256, model_uri=model_uri, run_id=run.run_id
         )
-        return TrainedModel(artifact=artifact, model_uri=model_uri, bundle=bundle)
+        return TrainedModel(artifact=artifact, model_uri=model_uri, bundle=bundle, conclude=fitted.conclude)
 
     def _artifact(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -55,8 +55,10 @@ class SearchResult(Generic[P]):
     folds : tuple of FoldFit
         The walk-forward fits of those parameters.
     trials : int
-        Parameter sets really run, pruned and failed ones too, over every time that the study was gone on with. The
-        deflated Sharpe ratio needs this number.
+        Parameter sets really run, pruned and failed ones too, over every time that the study was gone on with, and those of
+        earlier searches for the model that came to none. The deflated Sharpe ratio needs this number.
+    abandoned : int
+        Of them, those of earlier searches.
     pruned, failed : int
         Of them.
     earlier : int
@@ -68,6 +70,8 @@ class SearchResult(Generic[P]):
         trials with a defined ratio. A pruned trial counts with the folds that it finished.
     overfitting : SearchOverfitting
         Over the completed trials.
+    conclude : callable
+        Says that a model came of the study. Until then the same search is gone on with.
     """
 
     parameters: P
@@ -79,6 +83,8 @@ class SearchResult(Generic[P]):
     study: str
     trial_sharpe_variance: float | None
     overfitting: SearchOverfitting
+    abandoned: int = 0
+    conclude: Callable[[], None] = lambda: None
 
 
 def study_key(config: TrainConfig, *, data_sha256: str, code_sha256: str) -> str:

@@ -1,4 +1,4 @@
-"""How likely the best trial of a search owes its place to luck: over the trials' own out-of-sample sessions."""
+"""How likely the best trial of a search owes its place to luck: over the sessions that its folds were tried on."""
 
 from __future__ import annotations
 
@@ -75,8 +75,9 @@ def search_overfitting(results: Sequence[npt.NDArray[np.float32]]) -> SearchOver
     Notes
     -----
     Combinatorially symmetric cross-validation (Bailey, Borwein, López de Prado & Zhu 2017), with up to 16 blocks of at
-    least ten sessions. The search itself minimises a validation error and never saw these results; what is asked is
-    whether the trial with the best of them would have stayed ahead.
+    least ten sessions. The search minimises a validation error and not these results, but on the same rows, and each
+    trial's number of rounds was chosen on them too: they were not trained on, and they are not unseen. What is asked is
+    whether the trial with the best of them in one half would have stayed ahead in the other.
 
     Examples
     --------

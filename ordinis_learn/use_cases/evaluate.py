@@ -87,6 +87,9 @@ def evaluate(
             code_commit=bench.provenance().code_commit,
             earlier_trials=sum(earlier.trials for earlier in before),
             earlier_sharpes=_sharpes(bench, before, pack_id=pack_id),
+            earlier_variances=[
+                one.trial_sharpe_variance for one in before if one.trial_sharpe_variance is not None
+            ],
             rivals=rivals,
             rivals_left_out=left_out,
             judgement=judgement,

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from ordinis_learn.bench import load_pack
+from ordinis_learn.bench import USUAL_LIMITS, load_pack
 from ordinis_learn.datasets.assembly import QUERY_HASH
 from ordinis_learn.datasets.store import check_files
 from ordinis_learn.errors import ArtifactMissing, DataCorrupt, DataMissing, RolloutDenied
@@ -23,7 +23,7 @@ from ordinis_learn.training import Provenance, TrainConfig
 from ordinis_learn.training.provenance import UNKNOWN_COMMIT
 from ordinis_learn.use_cases.beneath import Beneath
 from ordinis_learn.use_cases.build_dataset import build_dataset, parse_window
-from ordinis_learn.use_cases.evaluate import evaluate, incumbent
+from ordinis_learn.use_cases.evaluate import evaluate, incumbent, trading_limits
 from ordinis_learn.use_cases.parsing import parse_record
 from ordinis_learn.use_cases.roll_out import roll_out
 from ordinis_learn.use_cases.train import parse_config, train
@@ -153,13 +153,15 @@ class _Stages:
         return artifact
 
     def scorecard(self, artifact: ModelArtifact, *, pack: str) -> None:
-        """Judge on a pack, unless that was done against the same baseline on the same bytes."""
+        """Judge on a pack, unless that was done against the same baseline, on the same bytes and within the same limits."""
         bench = self._bench
         name = f"evaluate on {pack}"
         baseline, _ = incumbent(bench, artifact)
         pack_hash = load_pack(bench.settings.bench_dir, pack).manifest.manifest_hash
-        for card in bench.catalogue.scorecards(artifact.artifact_id):
-            if (card.pack_id, card.pack_hash, card.baseline) == (pack, pack_hash, baseline):
+        wanted = (pack_hash, baseline, trading_limits(bench.settings))
+        cards = [card for card in bench.catalogue.scorecards(artifact.artifact_id) if card.pack_id == pack]
+        for card in cards[-1:]:  # the newest is the one that the gate has as evidence
+            if (card.pack_hash, card.baseline, card.trading or USUAL_LIMITS) == wanted:
                 self._say(name, "found", _summary(card))
                 return
         self._say(name, "done", _summary(evaluate(bench, artifact.artifact_id, pack)))

@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 UNKNOWN: Final = "unknown"
-"""The label of a model that no artifact tells the type of."""
+"""The label of a model that no artifact tells the type of, and of a pack that is not there."""
 _COUNTED: Final = frozenset({"train", "evaluate", "drift"})
 """Steps whose failures leave no other record that stays."""
 _MISTYPED: Final = (ArtifactMissing, ConfigInvalid)
@@ -194,12 +194,12 @@ def made_artifact(artifact: ModelArtifact) -> Made:
 
 
 def asked_to_evaluate(bench: Workbench, artifact: ModelArtifact | str, pack_id: str, **_: Any) -> Work:
-    """Say what an evaluation was asked."""
-    del bench
+    """Say what an evaluation was asked; failures on packs that there are not share one label, or a typing error makes a series."""
+    known = (bench.settings.bench_dir / pack_id).is_dir()
     artifact_id = artifact if isinstance(artifact, str) else artifact.artifact_id
     return Work(
         subject=artifact_id,
-        label=pack_id,
+        label=pack_id if known else UNKNOWN,
         follows=artifact_subject(artifact_id),
         attributes={"ordinis.pack": pack_id},
     )

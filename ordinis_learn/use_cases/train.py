@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
 from ordinis_learn.datasets.execution import open_executor
-from ordinis_learn.errors import LearnError
+from ordinis_learn.errors import LearnError, StoreUnavailable
 from ordinis_learn.records import DatasetManifest, ModelArtifact
 from ordinis_learn.training import TrainConfig, train_model
 from ordinis_learn.training.rows import open_rows
@@ -28,6 +29,8 @@ from ordinis_learn.use_cases.study_place import study_place
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["parse_config", "train"]
+
+_LOGGER: Final = logging.getLogger(__name__)
 
 
 @stage("train", asked=asked_to_train, made=made_artifact)
@@ -103,7 +106,13 @@ def _attempt(
             place=study_place(bench, config.name, resume=resume) if config.trials else None,
             spread=spread,
         )
-    return register_artifact(bench, trained.artifact, model_uri=trained.model_uri)
+    artifact = register_artifact(bench, trained.artifact, model_uri=trained.model_uri)
+    try:
+        trained.conclude()
+    except StoreUnavailable as error:
+        # The version is there. At worst its trials count again with the next one.
+        _LOGGER.warning("the study of %s v%s stays open: %s", artifact.name, artifact.version, error)
+    return artifact
 
 
 @contextmanager

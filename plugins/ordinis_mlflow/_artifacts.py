@@ -18,7 +18,7 @@ from mlflow.exceptions import MlflowException  # noqa: TID253
 from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository  # noqa: TID253
 from mlflow.utils.file_utils import local_file_uri_to_path  # noqa: TID253
 
-from ordinis_learn.errors import ArtifactMissing
+from ordinis_learn.errors import ArtifactMissing, DataCorrupt
 from ordinis_learn.records import tree_sha256
 from ordinis_mlflow._workspaces import in_workspace_of, scoped_path
 
@@ -50,9 +50,10 @@ class ArtifactReader:
         return MlflowClient(tracking_uri=self._tracking_uri).get_run(run_id)
 
     def digest(self, uri: str) -> str | None:
-        """Return the digest of the model folder at an address, None where it cannot be read.
+        """Return the digest of the model folder at an address, None where it cannot be read or does not say everything.
 
-        A folder elsewhere is downloaded to a temporary place first.
+        A folder elsewhere is downloaded to a temporary place first. A digest says nothing of a model that lies, by a link or by its
+        description, outside of its folder.
         """
         try:
             near = self.local_folder(uri)
@@ -68,7 +69,7 @@ class ArtifactReader:
         try:
             folder = self.local_folder(uri)
             return None if folder is None else _digest(folder)
-        except (MlflowException, OSError, ValueError):
+        except (MlflowException, OSError, ValueError, yaml.YAMLError):
             return None
 
     def local_folder(self, uri: str) -> Path | None:
@@ -131,20 +132,54 @@ def logged_model_id(uri: str) -> str | None:
 
 
 def bundle_of(folder: Path, *, name: str, version: str) -> Path:
-    """Return the folder that the pyfunc flavour keeps its data in."""
+    """Return the folder that the pyfunc flavour keeps its data in; DataCorrupt where that lies elsewhere."""
     try:
         described: Any = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))
-        return folder / str(described["flavors"]["python_function"]["data"])
+        bundle = folder / str(described["flavors"]["python_function"]["data"])
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
         raise ArtifactMissing(
             f"open the model {name} {version}",
             found=f"{folder} holds no MLflow model with a bundle of ours ({type(error).__name__})",
             next_step="register a model that ordinis-learn has trained",
         ) from error
+    if outside := _leads_outside(folder):
+        raise DataCorrupt(
+            f"open the model {name} {version}",
+            found=f"{outside} leads out of {folder}, where no digest reaches",
+            next_step="register a model that ordinis-learn has trained",
+        )
+    return bundle
+
+
+def _leads_outside(folder: Path) -> str:
+    """Return what in a model folder leads to bytes that its digest does not see, empty where nothing does.
+
+    The digest follows a link to a file, and not one to a folder. MLflow joins what a flavour calls its data and its code to the
+    folder, and an absolute path, or one with dots, wins.
+    """
+    links = (path for path in folder.rglob("*") if path.is_symlink() and path.is_dir())
+    if link := next(links, None):
+        return f"the link {link.relative_to(folder).as_posix()}"
+    path = folder / "MLmodel"
+    described: Any = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
+    flavours = described.get("flavors") if isinstance(described, dict) else None
+    for flavour, told in flavours.items() if isinstance(flavours, dict) else ():
+        for part in ("data", "code"):
+            named = told.get(part) if isinstance(told, dict) else None
+            if named is not None and not _is_below(folder, str(named)):
+                return f"the {part} of the flavour {flavour}, {named},"
+    return ""
+
+
+def _is_below(folder: Path, named: str) -> bool:
+    inside = Path(os.path.normpath(folder / named))
+    return inside.is_relative_to(os.path.normpath(folder))
 
 
 def _digest(folder: Path) -> str | None:
     # No file at all also has a tree hash; nothing must not pass for something.
     if not folder.is_dir() or not any(path.is_file() for path in folder.rglob("*")):
+        return None
+    if _leads_outside(folder):
         return None
     return tree_sha256(folder)

@@ -77,9 +77,12 @@ class CatalogueSource:
             yield Sample("learn_drift_alert_total", {"model_type": model_type, "metric": metric}, number)
 
     def _built(self, session: Session) -> Iterator[Sample]:
+        there = session.scalars(sa.select(DatasetRow.position)).all()
+        # Not those beyond the newest: a writer that commits late has a smaller number than one that was read already.
+        new = sorted(set(there) - set(self._datasets))
         query = sa.select(DatasetRow.position, DatasetRow.record)
-        new = query.where(DatasetRow.position > max(self._datasets, default=0))
-        for position, text in session.execute(new.order_by(DatasetRow.position)):
+        query = query.where(DatasetRow.position.in_(new)) if self._datasets else query
+        for position, text in session.execute(query) if new else ():
             manifest = json.loads(text)
             status = "accepted" if manifest["validation"]["success"] else "rejected"
             self._datasets[position] = status, int(manifest["event_range"]["log_position"])

@@ -87,6 +87,8 @@ def test_a_missing_pack_and_a_missing_artifact(engine):
     artifact = engine.train({"name": "desk_rule", "model": "rule"})
     with pytest.raises(BenchDataMissing, match="ordinis-learn packs generate"):
         engine.evaluate(artifact.artifact_id, "bench_imagined")
+    # A name that was mistyped must not make a series of its own.
+    assert engine.workbench.catalogue.failures("evaluate") == {"unknown": 1}
     with pytest.raises(ArtifactMissing):
         engine.evaluate("nobody", "bench_core_v1")
 

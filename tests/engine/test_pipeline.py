@@ -71,6 +71,19 @@ def test_a_refusal_is_an_answer_and_the_second_time_everything_is_found(clean):
     assert again["artifact_id"] == first["artifact_id"]
 
 
+def test_a_scorecard_of_other_limits_is_not_the_one_that_is_asked_for(clean):
+    asked = {**CONFIG, "request": None}
+    clean.pipeline(asked)
+    bench = clean.workbench
+    longs = bench.settings.model_copy(update={"bench_shorts": False})
+    again = LearningEngine(replace(bench, settings=longs)).pipeline(asked)
+    assert outcomes(again)["evaluate on bench_core_v1"] == "done"
+    assert not bench.catalogue.scorecards(again["artifact_id"])[-1].trading.shorts
+    # The gate has the newest one as evidence: an older one of these limits is no answer.
+    assert outcomes(clean.pipeline(asked))["evaluate on bench_core_v1"] == "done"
+    assert outcomes(clean.pipeline(asked))["evaluate on bench_core_v1"] == "found"
+
+
 def test_what_the_gate_grants_is_found_the_next_time(clean):
     asked = CONFIG | {"request": "shadow"}
     assert outcomes(clean.pipeline(asked))["request shadow"] == "granted"

@@ -59,3 +59,49 @@ def test_what_would_fail_again_is_not_tried_again(engine, tmp_path):
     with pytest.raises(ConfigInvalid):
         train(bench, CONFIG.model_copy(update={"horizon_sessions": 3}), sleep=pytest.fail)
     assert tracker.runs == []
+
+
+class AwayRegistry:
+    """A registry that takes no version the first time."""
+
+    def __init__(self, registry):
+        self._registry = registry
+        self.asked = 0
+
+    def register(self, artifact, *, model_uri):
+        self.asked += 1
+        if self.asked == 1:
+            raise StoreUnavailable("register", found="no route to host", next_step="wait")
+        return self._registry.register(artifact, model_uri=model_uri)
+
+    def __getattr__(self, name):
+        return getattr(self._registry, name)
+
+
+class CountingTracker:
+    """A tracker that notes which runs were opened."""
+
+    def __init__(self, tracker):
+        self._tracker = tracker
+        self.opened = []
+
+    def start_run(self, name, *, parent=None, tags=None):
+        self.opened.append(name)
+        return self._tracker.start_run(name, parent=parent, tags=tags)
+
+    def __getattr__(self, name):
+        return getattr(self._tracker, name)
+
+
+def test_a_registry_that_was_away_does_not_cost_the_search_again(engine):
+    tracker = CountingTracker(engine.workbench.tracker)
+    registry = AwayRegistry(engine.workbench.registry)
+    settings = engine.workbench.settings.model_copy(update={"learn_train_retries": 1})
+    bench = replace(engine.workbench, tracker=tracker, registry=registry, settings=settings)
+    searched = CONFIG.model_copy(update={"trials": 3})
+    artifact = train(bench, searched, sleep=lambda _: None)
+    assert (artifact.version, artifact.trials, registry.asked) == ("1", 3, 2)
+    assert [name for name in tracker.opened if name.startswith("trial")] == ["trial 0", "trial 1", "trial 2"]
+    # It is closed now: the same again is a new search.
+    assert train(bench, searched, sleep=lambda _: None).trials == 3
+    assert sum(name.startswith("trial") for name in tracker.opened) == 6

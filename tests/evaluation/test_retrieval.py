@@ -28,6 +28,13 @@ def test_an_encoder_that_says_the_same_of_everything_is_last(scores):
     assert rank_required(same, required=[0]).tolist() == [len(scores)]
 
 
+@given(scores=SCORES)
+def test_a_score_that_is_no_number_is_last(scores):
+    with_nan = np.array([*scores, np.nan])
+    assert rank_required(with_nan, required=[len(scores)]).tolist() == [len(with_nan)]
+    assert rank_required(with_nan, required=[0]) == rank_required(np.array(scores), required=[0])
+
+
 @given(ranks=st.sets(st.integers(1, 40), min_size=1, max_size=8), k=st.integers(1, 20))
 def test_measures_against_their_definitions(ranks, k):
     ordered = sorted(ranks)

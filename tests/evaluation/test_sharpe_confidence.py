@@ -63,3 +63,13 @@ def test_the_larger_variance_of_search_and_versions_is_taken():
     assert tried.variance_with(0.0) == pytest.approx(0.01)
     assert Tried(count=9, variance=0.5, earlier_sharpes=(0.1,)).variance_with(0.0) == 0.5
     assert Tried(count=9, variance=None, earlier_sharpes=()).variance_with(0.0) is None
+
+
+def test_registering_the_winner_of_a_search_again_does_not_take_its_trials_away():
+    series = returns(sessions=2520)
+    sharpe = float(series.mean() / series.std(ddof=1))
+    searched = judged(series, count=500, variance=0.02**2)
+    again = judged(series, count=501, earlier_sharpes=(sharpe,), earlier_variances=(0.02**2,))
+    assert searched.deflated_2012 < 0.5
+    assert again.deflated_2012 <= searched.deflated_2012
+    assert again.deflated_2025 <= searched.deflated_2025

@@ -21,6 +21,7 @@ from ordinis_registry import GovernanceDatabase, Pointers, SqlAlertBook, SqlCata
 from ordinis_registry.catalogue_metrics import CatalogueSource, OutboxSource
 from ordinis_registry.checkpoint_targets import FileTarget
 from ordinis_registry.ledger_metrics import CheckpointSource, LedgerSource
+from ordinis_registry.models import DatasetRow
 from ordinis_registry.schedule_metrics import ScheduleSource
 
 NOW = datetime(2024, 1, 2, tzinfo=UTC)
@@ -267,6 +268,42 @@ def test_without_a_calendar_the_source_says_that_it_cannot_be_read(database):
         database, schedule=Schedule(calendar="NOWHERE", delay=timedelta()), clock=lambda: NOW
     )
     assert Scraper([source], timer=lambda: 0.0).scrape()["learn_scrape_error"] == {("schedule",): 1.0}
+
+
+def test_a_dataset_whose_writer_commits_late_is_counted_too(database):
+    def row(position, *, success):
+        manifest = {"validation": {"success": success}, "event_range": {"log_position": position * 10}}
+        return DatasetRow(
+            position=position,
+            dataset_id="core",
+            version=str(position),
+            content_sha256="0" * 64,
+            created_at=NOW,
+            record=json.dumps(manifest),
+        )
+
+    source = CatalogueSource(database)
+    with database.session() as session:
+        session.add(row(2, success=True))
+    assert scraped(source)["learn_datasets_total", "accepted"] == 1
+    with database.session() as session:
+        session.add(row(1, success=False))
+    found = scraped(source)
+    assert (found["learn_datasets_total", "accepted"], found["learn_datasets_total", "rejected"]) == (1, 1)
+    assert found["learn_dataset_log_position",] == 20
+
+
+@pytest.mark.parametrize("garbled", ["[]", "7", "{", '{"validation": 1}'])
+def test_a_garbled_record_silences_its_source_and_no_other(database, garbled):
+    with database.session() as session:
+        session.add(
+            DatasetRow(
+                dataset_id="core", version="1", content_sha256="0" * 64, created_at=NOW, record=garbled
+            )
+        )
+    found = Scraper([CatalogueSource(database), OutboxSource(database)], timer=lambda: 0.0).scrape()
+    assert found["learn_scrape_error"] == {("catalogue",): 1.0, ("outbox",): 0.0}
+    assert found["learn_outbox_pending"] == {(): 0.0}
 
 
 def test_checkpoints(tmp_path):

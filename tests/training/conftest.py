@@ -112,10 +112,11 @@ def train(tracker, provenance, manifest_of, tmp_path):
         place=None,
         spread=None,
         tracker=tracker,
+        registers=True,
     ):
         scratch = tmp_path / name
         scratch.mkdir()
-        return train_model(
+        trained = train_model(
             config,
             manifest=manifest or (None if table is None else manifest_of(table)),
             table=table,
@@ -129,5 +130,8 @@ def train(tracker, provenance, manifest_of, tmp_path):
             place=place,
             spread=spread,
         )
+        if registers:
+            trained.conclude()
+        return trained
 
     return call

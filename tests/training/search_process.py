@@ -40,6 +40,7 @@ def main(folder, asked):
         clock=lambda: datetime(2026, 5, 4, tzinfo=UTC),
         place=place,
     )
+    trained.conclude()
     ran = sum("ordinis.trial" in run.tags for run in tracker.runs)
     sys.stdout.write(
         json.dumps({"sha256": tree_sha256(trained.bundle), "trials": trained.artifact.trials, "ran": ran})

@@ -75,6 +75,18 @@ def test_a_fit_that_diverges_fails_the_run(train, tracker, planted):
     assert tracker.runs[0].status == "FAILED"
 
 
+def test_a_gpu_that_is_full_is_a_training_that_failed():
+    from ordinis_learn.training._torch_state import reproducible
+
+    before = torch.get_num_threads()
+    with (
+        pytest.raises(TrainFailed, match="device=cpu"),
+        reproducible(name="m", device="cpu", threads=1, seed=1),
+    ):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 TiB.")
+    assert torch.get_num_threads() == before
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_device_that_is_not_there_is_named(train, planted):
     with pytest.raises(ConfigInvalid, match="no GPU"):

@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -45,6 +46,40 @@ def test_a_number_that_was_given_again_is_another_process():
     here = Process.here()
     before = Process(host=here.host, pid=here.pid, started="1")
     assert before.is_gone(seen_from=here.host)
+
+
+def test_a_number_that_no_system_gives_says_nothing():
+    here = Process.here()
+    odd = Process(host=here.host, pid=2**70, started="1")
+    assert not odd.is_gone(seen_from=here.host)
+
+
+CLAIMS = """
+import json, time
+from ordinis_learn.training.claims import Owner
+print(json.dumps(Owner.here().to_json()), flush=True)
+time.sleep(600)
+"""
+LOOKS = """
+import json, sys
+from ordinis_learn.training.claims import ClaimRules, Owner, Watch
+watch = Watch(Owner.here(), rules=ClaimRules(), seconds=lambda: 0.0)
+print(watch.stale(0, json.loads(sys.argv[1])))
+"""
+APART = ["unshare", "--pid", "--fork", "--kill-child"]
+"""Begins a process with the number 1, as a container does."""
+
+
+def test_what_one_container_works_on_is_not_taken_over_by_another_at_once():
+    if subprocess.run([*APART, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("no new space of process numbers may be made here")
+    command = [*APART, sys.executable, "-Ic"]
+    with subprocess.Popen([*command, CLAIMS], stdout=subprocess.PIPE, text=True) as process:
+        claim = process.stdout.readline()
+        looked = subprocess.run([*command, LOOKS, claim], check=True, capture_output=True, text=True)
+        process.kill()
+    assert json.loads(claim)["pid"] == 1
+    assert looked.stdout.strip() == "False"
 
 
 @pytest.mark.parametrize("tags", [{}, {"ordinis.process_pid": "7"}])

@@ -107,6 +107,43 @@ def test_a_study_brought_to_its_end_is_not_gone_on_with_unasked(train, planted, 
     assert tree_sha256(first.bundle) == tree_sha256(second.bundle)
 
 
+def test_a_search_whose_model_was_not_registered_is_gone_on_with(train, planted, tmp_path, place):
+    config = TrainConfig(**QUICK, trials=3)
+    first = train(config, planted, name="a", place=place, registers=False)
+    again = InMemoryTracker(tmp_path / "again")
+    second = train(config, planted, name="b", place=place, tracker=again)
+    assert trials_of(again) == {}
+    assert tree_sha256(first.bundle) == tree_sha256(second.bundle)
+    assert second.artifact.trials == 3
+
+
+def test_a_search_that_came_to_no_model_counts_with_the_next_one_and_once(train, planted, tmp_path, place):
+    given_up = TrainConfig(**QUICK, trials=6)
+    with pytest.raises(Killed):
+        train(given_up, planted, name="dies", place=place, tracker=DyingTracker(tmp_path / "d", at=4))
+    other = TrainConfig(**QUICK, trials=2, seed=8)
+    tracker = InMemoryTracker(tmp_path / "t")
+    found = train(other, planted, name="a", place=place, tracker=tracker)
+    alone = train(other, planted, name="alone")
+    assert found.artifact.trials == 2 + 4
+    assert tracker.runs[0].tags["ordinis.trials_abandoned"] == "4"
+    assert found.artifact.trial_sharpe_variance >= alone.artifact.trial_sharpe_variance
+    assert tree_sha256(found.bundle) == tree_sha256(alone.bundle)
+    third = train(TrainConfig(**QUICK, trials=2, seed=9), planted, name="b", place=place)
+    assert third.artifact.trials == 2
+
+
+def test_trials_that_were_not_asked_for_are_counted_and_not_chosen(train, planted, place):
+    longer = TrainConfig(**QUICK, trials=6, booster={"eta": 0.001})  # anything else is better
+    shorter = longer.model_copy(update={"trials": 1})
+    best = train(longer, planted, name="long", place=place, registers=False)
+    found = train(shorter, planted, name="short", place=place)
+    alone = train(shorter, planted, name="alone")
+    assert found.artifact.trials == 6
+    assert tree_sha256(found.bundle) != tree_sha256(best.bundle)
+    assert tree_sha256(found.bundle) == tree_sha256(alone.bundle)
+
+
 def test_there_must_be_something_to_go_on_with(train, planted, place, tracker):
     with pytest.raises(ConfigInvalid, match="leave out --resume"):
         train(TrainConfig(**QUICK, trials=2), planted, place=dataclasses.replace(place, resume=True))

@@ -206,3 +206,34 @@ def test_a_stride_that_the_dataset_does_not_have_is_told(table_of, daily):
 def test_a_wrong_field_is_named(change, found):
     with pytest.raises(ConfigInvalid, match=found):
         parse_config({"name": "history", "model": "sequence", "dataset": "core"} | change)
+
+
+@pytest.mark.usefixtures("_torch")
+def test_sensitivity_asks_no_gpu_for_a_backward_pass_that_it_has_for_training_alone(remembered, daily):
+    import torch
+
+    from ordinis_learn.training._torch_fit import Frame, NetworkFit
+    from ordinis_learn.training.heads import head_of
+
+    config = TrainConfig(**QUICK)
+    matrix = training_matrix(config, manifest=daily(remembered), table=remembered, min_samples=1)
+    everything = slice(None)
+    frame = Frame.of(matrix, everything, head=head_of(config))
+    fit = NetworkFit(matrix, frame=frame, rows=everything, config=config, parameters=SMALL)
+    by_cudnn = []
+    fit._network.register_forward_hook(lambda *_: by_cudnn.append(torch.backends.cudnn.enabled))
+    assert len(fit.sensitivity()) == len(matrix.feature_names)
+    assert by_cudnn == [False]
+    assert torch.backends.cudnn.enabled
+
+
+@pytest.mark.usefixtures("_torch")
+def test_a_history_is_fitted_on_a_gpu_twice_alike(train, remembered, daily):
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU")
+    config = TrainConfig(**QUICK, device="cuda")
+    manifest = daily(remembered)
+    one, two = (train(config, remembered, name=name, manifest=manifest) for name in ("one", "two"))
+    assert tree_sha256(one.bundle) == tree_sha256(two.bundle)

@@ -73,6 +73,42 @@ def test_the_bytes_are_those_of_the_rows_in_memory(train, planted, stored, tmp_p
     )
 
 
+ODD = [
+    {"objective": "binary", "monotone": {"z_20": -1}},
+    {"objective": "three_class", "class_edge_bps": 50.0},
+    {"monotone": {"ret_5": 1, "vol_20": -1}},
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("on_disk", [False, True])
+@pytest.mark.parametrize("asked", ODD, ids=str)
+def test_weights_holes_and_features_that_say_little_are_the_same_bytes_too(
+    train, table_of, stored, tmp_path, asked, on_disk
+):
+    table, rng = table_of(signal=0.02), np.random.default_rng(5)
+    weight = rng.uniform(size=len(table))
+    weight[::11] = 0.0
+    outcome = table["fwd_ret_5d"].to_numpy().copy()
+    outcome[::13] = np.nan
+    columns = {
+        "uniqueness_5d": weight,
+        "fwd_ret_5d": outcome,
+        "f_vol_20": np.full(len(table), 3.25),
+        "f_z_20": rng.integers(0, 4, len(table)).astype(np.float64),
+    }
+    for name, values in columns.items():
+        table = table.set_column(table.column_names.index(name), name, pa.array(values))
+    manifest, root, config = stored(table), tmp_path / "datasets", TrainConfig(**QUICK, **asked)
+    folder = StreamedRows.open(manifest, root=root).folder
+    rows = StreamedRows(manifest=manifest, folder=folder, on_disk=on_disk, batch_rows=257)
+    whole = open_rows(manifest, config=config, root=root, memory_gb=8.0)
+    here = train(config, whole, name="here", manifest=manifest)
+    there = train(config, rows, name="there", manifest=manifest)
+    assert tree_sha256(there.bundle) == tree_sha256(here.bundle)
+    assert there.artifact.metrics == here.artifact.metrics
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=8, deadline=None)
 @given(st.integers(1, 8), st.integers(1, 3000), st.integers(1, 700))
 def test_every_row_passes_once_in_order_whatever_the_batches(table, stored, tmp_path, files, batch, most):

@@ -23,6 +23,7 @@ from ordinis_learn.drift import (
     check_drift,
     persistent_breaches,
 )
+from ordinis_learn.drift.loss_scale import LossScale, scaled
 from ordinis_learn.drift.run_length import standardised
 from ordinis_learn.market import compute_features, load_sp500
 from ordinis_learn.records import ModelRef
@@ -268,14 +269,20 @@ def losses(*kinds):
             late = {0.5: [], 1.0: []}
             for trial in range(trials):
                 series = make(rng, 126 + 504)
-                record = series[:126]
+                record, rest = series[:126], series[126:]
+                units, scale = scaled(record, scale=LossScale.before(record))
                 threshold = calibrate_run_length(
-                    detector, record, sessions=504, draws=400, seed=trial
+                    detector, units, sessions=504, draws=400, seed=trial
                 ).threshold(RATE)
-                values = standardised(series[126:], record=record)
-                quiet += bool(alarm(detector, values, threshold, record_sessions=126))
+
+                def first_alarm(size):
+                    after, _ = scaled(rest + size * record.std(ddof=1), scale=scale)  # noqa: B023  called at once
+                    values = standardised(after, record=units)  # noqa: B023
+                    return alarm(detector, values, threshold, record_sessions=126)  # noqa: B023
+
+                quiet += bool(first_alarm(0.0))
                 for size in late:
-                    delay = alarm(detector, values + size, threshold, record_sessions=126)
+                    delay = first_alarm(size)
                     late[size] += [delay] if delay else []
             cells = " | ".join(quartiles(found, trials) for found in late.values())
             yield f"| {label} | {detector.metric} | {wilson(quiet, trials)} | {cells} |"

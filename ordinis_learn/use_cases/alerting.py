@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 
 from ordinis_learn.alerts import (
     Context,
@@ -12,14 +12,13 @@ from ordinis_learn.alerts import (
     Sighting,
     acknowledge,
     escalate,
-    failed,
     load_response_policy,
     on_drift_check,
     raise_alert,
     resolve,
 )
 from ordinis_learn.drift import alerts_for
-from ordinis_learn.errors import ConfigInvalid, LearnError
+from ordinis_learn.errors import ConfigInvalid
 from ordinis_learn.records import Actor, Alert, AlertChanges, AlertKind, DriftReport, ModelType
 from ordinis_learn.settings import Settings
 from ordinis_learn.workbench import Workbench
@@ -29,8 +28,6 @@ __all__ = [
     "alert_context",
     "desk_actor",
     "escalate_alerts",
-    "note_training",
-    "note_training_failure",
     "remember",
     "resolve_alerts",
     "response_policy",
@@ -166,24 +163,3 @@ def escalate_alerts(bench: Workbench) -> list[Alert]:
         )
         raised.extend(changes.alerts)
     return raised
-
-
-def note_training_failure(bench: Workbench, name: str, error: LearnError, *, source: str) -> None:
-    """Remember that a training failed; enough of them within the policy's hours are an alert."""
-    context = alert_context(bench)
-    limits = context.policy.training_failures
-    note = failed("train_failed", name, source=source, said=str(error), context=context)
-    bench.alerts.change(name, lambda _: note, actor=desk_actor(bench))
-    since = context.now - timedelta(hours=limits.within_hours)
-    count = bench.alerts.failures(name, since=since)
-    if count >= limits.count:
-        summary = f"{count} trainings of {name} failed within {limits.within_hours:g} h; the last: {error}"
-        sight(
-            bench,
-            Sighting(kind="train_failed", subject=name, severity="warning", summary=summary, source=source),
-        )
-
-
-def note_training(bench: Workbench, name: str) -> None:
-    """Close the alert about failed trainings: one has succeeded."""
-    resolve_alerts(bench, "train_failed", name, why="a training has succeeded")

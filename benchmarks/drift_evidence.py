@@ -15,13 +15,13 @@ import pyarrow as pa
 from scipy.signal import lfilter
 from scipy.stats import ks_2samp
 
+from ordinis_learn.alerts.persistence import persists
 from ordinis_learn.drift import (
     LOSS_DETECTORS,
     DriftReference,
     build_reference,
     calibrate_run_length,
     check_drift,
-    persistent_breaches,
 )
 from ordinis_learn.drift.loss_scale import LossScale, scaled
 from ordinis_learn.drift.run_length import standardised
@@ -151,10 +151,16 @@ def quiet_days(*kinds):
             days += len(reports)
             breach += sum(report.breached for report in reports)
             found += sum(any(f.q_value <= 0.05 for f in report.findings) for report in reports)
-            lasting += sum(bool(persistent_breaches(triple, k=2, n=3)) for triple in triples)
+            lasting += sum(map(lasts, triples))
             touched += any(report.breached for report in reports)
         rates = f"{breach / days:.1%} | {found / days:.1%} | {3 * lasting / days:.1%}"
         yield f"| {label}, {years} years, {days} days | {rates} | {wilson(touched, years)} |"
+
+
+def lasts(triple):
+    """Say whether something that breached on the last day did so on two of the three."""
+    seen = [breaches(report) for report in triple]
+    return any(persists([breach in day for day in seen], k=2, n=3) for breach in seen[-1])
 
 
 def triples_of_days(market, values):

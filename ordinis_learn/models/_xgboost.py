@@ -107,7 +107,10 @@ class XGBoostSignalModel(BoosterBundle[XGBoostParameters], ReturnForecaster[XGBo
     declares = XGBoostParameters
 
     def _forecast(self, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.floating]:
-        forecast: npt.NDArray[np.floating] = self._booster.inplace_predict(np.ascontiguousarray(rows))
+        forecast: npt.NDArray[np.floating] = self._booster.inplace_predict(
+            np.ascontiguousarray(rows),
+            validate_features=False,  # the rows were checked against the header, the header against the trees
+        )
         return forecast
 
 

@@ -4,7 +4,6 @@ import hashlib
 
 import numpy as np
 import pytest
-import xgboost as xgb
 
 from ordinis_learn.models import load_bundle
 from ordinis_learn.models._xgboost import XGBoostParameters, XGBoostSignalModel
@@ -100,6 +99,8 @@ def test_trees_are_kept_as_xgboost_writes_them_beside_a_header_of_fixed_bytes(
     kind, objective, parameters, tmp_path
 ):
     """The trees' own bytes are xgboost's and change with its releases; what is ours does not."""
+    import xgboost as xgb
+
     rows = np.random.default_rng(0).normal(size=(200, 2))
     data = xgb.DMatrix(rows, label=(rows[:, 0] > 0).astype(np.float64))
     booster = xgb.train({"nthread": 1, "max_depth": 2, "objective": objective}, data, 5)

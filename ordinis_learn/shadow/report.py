@@ -115,6 +115,7 @@ def _figures(
         counted_from=counted_from.isoformat(),
         events=len(kept["position"]),
         counted=len(counted.rows),
+        prospective=_prospective(kept, counted=counted, outcomes=pair.candidate.outcomes),
         repeated=counted.repeated,
         late=counted.late,
         ahead=counted.ahead,
@@ -281,6 +282,14 @@ def paired_differences(candidate: _Side, active: _Side, *, counted: Counted) -> 
     sessions = apart(np.unique(counted.session[both]), stride=HORIZON_SESSIONS)
     difference = np.where(both, candidate.loss - active.loss, np.nan)
     return session_means(difference, counted.session, sessions=sessions)
+
+
+def _prospective(kept: Columns, *, counted: Counted, outcomes: Outcomes) -> int:
+    """Count the rows that were scored before the session was over in which their outcome became known."""
+    exit_session = counted.session + 1 + HORIZON_SESSIONS
+    known_at = np.append(outcomes.calendar.closes, np.iinfo(np.int64).max)
+    known_at = known_at[np.minimum(exit_session, len(known_at) - 1)]
+    return int((kept["scored_at"][counted.rows] < known_at).sum())
 
 
 def _kept_with(kept: Columns, *outcomes: Outcome) -> int:

@@ -71,9 +71,14 @@ def follow_loss(
     if fresh.num_rows:
         days, losses = _losses(fresh, model=subject.model, horizon=subject.horizon)
         watch = advance(watch, days=days, losses=losses)
-    if keep:
+    if keep and _is_ahead(watch, load_watch(path)):
         save_watch(watch, path)
     return loss_findings(watch, since=since, alpha=alpha)
+
+
+def _is_ahead(watch: LossWatch, kept: LossWatch | None) -> bool:
+    """Tell whether a watch goes forward from the kept one: another process may have counted more meanwhile."""
+    return kept is None or watch.last_session > kept.last_session
 
 
 def _path(subject: DriftSubject) -> Path:

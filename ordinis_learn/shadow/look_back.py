@@ -28,6 +28,7 @@ Ints = npt.NDArray[np.int64]
 _MOST_SESSIONS: Final = 1 << 24
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY: Final = 86_400_000_000
+_EARLIEST: Final = 1900
 # An event of a nonsensical date has no session; it must not make the calendar as long as its date is wrong.
 _FIRST, _LAST = (
     int((datetime(year, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds() * 1e6) for year in (1960, 2200)
@@ -57,7 +58,7 @@ def sessions_around(ts_event: Ints, *, back: int, calendar: str) -> SessionCalen
     begin = date(1970, 1, 1) + timedelta(days=int(first // _DAY) - 2 * back - 21)
     end = date(1970, 1, 1) + timedelta(days=int(last // _DAY) + 21)
     # Whole years: a calendar is remembered by its ends, and takes a tenth of a second to make.
-    return load_calendar(calendar, start=date(begin.year, 1, 1), end=date(end.year, 12, 31))
+    return load_calendar(calendar, start=date(max(begin.year, _EARLIEST), 1, 1), end=date(end.year, 12, 31))
 
 
 def reach_of(ts_event: Ints, *, back: int, calendar: SessionCalendar) -> datetime:

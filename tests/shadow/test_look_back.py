@@ -150,6 +150,11 @@ def test_chunks_and_restarts_change_no_answer_and_a_batch_says_the_same(desk, ki
         assert np.array_equal(kept[column].astype(str), whole[column].astype(str))
 
 
+def test_a_lag_of_centuries_is_missing_and_stops_nothing(desk, kit):
+    desk.record([kit.event(5, value=5.0, at=CLOSES[5])])
+    assert np.isnan(lagged(desk, ("ret_20@99999",))["feature-5-AAA"][0])
+
+
 @pytest.mark.slow
 def test_trees_of_lagged_columns_say_live_in_their_own_process_what_they_say_in_a_batch(desk, kit):
     import xgboost as xgb

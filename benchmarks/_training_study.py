@@ -39,7 +39,10 @@ def run(*, quick):
         )
         for symbols in (20,) if quick else (20, 200):
             study = _Study(
-                folder / str(symbols), trials=4 if quick else 100, sessions=400 if quick else 1_650, symbols=symbols
+                folder / str(symbols),
+                trials=4 if quick else 100,
+                sessions=400 if quick else 1_650,
+                symbols=symbols,
             )
             yield study.row(mlflow)
     finally:

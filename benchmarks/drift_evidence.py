@@ -15,14 +15,15 @@ import pyarrow as pa
 from scipy.signal import lfilter
 from scipy.stats import ks_2samp
 
+from ordinis_learn.alerts.persistence import persists
 from ordinis_learn.drift import (
     LOSS_DETECTORS,
     DriftReference,
     build_reference,
     calibrate_run_length,
     check_drift,
-    persistent_breaches,
 )
+from ordinis_learn.drift.loss_scale import LossScale, scaled
 from ordinis_learn.drift.run_length import standardised
 from ordinis_learn.market import compute_features, load_sp500
 from ordinis_learn.records import ModelRef
@@ -150,10 +151,16 @@ def quiet_days(*kinds):
             days += len(reports)
             breach += sum(report.breached for report in reports)
             found += sum(any(f.q_value <= 0.05 for f in report.findings) for report in reports)
-            lasting += sum(bool(persistent_breaches(triple, k=2, n=3)) for triple in triples)
+            lasting += sum(map(lasts, triples))
             touched += any(report.breached for report in reports)
         rates = f"{breach / days:.1%} | {found / days:.1%} | {3 * lasting / days:.1%}"
         yield f"| {label}, {years} years, {days} days | {rates} | {wilson(touched, years)} |"
+
+
+def lasts(triple):
+    """Say whether something that breached on the last day did so on two of the three."""
+    seen = [breaches(report) for report in triple]
+    return any(persists([breach in day for day in seen], k=2, n=3) for breach in seen[-1])
 
 
 def triples_of_days(market, values):
@@ -268,14 +275,20 @@ def losses(*kinds):
             late = {0.5: [], 1.0: []}
             for trial in range(trials):
                 series = make(rng, 126 + 504)
-                record = series[:126]
+                record, rest = series[:126], series[126:]
+                units, scale = scaled(record, scale=LossScale.before(record))
                 threshold = calibrate_run_length(
-                    detector, record, sessions=504, draws=400, seed=trial
+                    detector, units, sessions=504, draws=400, seed=trial
                 ).threshold(RATE)
-                values = standardised(series[126:], record=record)
-                quiet += bool(alarm(detector, values, threshold, record_sessions=126))
+
+                def first_alarm(size):
+                    after, _ = scaled(rest + size * record.std(ddof=1), scale=scale)  # noqa: B023  called at once
+                    values = standardised(after, record=units)  # noqa: B023
+                    return alarm(detector, values, threshold, record_sessions=126)  # noqa: B023
+
+                quiet += bool(first_alarm(0.0))
                 for size in late:
-                    delay = alarm(detector, values + size, threshold, record_sessions=126)
+                    delay = first_alarm(size)
                     late[size] += [delay] if delay else []
             cells = " | ".join(quartiles(found, trials) for found in late.values())
             yield f"| {label} | {detector.metric} | {wilson(quiet, trials)} | {cells} |"

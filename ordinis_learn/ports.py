@@ -53,6 +53,7 @@ __all__ = [
     "Clock",
     "EventLog",
     "EventRow",
+    "FailedAttempt",
     "HotDay",
     "IdentityBook",
     "Ledger",
@@ -539,6 +540,14 @@ class IdentityBook(Protocol):
         ...
 
 
+class FailedAttempt(NamedTuple):
+    """Work that failed: its error's code, what was found, and when."""
+
+    code: str
+    found: str
+    at: datetime
+
+
 class Catalogue(Protocol):
     """The governance database's memory of artifacts, datasets, packs, scorecards and drift.
 
@@ -614,6 +623,10 @@ class Catalogue(Protocol):
 
     def failures(self, kind: str) -> Mapping[str, int]:
         """Return how often work of a kind failed, by label."""
+        ...
+
+    def failures_of(self, kind: str, subject: str, *, since: datetime) -> Sequence[FailedAttempt]:
+        """Return what failed of a kind for one subject since a moment, oldest first."""
         ...
 
     def keep_trace(self, subject: str, traceparent: str) -> None:
@@ -696,10 +709,6 @@ class AlertBook(Protocol):
 
     def facts(self, alert_id: str) -> Sequence[AlertFact]:
         """Return what happened to an alert, oldest first."""
-        ...
-
-    def failures(self, subject: str, *, since: datetime) -> int:
-        """Return how many facts ``failed`` a subject has since a moment."""
         ...
 
     def responses(self, *, pending: bool) -> Sequence[Response]:

@@ -2,7 +2,7 @@
 
 from ordinis_learn.alerts.context import Context
 from ordinis_learn.alerts.drift_incidents import DriftSighting, on_drift_check
-from ordinis_learn.alerts.incidents import Sighting, acknowledge, escalate, failed, raise_alert, resolve
+from ordinis_learn.alerts.incidents import Sighting, acknowledge, escalate, raise_alert, resolve
 from ordinis_learn.alerts.messages import message
 from ordinis_learn.alerts.persistence import persists
 from ordinis_learn.alerts.response_policy import (
@@ -19,7 +19,6 @@ __all__ = [
     "Sighting",
     "acknowledge",
     "escalate",
-    "failed",
     "load_response_policy",
     "message",
     "on_drift_check",

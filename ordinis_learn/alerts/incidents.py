@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from ordinis_learn.alerts.context import Context, fact_id
+from ordinis_learn.alerts.context import Context
 from ordinis_learn.alerts.responses import order
 from ordinis_learn.records import (
     Alert,
@@ -23,7 +23,7 @@ from ordinis_learn.records import (
     hash_of,
 )
 
-__all__ = ["Sighting", "acknowledge", "escalate", "failed", "raise_alert", "resolve"]
+__all__ = ["Sighting", "acknowledge", "escalate", "raise_alert", "resolve"]
 
 _RANK: Final[dict[Severity, int]] = {"none": 0, "info": 1, "warning": 2, "critical": 3}
 _HIGHER: Final[dict[Severity, Severity]] = {
@@ -145,22 +145,6 @@ def close(alert: Alert, *, why: str, context: Context) -> AlertChanges:
     changed = alert.model_copy(update={"status": "closed", "last_at": context.now, "blocks": False})
     fact = context.fact(changed, "closed", source=alert.last_source, said=why)
     return AlertChanges(alerts=(changed,), facts=(fact,), deliveries=context.deliveries(changed, fact))
-
-
-def failed(kind: AlertKind, subject: str, *, source: str, said: str, context: Context) -> AlertChanges:
-    """Note a failure that is no alert yet; enough of them are."""
-    alert_id = hash_of({"kind": kind, "subject": subject}, domain="ordinis.failures.v1")[:32]
-    fact = AlertFact(
-        fact_id=fact_id(alert_id, "failed", source),
-        alert_id=alert_id,
-        subject=subject,
-        what="failed",
-        source=source,
-        at=context.now,
-        by=context.by,
-        said=said,
-    )
-    return AlertChanges(facts=(fact,))
 
 
 def _open(seen: Sighting, *, context: Context) -> AlertChanges:

@@ -35,6 +35,10 @@ def show_report(report: ShadowReport) -> None:
         + ", ".join(f"{number} {name}" for name, number in left_out)
         + f"; {figures.outside} outside, {figures.empty_sessions} sessions without an event"
     )
+    if figures.prospective is not None:
+        click.echo(
+            f"{figures.prospective} of the {figures.counted} were scored before their outcome was known, the others over the past"
+        )
     rows: list[tuple[str, Callable[[SideFigures], str]]] = [
         ("errors, timeouts, NaN, missing", lambda s: f"{s.errors}, {s.timeouts}, {s.nan}, {s.missing}"),
         (

@@ -7,17 +7,14 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from ordinis_learn.answers import RecordedAnswer
 from ordinis_learn.drift.answer_days import SHARES, AnswerDays, AnswerVectors, count_answers, embed_answers
 from ordinis_learn.drift.answer_reference import AnswerReference
-from ordinis_learn.drift.calibration import plan_blocks
-from ordinis_learn.drift.domain_classifier import MATERIAL_AUC
 from ordinis_learn.drift.judging import judge
 from ordinis_learn.drift.measurement import Judgement, Measured
-from ordinis_learn.drift.mmd import maximum_mean_discrepancy
 from ordinis_learn.drift.share_rise import measure_share_rise
+from ordinis_learn.drift.text_shift import measure_text_shift
 from ordinis_learn.models import Encoder
 from ordinis_learn.ports import Clock
 from ordinis_learn.records import DriftReport
@@ -102,40 +99,16 @@ def _texts(
 ) -> list[Measured]:
     """Measure the shift of the texts; nothing where there are too few units to tell."""
     before = reference.vectors
-    if not len(before.vectors) or not len(now.vectors):
-        return []
-    days = 1 if unit == "document" else _memory(before, days=len(reference.counted.days))
-    found = maximum_mean_discrepancy(
-        before.vectors.astype(np.float64),
-        now.vectors.astype(np.float64),
-        reference_unit=before.document if unit == "document" else before.day // days,
-        current_unit=now.document if unit == "document" else now.day // days,
-        draws=judgement.draws,
-        seed=judgement.seed,
+    by_document = unit == "document"
+    shift = measure_text_shift(
+        f"text_{reference.encoder.kind}",
+        before,
+        now,
+        days=len(reference.counted.days),
+        units=(before.document, now.document) if by_document else None,
+        judgement=judgement,
     )
-    if found is None:
-        return []
-    return [
-        Measured(
-            feature=f"text_{reference.encoder.kind}",
-            metric="embedding_mmd",
-            values=np.sqrt(np.maximum([found.squared], 0.0)),
-            threshold=float(np.sqrt(max(np.quantile(found.mixed, 1.0 - judgement.alpha), 0.0))),
-            p_values=np.array([found.p_value]),
-            effects=np.array([max(found.area - 0.5, 0.0) / (MATERIAL_AUC - 0.5)]),
-        )
-    ]
-
-
-def _memory(vectors: AnswerVectors, *, days: int) -> int:
-    """Return how many days remember each other: the memory of the days' mean along the direction in which they differ most."""
-    present, day = np.unique(vectors.day, return_inverse=True)
-    means = np.zeros((len(present), vectors.vectors.shape[1]))
-    np.add.at(means, day, vectors.vectors)
-    means /= np.bincount(day)[:, None]
-    _, _, directions = np.linalg.svd(means - means.mean(axis=0), full_matrices=False)
-    along: npt.NDArray[np.float64] = (means - means.mean(axis=0)) @ directions[0]
-    return plan_blocks(along, current_sessions=max(days // 4, 1)).block_sessions
+    return [] if shift is None else [shift]
 
 
 def _midnight(day: np.datetime64) -> datetime:

@@ -1,6 +1,7 @@
 """Follow a model's loss session by session, from one check to the next.
 
 The watch is a value: what the record looked like, the thresholds that follow from it, and how far each detector has come.
+What is followed is the loss in units of its own recent movement (:mod:`ordinis_learn.drift.loss_scale`).
 It moves only forward in sessions, so a session counts once however often it is shown, and what is read twice or late
 changes nothing. Corrections to a session that was counted are not seen; a new watch over the same sessions sees them.
 """
@@ -17,12 +18,12 @@ from pydantic import Field
 
 from ordinis_learn.drift.binning import Float1D
 from ordinis_learn.drift.cusum import Cusum
+from ordinis_learn.drift.loss_scale import LossScale, scaled
 from ordinis_learn.drift.page_hinkley import PageHinkley
 from ordinis_learn.drift.run_length import RunLength, calibrate_run_length, standardised
 from ordinis_learn.drift.sequential import SequentialDetector
-from ordinis_learn.drift.severity import severity_of
 from ordinis_learn.errors import ConfigInvalid, DataMissing
-from ordinis_learn.records import DriftFinding, Record
+from ordinis_learn.records import DriftFinding, Record, Severity
 
 __all__ = ["LOSS_DETECTORS", "LossWatch", "advance", "begin_watch", "loss_findings"]
 
@@ -31,6 +32,8 @@ _ALLOWANCE: Final = 0.25
 _FOLLOWED: Final = 504
 _KEPT_PEAKS: Final = 401
 _FEWEST_SESSIONS: Final = 40
+_CRITICAL: Final = 0.1
+"""Of the stated rate of false alarms: so much rarer is what is critical."""
 
 LOSS_DETECTORS: Final[tuple[SequentialDetector, ...]] = (
     Cusum(allowance=_ALLOWANCE),
@@ -41,7 +44,8 @@ LOSS_DETECTORS: Final[tuple[SequentialDetector, ...]] = (
 class _Progress(Record):
     """How far one detector has come.
 
-    ``alarm_*`` tell of the latest session on which the statistic stood at or above the threshold.
+    ``alarm_on`` is the latest session on which the statistic stood at or above the threshold, ``alarm_statistic`` and ``alarm_shift``
+    are those of the worst session of that stretch.
     """
 
     metric: str
@@ -56,14 +60,14 @@ class _Progress(Record):
 class LossWatch(Record):
     """A watch over the paired loss of one model; JSON keeps it to the last digit.
 
-    ``rate`` is that of false alarms per session and detector, ``material`` the rise of the mean loss that matters, in the
-    unit of the loss. ``last_session`` is the last one that was counted: at first, the last of the record.
+    ``rate`` is that of false alarms per session and detector. ``scale`` is what the loss has moved by until ``last_session``, the last
+    one that was counted: at first, the last of the record.
     """
 
-    format: Literal["ordinis.loss_watch/1"] = "ordinis.loss_watch/1"
+    format: Literal["ordinis.loss_watch/2"] = "ordinis.loss_watch/2"
     record: tuple[float, ...]
     rate: float = Field(gt=0.0, lt=1.0)
-    material: float = Field(gt=0.0)
+    scale: LossScale
     last_session: date
     counted: int = 0
     progress: tuple[_Progress, ...]
@@ -85,11 +89,6 @@ def begin_watch(record: Float1D, *, record_until: date, rate: float, draws: int,
     ------
     DataMissing
         Fewer than 40 sessions.
-
-    Notes
-    -----
-    Half of what the model earned is material, as in :class:`ordinis_learn.drift.MeanDecline`. Where the record earned
-    nothing that could be lost, half a standard deviation of a session is.
     """
     if len(record) < _FEWEST_SESSIONS:
         raise DataMissing(
@@ -98,14 +97,14 @@ def begin_watch(record: Float1D, *, record_until: date, rate: float, draws: int,
             next_step="check again when more sessions after training have their outcomes",
             sessions=len(record),
         )
-    earned = -float(record.mean())
+    units, scale = scaled(record, scale=LossScale.before(record))
     return LossWatch(
         record=tuple(record.tolist()),
         rate=rate,
-        material=earned / 2.0 if earned > 0 else max(2.0 * _ALLOWANCE * float(record.std(ddof=1)), 1e-12),
+        scale=scale,
         last_session=record_until,
         progress=tuple(
-            _begun(detector, record, rate=rate, draws=draws, seed=seed) for detector in LOSS_DETECTORS
+            _begun(detector, units, rate=rate, draws=draws, seed=seed) for detector in LOSS_DETECTORS
         ),
     )
 
@@ -134,8 +133,8 @@ def advance(watch: LossWatch, *, days: npt.NDArray[np.datetime64], losses: Float
     new = (days > np.datetime64(watch.last_session, "D")) & np.isfinite(losses)
     if not new.any():
         return watch
-    record = np.array(watch.record)
-    values = standardised(losses[new], record=record)
+    units, scale = scaled(losses[new], scale=watch.scale)
+    values = standardised(units, record=_record_units(watch))
     dates: list[date] = days[new].astype("datetime64[D]").tolist()
     followed = [
         _followed(detector, progress, values=values, dates=dates)
@@ -143,6 +142,7 @@ def advance(watch: LossWatch, *, days: npt.NDArray[np.datetime64], losses: Float
     ]
     return watch.model_copy(
         update={
+            "scale": scale,
             "last_session": dates[-1],
             "counted": watch.counted + len(dates),
             "progress": tuple(followed),
@@ -155,7 +155,10 @@ def loss_findings(watch: LossWatch, *, since: date, alpha: float) -> tuple[Drift
 
     The p-value is the rate of false alarms per session that a threshold at the value would have. A detector is judged
     by its own rate and not beside the other metrics of a check, so ``q_value`` puts it on their scale: it is at most
-    ``alpha`` exactly where the rate is at most the stated one.
+    ``alpha`` exactly where the rate is at most the stated one. An alarm is a warning, and critical where a threshold at the
+    value would give a tenth of the stated false alarms: any shift that either detector can see within the life of a model is more than
+    a model can afford, so the size says little, and how sure it is says more. A shift of less than half of what the record
+    earned is info.
     """
     return tuple(
         _finding(watch, detector, progress, since=since, alpha=alpha)
@@ -178,17 +181,26 @@ def _followed(
     detector: SequentialDetector, progress: _Progress, *, values: Float1D, dates: Sequence[date]
 ) -> _Progress:
     state = np.array([progress.state])
-    alarm = {}
+    alarm_on, worst = progress.alarm_on, (progress.alarm_statistic, progress.alarm_shift)
     for day, value in zip(dates, values, strict=True):
+        was_above = _is_alarm(progress, float(detector.statistic(state)[0]))
         state = detector.step(state, np.array([value]))
         statistic = float(detector.statistic(state)[0])
-        if statistic >= progress.threshold and statistic > 0.0:
-            alarm = {
-                "alarm_on": day,
-                "alarm_statistic": statistic,
-                "alarm_shift": float(detector.shift(state)[0]),
-            }
-    return progress.model_copy(update={"state": tuple(state[0].tolist()), **alarm})
+        if _is_alarm(progress, statistic):
+            here = statistic, float(detector.shift(state)[0])
+            alarm_on, worst = day, max(worst, here) if was_above else here
+    return progress.model_copy(
+        update={
+            "state": tuple(state[0].tolist()),
+            "alarm_on": alarm_on,
+            "alarm_statistic": worst[0],
+            "alarm_shift": worst[1],
+        }
+    )
+
+
+def _is_alarm(progress: _Progress, statistic: float) -> bool:
+    return statistic >= progress.threshold and statistic > 0.0
 
 
 def _finding(
@@ -199,9 +211,8 @@ def _finding(
     if progress.alarm_on is not None and progress.alarm_on >= since and value < progress.threshold:
         value, shift = progress.alarm_statistic, progress.alarm_shift
     rate = RunLength(peaks=np.array(progress.peaks), sessions=_FOLLOWED).rate(value)
-    alarmed = value >= progress.threshold and value > 0.0
+    alarmed = _is_alarm(progress, value)
     q_value = min(rate * alpha / watch.rate, 1.0)
-    risen = shift * float(np.std(watch.record, ddof=1))
     return DriftFinding(
         feature="outcome",
         metric=detector.metric,
@@ -209,5 +220,18 @@ def _finding(
         threshold=progress.threshold,
         p_value=rate,
         q_value=min(q_value, alpha) if alarmed else max(q_value, float(np.nextafter(alpha, 1.0))),
-        severity=severity_of(risen / watch.material) if alarmed else "none",
+        severity=_severity(watch, shift=shift, rate=rate) if alarmed else "none",
     )
+
+
+def _severity(watch: LossWatch, *, shift: float, rate: float) -> Severity:
+    units = _record_units(watch)
+    earned = -float(units.mean())
+    if shift * float(units.std(ddof=1)) < earned / 2.0:
+        return "info"
+    return "critical" if rate <= _CRITICAL * watch.rate else "warning"
+
+
+def _record_units(watch: LossWatch) -> Float1D:
+    record = np.array(watch.record)
+    return scaled(record, scale=LossScale.before(record))[0]

@@ -2,80 +2,32 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import numpy.typing as npt
-import xgboost as xgb  # noqa: TID253  the leaf that needs it
-from pydantic import ValidationError
 
-from ordinis_learn.models._xgboost import BOOSTER_FILE, corrupt_booster, read_booster
+from ordinis_learn.models._xgboost import BoosterBundle
 from ordinis_learn.models.class_forecaster import ClassForecaster, ClassParameters
-from ordinis_learn.models.header import BundleHeader, write_bundle
 
 __all__ = ["XGBoostClassModel", "class_scores"]
 
 
-class XGBoostClassModel(ClassForecaster[ClassParameters]):
+class XGBoostClassModel(BoosterBundle[ClassParameters], ClassForecaster[ClassParameters]):
     """Boosted trees as a :class:`~ordinis_learn.models.class_forecaster.ClassForecaster`.
 
-    Parameters
-    ----------
-    booster : xgboost.Booster
-        Fitted with ``binary:logistic`` for two classes, ``multi:softprob`` for three.
-    feature_names : tuple of str
-    horizon_sessions : int
-    parameters : ClassParameters
+    They were fitted with ``binary:logistic`` for two classes, ``multi:softprob`` for three; see
+    :class:`~ordinis_learn.models._xgboost.BoosterBundle` for what it is made of.
     """
 
     kind = "xgboost_classes"
-
-    def __init__(
-        self,
-        booster: xgb.Booster,
-        *,
-        feature_names: tuple[str, ...],
-        horizon_sessions: int,
-        parameters: ClassParameters,
-    ) -> None:
-        super().__init__(
-            feature_names=feature_names, horizon_sessions=horizon_sessions, parameters=parameters
-        )
-        booster.set_param({"nthread": 1, "device": "cpu"})
-        self._booster = booster
+    declares = ClassParameters
 
     def _scores(self, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.floating]:
         return class_scores(self._booster.inplace_predict(np.ascontiguousarray(rows), predict_type="margin"))
 
-    def save(self, folder: Path) -> None:
-        """Write ``model.json`` and ``booster.ubj`` into a new folder."""
-        header = BundleHeader(
-            kind=self.kind,
-            feature_names=self._feature_names,
-            horizon_sessions=self._horizon_sessions,
-            parameters=self._parameters.to_json(),
-        )
-        write_bundle(folder, header, files={BOOSTER_FILE: bytes(self._booster.save_raw("ubj"))})
-
-    @classmethod
-    def load(cls, folder: Path, header: BundleHeader) -> XGBoostClassModel:
-        """Read the booster beside a header; raise DataCorrupt where the two do not fit."""
-        try:
-            parameters = ClassParameters.model_validate(header.parameters)
-        except ValidationError as error:
-            raise corrupt_booster(folder, found=str(error).splitlines()[0]) from error
-        two = len(parameters.classes) == 2
-        return cls(
-            read_booster(
-                folder,
-                header,
-                objective="binary:logistic" if two else "multi:softprob",
-                classes=0 if two else len(parameters.classes),
-            ),
-            feature_names=header.feature_names,
-            horizon_sessions=header.horizon_sessions,
-            parameters=parameters,
-        )
+    @staticmethod
+    def _fitted_for(parameters: ClassParameters) -> tuple[str, int]:
+        classes = len(parameters.classes)
+        return ("binary:logistic", 0) if classes == 2 else ("multi:softprob", classes)
 
 
 def class_scores(margin: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:

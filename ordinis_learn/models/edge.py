@@ -20,6 +20,7 @@ def worthwhile_direction(forecast: npt.NDArray[np.float64], *, min_edge_bps: flo
     >>> worthwhile_direction(np.array([0.002, -0.002, 0.0005, np.nan]), min_edge_bps=12.0).tolist()
     [1, -1, 0, 0]
     """
-    known = np.where(np.isnan(forecast), 0.0, forecast)
-    direction = np.where(np.abs(known) > min_edge_bps * _BASIS_POINT, np.sign(known), 0.0)
-    return direction.astype(np.int8)
+    edge = min_edge_bps * _BASIS_POINT
+    # NaN compares as false on both sides.
+    direction: npt.NDArray[np.int8] = (forecast > edge).astype(np.int8) - (forecast < -edge)
+    return direction

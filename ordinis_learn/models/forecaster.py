@@ -54,10 +54,13 @@ class ReturnForecaster(DeclaredModel[P]):
         model could handle it: no such row was seen in training.
         """
         rows, complete = checked_rows(features, names=self._feature_names)
-        forecast = np.full(len(rows), np.nan)
-        if complete.any():
-            forecast[complete] = self._forecast(rows[complete])
-        size = np.where(np.isnan(forecast), 0.0, np.abs(forecast))
+        if complete.all():  # as a rule, and then nothing has to be copied
+            forecast = np.asarray(self._forecast(rows), dtype=np.float64)
+        else:
+            forecast = np.full(len(rows), np.nan)
+            if complete.any():
+                forecast[complete] = self._forecast(rows[complete])
+        size = np.fmax(np.abs(forecast), 0.0)  # 0 for NaN
         return Predictions(
             direction=worthwhile_direction(forecast, min_edge_bps=self._parameters.min_edge_bps),
             confidence=np.minimum(size / self._parameters.scale, 1.0),

@@ -8,18 +8,14 @@ answer to a row alone as to a thousand rows, to within rounding of the sixteenth
 from __future__ import annotations
 
 from itertools import pairwise
-from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, ValidationError
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from pydantic import Field
 
-from ordinis_learn.errors import DataCorrupt
 from ordinis_learn.models.forecaster import ReturnForecaster
-from ordinis_learn.models.header import BundleHeader, write_bundle
+from ordinis_learn.models.weights_bundle import WEIGHTS_FILE, NetworkWeights, WeightsBundle
 from ordinis_learn.records import Record
 
 __all__ = [
@@ -33,13 +29,7 @@ __all__ = [
     "network_outputs",
 ]
 
-WEIGHTS_FILE: Final = "weights.safetensors"
-
 Float2D = npt.NDArray[np.float64]
-NetworkWeights = dict[str, npt.NDArray[np.float32]]
-"""``weight_0`` of shape (hidden, F), ``bias_0`` of shape (hidden,), ``weight_1``, …; the last has one row."""
-
-
 Layers = list[tuple[Float2D, npt.NDArray[np.float64]]]
 
 
@@ -80,13 +70,13 @@ class ServedNetwork(Record):
     scale: float = Field(gt=0.0, allow_inf_nan=False)
 
 
-class NetworkModel(ReturnForecaster[ServedNetwork]):
+class NetworkModel(WeightsBundle[ServedNetwork], ReturnForecaster[ServedNetwork]):
     """A regression of the unsigned forward return over ``horizon_sessions``; see the xgboost model for the rest.
 
     Parameters
     ----------
     weights : dict of float32 arrays
-        As :data:`NetworkWeights` says.
+        ``weight_0`` of shape (hidden, F), ``bias_0`` of shape (hidden,), ``weight_1``, …; the last has one row.
     feature_names : tuple of str
     horizon_sessions : int
     parameters : ServedNetwork
@@ -94,52 +84,20 @@ class NetworkModel(ReturnForecaster[ServedNetwork]):
     """
 
     kind = "mlp"
-
-    def __init__(
-        self,
-        weights: NetworkWeights,
-        *,
-        feature_names: tuple[str, ...],
-        horizon_sessions: int,
-        parameters: ServedNetwork,
-    ) -> None:
-        super().__init__(
-            feature_names=feature_names, horizon_sessions=horizon_sessions, parameters=parameters
-        )
-        self._weights = weights
-        self._layers = exact_layers(weights)
+    declares = ServedNetwork
 
     def _forecast(self, rows: Float2D) -> npt.NDArray[np.float64]:
-        outputs: npt.NDArray[np.float64] = network_outputs(rows, layers=self._layers, frame=self._parameters)
+        outputs: npt.NDArray[np.float64] = network_outputs(rows, layers=self._exact, frame=self._parameters)
         return outputs[:, 0] * self._parameters.unit
 
-    def save(self, folder: Path) -> None:
-        """Write ``model.json`` and ``weights.safetensors`` into a new folder."""
-        header = BundleHeader(
-            kind=self.kind,
-            feature_names=self._feature_names,
-            horizon_sessions=self._horizon_sessions,
-            parameters=self._parameters.to_json(),
-        )
-        write_bundle(folder, header, files={WEIGHTS_FILE: save(self._weights)})
+    @staticmethod
+    def _exactly(weights: NetworkWeights) -> Layers:
+        return exact_layers(weights)
 
-    @classmethod
-    def load(cls, folder: Path, header: BundleHeader) -> NetworkModel:
-        """Read the weights beside a header; raise DataCorrupt where the two do not fit."""
-        try:
-            parameters = ServedNetwork.model_validate(header.parameters)
-            weights = load((folder / WEIGHTS_FILE).read_bytes())
-        except (SafetensorError, ValidationError) as error:
-            raise _corrupt(folder, found=str(error).splitlines()[0]) from error
-        if found := network_misfit(
-            weights, frame=parameters, hidden=parameters.hidden, features=len(header.feature_names), outputs=1
-        ):
-            raise _corrupt(folder, found=found)
-        return cls(
-            weights,
-            feature_names=header.feature_names,
-            horizon_sessions=header.horizon_sessions,
-            parameters=parameters,
+    @staticmethod
+    def _misfit(weights: NetworkWeights, *, parameters: ServedNetwork, columns: int) -> str:
+        return network_misfit(
+            weights, frame=parameters, hidden=parameters.hidden, features=columns, outputs=1
         )
 
 
@@ -183,12 +141,3 @@ def network_misfit(
     if any(array.dtype != np.float32 or not np.isfinite(array).all() for array in weights.values()):
         return "a weight that is not a finite float32"
     return ""
-
-
-def _corrupt(folder: Path, *, found: str) -> DataCorrupt:
-    return DataCorrupt(
-        f"load the network in {folder}",
-        found=found,
-        next_step="restore the folder from the run's artifacts, or train again with ordinis-learn train",
-        folder=str(folder),
-    )

@@ -8,19 +8,15 @@ machine translation*, with the reset gate behind the recurrent product, as torch
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, ValidationError
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from pydantic import Field
 
-from ordinis_learn.errors import DataCorrupt
 from ordinis_learn.models.forecaster import ReturnForecaster
-from ordinis_learn.models.header import BundleHeader, write_bundle
-from ordinis_learn.models.network import WEIGHTS_FILE, NetworkWeights, Standardised
+from ordinis_learn.models.network import Standardised
+from ordinis_learn.models.weights_bundle import NetworkWeights, WeightsBundle
 from ordinis_learn.records import Record
 
 __all__ = ["DeclaredUnit", "SequenceModel", "ServedSequence", "exact_unit", "unit_misfit", "unit_outputs"]
@@ -59,7 +55,7 @@ class ServedSequence(Record):
     scale: float = Field(gt=0.0, allow_inf_nan=False)
 
 
-class SequenceModel(ReturnForecaster[ServedSequence]):
+class SequenceModel(WeightsBundle[ServedSequence], ReturnForecaster[ServedSequence]):
     """A regression of the unsigned forward return over ``horizon_sessions`` on the last ``steps`` feature vectors.
 
     A row that misses a part of its history is flat with confidence 0.
@@ -76,51 +72,20 @@ class SequenceModel(ReturnForecaster[ServedSequence]):
     """
 
     kind = "gru"
-
-    def __init__(
-        self,
-        weights: NetworkWeights,
-        *,
-        feature_names: tuple[str, ...],
-        horizon_sessions: int,
-        parameters: ServedSequence,
-    ) -> None:
-        super().__init__(
-            feature_names=feature_names, horizon_sessions=horizon_sessions, parameters=parameters
-        )
-        self._weights = weights
-        self._exact = exact_unit(weights)
+    declares = ServedSequence
+    called = "sequence model"
 
     def _forecast(self, rows: Float2D) -> npt.NDArray[np.float64]:
         outputs: npt.NDArray[np.float64] = unit_outputs(rows, exact=self._exact, declared=self._parameters)
         return outputs[:, 0] * self._parameters.unit
 
-    def save(self, folder: Path) -> None:
-        """Write ``model.json`` and ``weights.safetensors`` into a new folder."""
-        header = BundleHeader(
-            kind=self.kind,
-            feature_names=self._feature_names,
-            horizon_sessions=self._horizon_sessions,
-            parameters=self._parameters.to_json(),
-        )
-        write_bundle(folder, header, files={WEIGHTS_FILE: save(self._weights)})
+    @staticmethod
+    def _exactly(weights: NetworkWeights) -> dict[str, npt.NDArray[np.float64]]:
+        return exact_unit(weights)
 
-    @classmethod
-    def load(cls, folder: Path, header: BundleHeader) -> SequenceModel:
-        """Read the weights beside a header; raise DataCorrupt where the two do not fit."""
-        try:
-            parameters = ServedSequence.model_validate(header.parameters)
-            weights = load((folder / WEIGHTS_FILE).read_bytes())
-        except (SafetensorError, ValidationError) as error:
-            raise _corrupt(folder, found=str(error).splitlines()[0]) from error
-        if found := unit_misfit(weights, declared=parameters, columns=len(header.feature_names), outputs=1):
-            raise _corrupt(folder, found=found)
-        return cls(
-            weights,
-            feature_names=header.feature_names,
-            horizon_sessions=header.horizon_sessions,
-            parameters=parameters,
-        )
+    @staticmethod
+    def _misfit(weights: NetworkWeights, *, parameters: ServedSequence, columns: int) -> str:
+        return unit_misfit(weights, declared=parameters, columns=columns, outputs=1)
 
 
 def exact_unit(weights: NetworkWeights) -> dict[str, npt.NDArray[np.float64]]:
@@ -187,12 +152,3 @@ def unit_misfit(weights: NetworkWeights, *, declared: DeclaredUnit, columns: int
     if any(array.dtype != np.float32 or not np.isfinite(array).all() for array in weights.values()):
         return "a weight that is not a finite float32"
     return ""
-
-
-def _corrupt(folder: Path, *, found: str) -> DataCorrupt:
-    return DataCorrupt(
-        f"load the sequence model in {folder}",
-        found=found,
-        next_step="restore the folder from the run's artifacts, or train again with ordinis-learn train",
-        folder=str(folder),
-    )

@@ -80,7 +80,10 @@ class Alert(Record):
 
 
 class AlertFact(Record):
-    """Something that happened to an alert; never changed. ``source`` and ``what`` make its identity."""
+    """Something that happened to an alert; never changed. ``source`` and ``what`` make its identity.
+
+    ``failed`` is in books of before failed trainings were counted in the catalogue alone.
+    """
 
     fact_id: str
     alert_id: str

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from ordinis_learn.records.base import NullableFloat, Record
 
@@ -47,7 +49,8 @@ class ShadowFigures(Record):
     ``events`` were kept in all. Left out: ``repeated`` ones (the symbol's session was told before), ``late`` ones (an event of a
     later session had come before), ``ahead`` ones (dated after the clock that saw them), ``outside`` ones (no session, or before
     ``counted_from``), and those ``beside`` another version than the report's: counted by version, "" where
-    nothing was active. ``sequence`` is how many sessions the confidence sequence has seen, ``stride_sessions`` apart.
+    nothing was active. ``prospective`` of the counted ones were scored before their outcome was known, the others over the past; None in
+    reports of before that was counted. ``sequence`` is how many sessions the confidence sequence has seen, ``stride_sessions`` apart.
     """
 
     position: int
@@ -56,6 +59,7 @@ class ShadowFigures(Record):
     counted_from: str
     events: int
     counted: int
+    prospective: Annotated[int | None, Field(exclude_if=lambda value: value is None)] = None
     repeated: int
     late: int
     ahead: int

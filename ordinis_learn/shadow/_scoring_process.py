@@ -27,11 +27,13 @@ from ordinis_learn.errors import LearnError
 if TYPE_CHECKING:
     from ordinis_learn.models.base import SignalModel
 
-__all__ = ["FAILED", "REQUEST", "RESPONSE", "SCORED", "main", "receive"]
+__all__ = ["CAPACITY", "FAILED", "REQUEST", "RESPONSE", "SCORED", "main", "receive", "with_room"]
 
 REQUEST: Final = struct.Struct("<II")
 RESPONSE: Final = struct.Struct("<BdI")
 SCORED, FAILED = 0, 1
+CAPACITY: Final = 1 << 16
+"""Of a buffer, in bytes, until a message is longer."""
 
 _GRACE_SECONDS: Final = 1.0
 
@@ -58,11 +60,14 @@ def main(arguments: list[str]) -> int:
             _send(stream, FAILED, 0.0, str(error).encode())
             return 1
         _send(stream, SCORED, 0.0, json.dumps(model.feature_names).encode())
-        header = bytearray(REQUEST.size)
-        while receive(stream, memoryview(header)):
-            rows, columns = REQUEST.unpack(header)
-            asked = np.empty((rows, columns))
-            receive(stream, asked.data.cast("B"))
+        buffer = bytearray(CAPACITY)
+        while have := receive(stream, buffer, have=0, need=REQUEST.size):
+            rows, columns = REQUEST.unpack_from(buffer)
+            buffer = with_room(buffer, REQUEST.size + rows * columns * 8)
+            receive(stream, buffer, have=have, need=REQUEST.size + rows * columns * 8)
+            asked = np.frombuffer(buffer, dtype=np.float64, count=rows * columns, offset=REQUEST.size)
+            # A copy: the model may keep what it is given, and the buffer is used again.
+            asked = asked.reshape(rows, columns).copy()
             asked.flags.writeable = False
             signal.setitimer(signal.ITIMER_REAL, seconds)
             _answer(stream, model, asked)
@@ -70,17 +75,26 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def receive(stream: socket.socket, into: memoryview) -> bool:
-    """Fill a buffer; False where the other side has closed before its first byte, ConnectionError in the middle."""
-    filled = 0
-    while filled < len(into):
-        count = stream.recv_into(into[filled:])
-        if not count:
-            if filled:
-                raise ConnectionError("the other side ended in the middle of a message")
-            return False
-        filled += count
-    return True
+def receive(stream: socket.socket, into: bytearray, *, have: int, need: int) -> int:
+    """Read on until ``need`` bytes are there and return how many are: what came along is read in the same call.
+
+    One side speaks at a time, so nothing of a next message can come along. 0 where the other side has closed before the first
+    byte, ConnectionError in the middle.
+    """
+    with memoryview(into) as room:
+        while have < need:
+            count = stream.recv_into(room[have:])
+            if not count:
+                if have:
+                    raise ConnectionError("the other side ended in the middle of a message")
+                return 0
+            have += count
+    return have
+
+
+def with_room(buffer: bytearray, size: int) -> bytearray:
+    """Return a buffer of at least a size that begins as this one does."""
+    return buffer if size <= len(buffer) else buffer.ljust(size, b"\0")
 
 
 def _answer(stream: socket.socket, model: SignalModel, asked: npt.NDArray[np.float64]) -> None:

@@ -1,13 +1,15 @@
 """Feature events after a position of the log, as rows that models can be asked about.
 
-What is known when: a row holds what one event told, nothing else, and the event names the moment (``ts_event``) at which
-its features were known. So a row cannot look ahead further than whoever computed the features.
+What is known when: a row holds what one event told, and for columns that look back (``ret_5@10``) what the log had told of
+the symbol's earlier sessions when the event came in. The event names the moment (``ts_event``) at which its features were
+known, so a row cannot look ahead further than whoever computed the features.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final, Literal, Protocol, get_args
 
 import numpy as np
@@ -16,7 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ordinis_learn.errors import ConfigInvalid
+from ordinis_learn.labelling import TIMEFRAME, bar_columns
+from ordinis_learn.market.lags import split_lag
 from ordinis_learn.records import Topic
+from ordinis_learn.shadow.look_back import Told, ToldBars, earlier_rows, reach_of, sessions_around
 
 __all__ = ["SOURCES", "FeatureFeed", "FeatureRows", "Source"]
 
@@ -39,15 +44,20 @@ class ReadableLog(Protocol):
         ...
 
     def read_columns(
-        self, topic: Topic, *, after_position: int | None = None, until_position: int | None = None
+        self,
+        topic: Topic,
+        *,
+        start: datetime | None = None,
+        after_position: int | None = None,
+        until_position: int | None = None,
     ) -> pa.Table:
         """Return events of one type with their payloads as typed columns."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class FeatureRows:
-    """n events, ordered by (ts_event, event_id).
+class FeatureRows(Told):
+    """n events in order of their time; events of one time by their names.
 
     Attributes
     ----------
@@ -59,11 +69,8 @@ class FeatureRows:
         NaN where an event has no such feature.
     """
 
-    position: Ints
-    ts_event: Ints
     ts_ingest: Ints
     event_id: Sequence[str]
-    symbol: Sequence[str]
     names: tuple[str, ...]
     values: npt.NDArray[np.float64]
 
@@ -84,9 +91,11 @@ class FeatureFeed:
         Its ``position`` and ``read_columns`` are used.
     source : {"features", "signals"}
         Which events tell the features.
+    calendar : str
+        By which sessions are counted where a column looks back.
     """
 
-    def __init__(self, log: ReadableLog, *, source: Source) -> None:
+    def __init__(self, log: ReadableLog, *, source: Source, calendar: str = "XNYS") -> None:
         if source not in SOURCES:
             raise ConfigInvalid(
                 "read feature events",
@@ -94,6 +103,7 @@ class FeatureFeed:
                 next_step=f"use one of {', '.join(SOURCES)}",
             )
         self.source = source
+        self._calendar = calendar
         self._position = log.position
         self._read_columns = log.read_columns
 
@@ -102,10 +112,31 @@ class FeatureFeed:
         return self._position()
 
     def read(self, *, after: int, until: int, names: Sequence[str]) -> FeatureRows:
-        """Return the feature events with ``after < position <= until``, from one snapshot of the log."""
-        events = self._read_columns(_TOPICS[self.source], after_position=after, until_position=until)
+        """Return the feature events with ``after < position <= until``.
+
+        A name such as ``ret_5@10`` is what the event says under that very name, else the symbol's ``ret_5`` ten sessions ago. The
+        log only grows, so what is read of it twice up to one position is one state.
+        """
+        rows = self._rows(names, after_position=after, until_position=until)
+        lagged = {name: split_lag(name) for name in names if split_lag(name)[1]}
+        if not lagged or not len(rows):
+            return rows
+        ago = sorted({sessions for _, sessions in lagged.values()})
+        calendar = sessions_around(rows.ts_event, back=ago[-1], calendar=self._calendar)
+        since = reach_of(rows.ts_event, back=ago[-1], calendar=calendar)
+        earlier = self._rows(sorted({name for name, _ in lagged.values()}), start=since, until_position=until)
+        bars = self._bars(start=since, until=until)
+        found = earlier_rows(rows, earlier, bars=bars, ago=ago, calendar=calendar)
+        return _looked_back(rows, earlier, lagged=lagged, found=dict(zip(ago, found, strict=True)))
+
+    def _rows(self, names: Sequence[str], **bounds: Any) -> FeatureRows:
+        events = self._read_columns(_TOPICS[self.source], **bounds)
         if self.source == "features":
             events = events.filter(pc.equal(events["tf"], _DAILY))
+        else:
+            # Where two signals of a symbol have one time, datasets take the first by the signal's own name.
+            by: Any = [(column, "ascending") for column in ("ts_event", "signal_id", "event_id")]
+            events = events.take(pc.sort_indices(events, sort_keys=by))
         return FeatureRows(
             position=_integers(events["position"]),
             ts_event=_integers(events["ts_event"]),
@@ -115,6 +146,33 @@ class FeatureFeed:
             names=tuple(names),
             values=_matrix(events["features"].combine_chunks(), tuple(names)),
         )
+
+    def _bars(self, *, start: datetime, until: int) -> ToldBars:
+        events = self._read_columns(Topic.BAR, start=start, until_position=until)
+        bars = bar_columns(events)
+        fit = pc.and_(
+            pc.equal(bars["tf"], TIMEFRAME),
+            pc.and_(pc.is_finite(bars["close"]), pc.greater(bars["close"], 0)),
+        )
+        fit = pc.fill_null(fit, False)
+        bars = bars.filter(fit)
+        return ToldBars(
+            position=_integers(events["position"].filter(fit)),
+            ts_event=_integers(bars["ts_event"]),
+            symbol=bars["symbol"].to_pylist(),
+            day=_integers(pc.cast(bars["session"], pa.int32())),
+        )
+
+
+def _looked_back(
+    rows: FeatureRows, earlier: FeatureRows, *, lagged: dict[str, tuple[str, int]], found: dict[int, Ints]
+) -> FeatureRows:
+    values = rows.values.copy()
+    for column, (name, sessions) in lagged.items():
+        told = np.append(earlier.values[:, earlier.names.index(name)], np.nan)[found[sessions]]
+        place = rows.names.index(column)
+        values[:, place] = np.where(np.isnan(values[:, place]), told, values[:, place])
+    return replace(rows, values=values)
 
 
 def _integers(column: Any) -> Ints:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -23,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ordinis_learn.errors import DataCorrupt
-from ordinis_learn.shadow._scoring_process import FAILED, REQUEST, RESPONSE, receive
+from ordinis_learn.shadow._scoring_process import CAPACITY, FAILED, REQUEST, RESPONSE, receive, with_room
 from ordinis_learn.shadow.answer import Answer, Outcome
 
 __all__ = ["LOADER", "MOST_TIMEOUTS", "IsolatedModel"]
@@ -36,7 +37,6 @@ MOST_TIMEOUTS: Final = 3
 
 _START_SECONDS: Final = 120.0
 _ENVIRONMENT: Final = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TZ", "OMP_NUM_THREADS")
-_CAPACITY: Final = 1 << 16
 
 
 class IsolatedModel:
@@ -58,9 +58,8 @@ class IsolatedModel:
         self._loader = loader
         self._process: subprocess.Popen[bytes] | None = None
         self._stream: socket.socket | None = None
-        self._out = bytearray(REQUEST.size + _CAPACITY)
-        self._head = bytearray(RESPONSE.size)
-        self._body = bytearray(_CAPACITY)
+        self._out = bytearray(CAPACITY)
+        self._in = bytearray(CAPACITY)
         self._timeouts = 0
         self.feature_names: tuple[str, ...] = ()
 
@@ -91,7 +90,7 @@ class IsolatedModel:
             self._stop()
             raise self._cannot_load(bytes(body).decode("utf-8", "replace"))
         self.feature_names = tuple(json.loads(bytes(body)))
-        ours.settimeout(self._limit)
+        _wait_at_most(self._limit, ours)
 
     @property
     def pid(self) -> int | None:
@@ -109,7 +108,7 @@ class IsolatedModel:
         try:
             self._send(rows)
             outcome, latency_us, body = self._receive()
-        except TimeoutError:
+        except (BlockingIOError, TimeoutError):
             self._stop()
             self._timeouts += 1
             told, silent = f"no answer within {self._limit:g} s", (time.perf_counter() - begun) * 1e6
@@ -144,15 +143,14 @@ class IsolatedModel:
 
     def _receive(self) -> tuple[int, float, memoryview]:
         stream = self._connected()
-        if not receive(stream, memoryview(self._head)):
+        have = receive(stream, self._in, have=0, need=RESPONSE.size)
+        if not have:
             raise ConnectionError("the process ended")
-        outcome, latency_us, length = RESPONSE.unpack(self._head)
-        if length > len(self._body):
-            self._body = bytearray(length)
-        body = memoryview(self._body)[:length]
-        if length and not receive(stream, body):
-            raise ConnectionError("the process ended")
-        return outcome, latency_us, body
+        outcome, latency_us, length = RESPONSE.unpack_from(self._in)
+        end = RESPONSE.size + length
+        self._in = with_room(self._in, end)
+        receive(stream, self._in, have=have, need=end)
+        return outcome, latency_us, memoryview(self._in)[RESPONSE.size : end]
 
     def _connected(self) -> socket.socket:
         if self._stream is None:
@@ -185,3 +183,12 @@ class IsolatedModel:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop()
+
+
+def _wait_at_most(seconds: float, stream: socket.socket) -> None:
+    """Let the kernel limit each wait: Python's own limit asks it twice for each message."""
+    whole = max(int(seconds * 1e6), 1)  # 0 would be for ever
+    span = struct.pack("@ll", *divmod(whole, 1_000_000))
+    stream.settimeout(None)
+    for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+        stream.setsockopt(socket.SOL_SOCKET, option, span)

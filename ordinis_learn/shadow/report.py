@@ -74,33 +74,12 @@ def shadow_report(
     first = int(np.searchsorted(outcomes.calendar.day, (counted_from - date(1970, 1, 1)).days))
     version = None if active is None else active.version
     counted = count_rows(kept, outcomes=outcomes, first_session=first, beside=version)
-    if not len(counted.rows):
+    pair = _Pair.of(kept, counted=counted, outcomes=outcomes, alone=active is None)
+    if not pair.candidate.calls:
         raise _nothing(subject, active, counted=counted, events=len(kept["position"]), since=counted_from)
-    sides = {
-        side: _Side.of(kept, side=side, counted=counted, outcomes=outcomes)
-        for side in ("candidate", "active")
-    }
-    candidate, beside = sides["candidate"], sides["active"]
-    paired = candidate.scored & beside.scored
-    asked = candidate.asked | beside.asked
-    if not candidate.calls:
-        raise _nothing(subject, active, counted=counted, events=len(kept["position"]), since=counted_from)
-    unpaired = int((asked & ~paired).sum()) if active is not None else 0
-    ripe = np.isfinite(candidate.loss)
-    differences = np.empty(0) if active is None else paired_differences(candidate, beside, counted=counted)
+    figures = _figures(kept, pair=pair, counted_from=counted_from, provenance=provenance, desk=desk)
     days = outcomes.calendar.day
     begin, end = (_midnight(days[session]) for session in (counted.session.min(), counted.session.max()))
-    figures = _figures(
-        kept,
-        counted=counted,
-        outcomes=outcomes,
-        counted_from=counted_from,
-        provenance=provenance,
-        unpaired_rate=unpaired / (paired.sum() + unpaired) if paired.sum() + unpaired else np.nan,
-        sequence=len(differences),
-        candidate=candidate.figures(desk=desk),
-        active=None if active is None else beside.figures(desk=desk),
-    )
     return ShadowReport(
         subject=subject,
         active=active,
@@ -108,17 +87,17 @@ def shadow_report(
         end=end,
         calendar_days=(end - begin).days,
         sessions=int(np.ptp(counted.session)) + 1,
-        decisions=int(candidate.scored.sum()),
-        paired_decisions=int(paired.sum()) if active is not None else 0,
-        unpaired=unpaired,
+        decisions=int(pair.candidate.scored.sum()),
+        paired_decisions=int(pair.both.sum()),
+        unpaired=pair.unpaired,
         errors=_kept_with(kept, Outcome.ERROR, Outcome.TIMEOUT),
         nan_predictions=_kept_with(kept, Outcome.NAN),
-        matured=int((ripe & (paired if active is not None else candidate.scored)).sum()),
+        matured=pair.matured,
         parity_max_abs_diff=provenance.parity_max_abs_diff,
         latency_ms_p50=figures.candidate.latency_ms_p50,
         latency_ms_p95=figures.candidate.latency_ms_p95,
-        loss_difference=float(differences.mean()) if len(differences) else None,
-        loss_interval=_interval(differences),
+        loss_difference=float(pair.differences.mean()) if len(pair.differences) else None,
+        loss_interval=_interval(pair.differences),
         predictions_sha256=provenance.predictions_sha256,
         created_at=clock(),
         figures=figures,
@@ -126,37 +105,70 @@ def shadow_report(
 
 
 def _figures(
-    kept: Columns,
-    *,
-    counted: Counted,
-    outcomes: Outcomes,
-    counted_from: date,
-    provenance: Provenance,
-    unpaired_rate: float,
-    sequence: int,
-    candidate: SideFigures,
-    active: SideFigures | None,
+    kept: Columns, *, pair: _Pair, counted_from: date, provenance: Provenance, desk: DeskParameters
 ) -> ShadowFigures:
+    counted = pair.candidate.counted
     return ShadowFigures(
         position=provenance.position,
         source=provenance.source,
-        calendar=outcomes.calendar.name,
+        calendar=pair.candidate.outcomes.calendar.name,
         counted_from=counted_from.isoformat(),
         events=len(kept["position"]),
         counted=len(counted.rows),
+        prospective=_prospective(kept, counted=counted, outcomes=pair.candidate.outcomes),
         repeated=counted.repeated,
         late=counted.late,
         ahead=counted.ahead,
         outside=counted.outside,
         empty_sessions=int(np.ptp(counted.session)) + 1 - len(np.unique(counted.session)),
         beside=counted.beside,
-        unpaired_rate=unpaired_rate,
+        unpaired_rate=pair.unpaired_rate,
         horizon_sessions=HORIZON_SESSIONS,
         stride_sessions=HORIZON_SESSIONS,
-        sequence=sequence,
-        candidate=candidate,
-        active=active,
+        sequence=len(pair.differences),
+        candidate=pair.candidate.figures(desk=desk),
+        active=None if pair.beside is None else pair.beside.figures(desk=desk),
     )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Pair:
+    """The candidate and the version beside it over the counted rows; ``beside`` is None for a first model."""
+
+    candidate: _Side
+    beside: _Side | None
+    differences: Float1D
+
+    @classmethod
+    def of(cls, kept: Columns, *, counted: Counted, outcomes: Outcomes, alone: bool) -> _Pair:
+        candidate = _Side.of(kept, side="candidate", counted=counted, outcomes=outcomes)
+        if alone:
+            return cls(candidate=candidate, beside=None, differences=np.empty(0))
+        beside = _Side.of(kept, side="active", counted=counted, outcomes=outcomes)
+        differences = paired_differences(candidate, beside, counted=counted)
+        return cls(candidate=candidate, beside=beside, differences=differences)
+
+    @property
+    def both(self) -> Bool1D:
+        """Where both have scored; nowhere for a first model."""
+        scored = self.candidate.scored
+        return scored & self.beside.scored if self.beside is not None else np.zeros_like(scored)
+
+    @property
+    def unpaired(self) -> int:
+        if self.beside is None:
+            return 0
+        return int(((self.candidate.asked | self.beside.asked) & ~self.both).sum())
+
+    @property
+    def unpaired_rate(self) -> float:
+        asked = int(self.both.sum()) + self.unpaired
+        return self.unpaired / asked if asked else np.nan
+
+    @property
+    def matured(self) -> int:
+        ripe = np.isfinite(self.candidate.loss)
+        return int((ripe & (self.candidate.scored if self.beside is None else self.both)).sum())
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -270,6 +282,14 @@ def paired_differences(candidate: _Side, active: _Side, *, counted: Counted) -> 
     sessions = apart(np.unique(counted.session[both]), stride=HORIZON_SESSIONS)
     difference = np.where(both, candidate.loss - active.loss, np.nan)
     return session_means(difference, counted.session, sessions=sessions)
+
+
+def _prospective(kept: Columns, *, counted: Counted, outcomes: Outcomes) -> int:
+    """Count the rows that were scored before the session was over in which their outcome became known."""
+    exit_session = counted.session + 1 + HORIZON_SESSIONS
+    known_at = np.append(outcomes.calendar.closes, np.iinfo(np.int64).max)
+    known_at = known_at[np.minimum(exit_session, len(known_at) - 1)]
+    return int((kept["scored_at"][counted.rows] < known_at).sum())
 
 
 def _kept_with(kept: Columns, *outcomes: Outcome) -> int:

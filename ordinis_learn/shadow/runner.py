@@ -16,8 +16,7 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ordinis_learn.errors import ConfigInvalid, DataCorrupt
-from ordinis_learn.market.lags import split_lag
+from ordinis_learn.errors import DataCorrupt
 from ordinis_learn.ports import Clock
 from ordinis_learn.shadow.answer import Answer, Outcome
 from ordinis_learn.shadow.feed import FeatureFeed, FeatureRows
@@ -160,7 +159,7 @@ class ShadowRunner:
     def _score(self, *, after: int, until: int) -> list[ScoredRow]:
         if not self._candidate.feature_names:
             self._candidate.start()
-        names = _without_lags(self._candidate.feature_names)
+        names = self._candidate.feature_names
         events = self._feed.read(after=after, until=until, names=sorted({*names, VOLATILITY}))
         if not len(events):
             return []
@@ -193,7 +192,7 @@ class ShadowRunner:
         said = [Said()] * len(events)
         for version in sorted({version for version in versions if version is not None}):
             model = self._incumbent(version)
-            names = _without_lags(model.feature_names)
+            names = model.feature_names
             if not set(names) <= set(events.names):
                 events = self._feed.read(after=after, until=until, names=sorted({*events.names, *names}))
             rows = np.flatnonzero([version == other for other in versions])
@@ -269,17 +268,6 @@ def _calls(rows: Rows, moment: Ints) -> Iterator[Rows]:
     for group in np.split(rows, np.flatnonzero(np.diff(moment[rows])) + 1):
         for begin in range(0, len(group), _MOST_ROWS):
             yield group[begin : begin + _MOST_ROWS]
-
-
-def _without_lags(names: Sequence[str]) -> Sequence[str]:
-    lagged = [name for name in names if split_lag(name)[1]]
-    if lagged:
-        raise ConfigInvalid(
-            "score feature events as they come",
-            found=f"a model that looks back over sessions ({lagged[0]}, …); an event tells one session",
-            next_step="ordinis-learn shadow replay NAME VERSION --start … --end …, which reads the whole history",
-        )
-    return names
 
 
 def _number(value: float) -> float | None:

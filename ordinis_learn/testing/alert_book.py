@@ -124,11 +124,6 @@ class InMemoryAlertBook:
         """Return what happened to an alert, oldest first."""
         return [one for one in self._facts.values() if one.alert_id == alert_id]
 
-    def failures(self, subject: str, *, since: datetime) -> int:
-        """Return how many facts ``failed`` a subject has since a moment."""
-        facts = self._facts.values()
-        return sum(one.subject == subject and one.what == "failed" and one.at >= since for one in facts)
-
     def responses(self, *, pending: bool) -> Sequence[Response]:
         """Return orders that are pending (or done), oldest first."""
         found = [one for one in self._responses.values() if (one.status == "pending") is pending]

@@ -9,7 +9,7 @@ from typing import Any
 
 from ordinis_learn.errors import ArtifactMissing, BenchDataMissing, DataCorrupt, DataMissing
 from ordinis_learn.observability.origins import in_current_trace
-from ordinis_learn.ports import Clock
+from ordinis_learn.ports import Clock, FailedAttempt
 from ordinis_learn.records import (
     Actor,
     AuditRecord,
@@ -46,7 +46,7 @@ class InMemoryCatalogue:
         self._scorecards: dict[tuple[str, str], Scorecard] = {}
         self._drift: dict[tuple[str, str], DriftReport] = {}
         self._dataset_records: list[AuditRecord] = []
-        self._failures: dict[str, Counter[str]] = {}
+        self._failures: list[tuple[str, str, str, FailedAttempt]] = []
         self._traces: dict[str, str] = {}
         self._outbox: dict[int, dict[str, Any]] = {}
         self._last_id = 0
@@ -153,13 +153,20 @@ class InMemoryCatalogue:
         return [report for (owner, _), report in self._drift.items() if owner == model]
 
     def add_failure(self, kind: str, *, label: str, subject: str, code: str, found: str) -> None:
-        """Count work that failed."""
-        del subject, code, found
-        self._failures.setdefault(kind, Counter())[label] += 1
+        """Remember work that failed."""
+        self._failures.append((kind, label, subject, FailedAttempt(code=code, found=found, at=self._clock())))
 
     def failures(self, kind: str) -> Mapping[str, int]:
         """Return how often work of a kind failed, by label."""
-        return dict(self._failures.get(kind, {}))
+        return dict(Counter(label for verb, label, _, _ in self._failures if verb == kind))
+
+    def failures_of(self, kind: str, subject: str, *, since: datetime) -> Sequence[FailedAttempt]:
+        """Return what failed of a kind for one subject since a moment, oldest first."""
+        return [
+            one
+            for verb, _, about, one in self._failures
+            if (verb, about) == (kind, subject) and one.at >= since
+        ]
 
     def keep_trace(self, subject: str, traceparent: str) -> None:
         """Remember the trace a subject was made in; the first one stays."""

@@ -12,7 +12,6 @@ from ordinis_learn.alerts import (
     Sighting,
     acknowledge,
     escalate,
-    failed,
     load_response_policy,
     on_drift_check,
     raise_alert,
@@ -20,7 +19,7 @@ from ordinis_learn.alerts import (
 )
 from ordinis_learn.alerts.schedule import Schedule
 from ordinis_learn.drift import alerts_for
-from ordinis_learn.errors import ConfigInvalid, LearnError
+from ordinis_learn.errors import ConfigInvalid
 from ordinis_learn.records import Actor, Alert, AlertChanges, AlertKind, DriftReport, ModelType
 from ordinis_learn.settings import Settings
 from ordinis_learn.workbench import Workbench
@@ -31,8 +30,6 @@ __all__ = [
     "desk_actor",
     "drift_schedule",
     "escalate_alerts",
-    "note_training",
-    "note_training_failure",
     "remember",
     "resolve_alerts",
     "response_policy",
@@ -174,24 +171,3 @@ def escalate_alerts(bench: Workbench) -> list[Alert]:
         )
         raised.extend(changes.alerts)
     return raised
-
-
-def note_training_failure(bench: Workbench, name: str, error: LearnError, *, source: str) -> None:
-    """Remember that a training failed; enough of them within the policy's hours are an alert."""
-    context = alert_context(bench)
-    limits = context.policy.training_failures
-    note = failed("train_failed", name, source=source, said=str(error), context=context)
-    bench.alerts.change(name, lambda _: note, actor=desk_actor(bench))
-    since = context.now - timedelta(hours=limits.within_hours)
-    count = bench.alerts.failures(name, since=since)
-    if count >= limits.count:
-        summary = f"{count} trainings of {name} failed within {limits.within_hours:g} h; the last: {error}"
-        sight(
-            bench,
-            Sighting(kind="train_failed", subject=name, severity="warning", summary=summary, source=source),
-        )
-
-
-def note_training(bench: Workbench, name: str) -> None:
-    """Close the alert about failed trainings: one has succeeded."""
-    resolve_alerts(bench, "train_failed", name, why="a training has succeeded")

@@ -20,7 +20,7 @@ from ordinis_learn.models import EncoderSpec, open_encoder
 from ordinis_learn.records import DriftReport, ModelType, hash_of
 from ordinis_learn.use_cases.alerting import remember
 from ordinis_learn.use_cases.drift import ALPHA
-from ordinis_learn.use_cases.drift_runs import log_answer_check
+from ordinis_learn.use_cases.drift_runs import log_text_check
 from ordinis_learn.use_cases.measure_recorded import read_span
 from ordinis_learn.workbench import Workbench
 
@@ -71,8 +71,11 @@ def check_answer_drift(
     _require_earlier(reference, start=start, asked=asked)
     recorded = read_span(bench, start=start, end=end)
     source, answers = _named(recorded, name, asked=asked)
-    identity = _identity(source, "check", *reference, start, end, unit)
-    known = bench.alerts.check(identity)
+    window = (*reference, start, end, unit)
+    by_hand = _identity(source, "check", *window)
+    daily = _identity(source, "daily check", *window)
+    identity = by_hand if session is None else daily
+    known = bench.alerts.check(identity) or (bench.alerts.check(daily) if session is None else None)
     if known is not None:
         return known
     kept = _reference(bench, name, source=source, span=reference)
@@ -92,7 +95,7 @@ def check_answer_drift(
     kind = ModelType.PROMPT_PACK if source.prompt_pack else None
     report = remember(bench, made, model_type=kind, identity=identity, session=session)
     if report == made:  # else another process was first, and logs its own
-        log_answer_check(bench, report, identity=identity)
+        log_text_check(bench, report, identity=identity)
     return report
 
 

@@ -72,11 +72,13 @@ def check_model_drift(
     """
     artifact = _artifact(bench, name, version)
     manifest = reference_manifest(bench, artifact, dataset)
-    identity = window_identity(artifact, manifest, start=start, end=end)
-    known = bench.alerts.check(identity)
+    identity = window_identity(artifact, manifest, start=start, end=end, session=session)
+    daily = window_identity(artifact, manifest, start=start, end=end, session=end)
+    known = bench.alerts.check(identity) or (bench.alerts.check(daily) if session is None else None)
     if known is not None:
         return known
-    checked = _measure(DriftSubject.of(bench, artifact, manifest), start=start, end=end, seed=seed)
+    subject = DriftSubject.of(bench, artifact, manifest)
+    checked = _measure(subject, start=start, end=end, seed=seed, daily=session is not None)
     report = remember(
         bench, checked.report, model_type=artifact.model_type, identity=identity, session=session
     )
@@ -85,8 +87,18 @@ def check_model_drift(
     return report
 
 
-def window_identity(artifact: ModelArtifact, manifest: DatasetManifest, *, start: date, end: date) -> str:
-    """Return what makes a check this check: the version, the reference and the window that was asked for."""
+def window_identity(
+    artifact: ModelArtifact,
+    manifest: DatasetManifest,
+    *,
+    start: date,
+    end: date,
+    session: date | None = None,
+) -> str:
+    """Return what makes a check this check: the version, the reference, the window that was asked for, and the day it is for.
+
+    A check by hand of a day's window is not that day's check: it opens no alert that has to persist, and the day would count as done.
+    """
     about = {
         "model": artifact.name,
         "version": artifact.version,
@@ -94,10 +106,12 @@ def window_identity(artifact: ModelArtifact, manifest: DatasetManifest, *, start
         "start": start.isoformat(),
         "end": end.isoformat(),
     }
+    if session is not None:
+        about["session"] = session.isoformat()
     return hash_of(about, domain="ordinis.drift.window.v1")
 
 
-def _measure(subject: DriftSubject, *, start: date, end: date, seed: int) -> Checked:
+def _measure(subject: DriftSubject, *, start: date, end: date, seed: int, daily: bool) -> Checked:
     bench, artifact = subject.bench, subject.artifact
     reference = drift_reference(bench, artifact, subject.manifest)
     current = subject.rows(start, end)
@@ -123,7 +137,7 @@ def _measure(subject: DriftSubject, *, start: date, end: date, seed: int) -> Che
         performance=_performance(
             subject, subject.record(until=start), current=current, said=said, judgement=judgement
         ),
-        followed=follow_loss(subject, since=start, until=end, alpha=ALPHA, seed=seed),
+        followed=follow_loss(subject, since=start, until=end, alpha=ALPHA, seed=seed, keep=daily),
     )
     return Checked(report=report, reference=reference, current=current, prediction=said.prediction)
 

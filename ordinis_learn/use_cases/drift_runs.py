@@ -14,14 +14,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ordinis_learn.drift import DriftReference, is_of_answers, plot_drift, plot_history
-from ordinis_learn.errors import ArtifactMissing, DataCorrupt, DataMissing
-from ordinis_learn.records import DriftReport
+from ordinis_learn.errors import LearnError
+from ordinis_learn.records import DriftReport, ModelType
 from ordinis_learn.use_cases.drift_reference import drift_reference, score
 from ordinis_learn.use_cases.drift_subject import DriftSubject
 from ordinis_learn.use_cases.find import find_artifact
 from ordinis_learn.workbench import Workbench
 
-__all__ = ["Checked", "log_answer_check", "log_check", "log_missing"]
+__all__ = ["Checked", "log_check", "log_missing", "log_text_check"]
 
 _LOGGER: Final = logging.getLogger(__name__)
 _WINDOW_TAG: Final = "ordinis.drift_window"
@@ -46,8 +46,8 @@ def log_check(bench: Workbench, checked: Checked, *, identity: str) -> None:
     _log(bench, report, pictures=pictures, tags={"ordinis.dataset": report.dataset_ref}, identity=identity)
 
 
-def log_answer_check(bench: Workbench, report: DriftReport, *, identity: str) -> None:
-    """Log a check of a language model's answers; its pictures are of the checks so far."""
+def log_text_check(bench: Workbench, report: DriftReport, *, identity: str) -> None:
+    """Log a check of answers or queries, whose texts are not drawn; its pictures are of the checks so far."""
     _log(bench, report, pictures={}, tags={}, identity=identity)
 
 
@@ -61,8 +61,11 @@ def log_missing(bench: Workbench) -> int:
     for identity, report in bench.alerts.unlogged():
         try:
             _log_late(bench, report, identity=identity)
-        except (ArtifactMissing, DataCorrupt, DataMissing) as error:
+        except LearnError as error:
             _LOGGER.warning("the check %s stays without a run: %s", identity[:12], error)
+        except Exception:
+            # Pictures of one check are no reason to check nothing today, whatever is wrong with them.
+            _LOGGER.exception("the check %s stays without a run", identity[:12])
         else:
             logged += 1
     return logged
@@ -74,9 +77,12 @@ def _log_late(bench: Workbench, report: DriftReport, *, identity: str) -> None:
         bench.alerts.mark_logged(identity, run_id=run_id)
         return
     if is_of_answers(report):
-        log_answer_check(bench, report, identity=identity)
+        log_text_check(bench, report, identity=identity)
         return
     artifact = find_artifact(bench, report.model, report.version)
+    if artifact.model_type is ModelType.EMBED_MODEL:
+        log_text_check(bench, report, identity=identity)
+        return
     subject = DriftSubject.of(bench, artifact, bench.catalogue.dataset(report.dataset_ref))
     current = subject.rows(report.start.date(), report.end.date())
     checked = Checked(

@@ -32,11 +32,13 @@ __all__ = ["FALSE_ALARMS_PER_SESSION", "follow_loss"]
 FALSE_ALARMS_PER_SESSION: Final = 1.0 / 1260.0
 """One false alarm in five years of sessions, for each detector."""
 
+_PATIENCE: Final = 5
+
 Losses = tuple[npt.NDArray[np.datetime64], npt.NDArray[np.float64]]
 
 
 def follow_loss(
-    subject: DriftSubject, *, since: date, until: date, alpha: float, seed: int
+    subject: DriftSubject, *, since: date, until: date, alpha: float, seed: int, keep: bool
 ) -> tuple[DriftFinding, ...]:
     """Count the sessions whose outcomes are known by now, and return where the detectors stand.
 
@@ -48,6 +50,9 @@ def follow_loss(
     ----------
     since, until : date
         The window that is checked.
+    keep : bool
+        Whether the sessions count from now on. A look by hand leaves the watch where the daily checks left it: had it gone
+        ahead of them, they would have nothing to say of the days between.
 
     Returns
     -------
@@ -55,22 +60,33 @@ def follow_loss(
         Empty while there is no record, and for a window that ends before what was counted already.
     """
     path = _path(subject)
-    watch = load_watch(path) or _begin(subject, until=until, seed=seed)
+    watch = load_watch(path)
+    if watch is None:
+        watch = _begin(subject, until=until, seed=seed)
+        if watch is not None:  # thresholds are drawn once, whoever looks first
+            save_watch(watch, path)
     if watch is None or watch.last_session > until:
         return ()
     fresh = subject.rows(watch.last_session + timedelta(days=1), until)
     if fresh.num_rows:
         days, losses = _losses(fresh, model=subject.model, horizon=subject.horizon)
         watch = advance(watch, days=days, losses=losses)
-    save_watch(watch, path)
+    if keep and _is_ahead(watch, load_watch(path)):
+        save_watch(watch, path)
     return loss_findings(watch, since=since, alpha=alpha)
+
+
+def _is_ahead(watch: LossWatch, kept: LossWatch | None) -> bool:
+    """Tell whether a watch goes forward from the kept one: another process may have counted more meanwhile."""
+    return kept is None or watch.last_session > kept.last_session
 
 
 def _path(subject: DriftSubject) -> Path:
     made_from = (
         f"{subject.artifact.artifact_sha256[:16]}-{subject.manifest.content_sha256[:16]}-{subject.horizon}"
     )
-    return subject.bench.settings.drift_dir / "loss" / f"{made_from}.json"
+    # Files without the 2 are of a format that measured the loss by the record's own spread; they stay as they were left.
+    return subject.bench.settings.drift_dir / "loss" / f"{made_from}.2.json"
 
 
 def _begin(subject: DriftSubject, *, until: date, seed: int) -> LossWatch | None:
@@ -93,13 +109,15 @@ def _begin(subject: DriftSubject, *, until: date, seed: int) -> LossWatch | None
 def _losses(rows: pa.Table, *, model: SignalModel, horizon: int) -> Losses:
     """Return the sessions that are over, and the loss of each.
 
-    A session is over when every row of it has its outcome, or a later one's have: a symbol that was delisted never
-    gets one, and must not stop the count.
+    A session is over when most of its rows have their outcomes, or a session five later has one, or a later one is over: outcomes of one
+    session become known together, and symbols that are never priced, or were delisted, must not stop the count. What comes
+    later to a session that was counted is not seen.
     """
     days, session = np.unique(rows["session"].to_numpy().astype("datetime64[D]"), return_inverse=True)
     loss = paired_loss(score(model, rows, horizon=horizon), session=session, sessions=len(days))
     unknown = pc.is_null(rows[f"fwd_ret_{horizon}d"], nan_is_null=True).to_numpy(zero_copy_only=False)
-    waiting = np.bincount(session, weights=unknown, minlength=len(days))
-    over = np.flatnonzero(waiting == 0)
-    end = int(over[-1]) + 1 if over.size else 0
+    rows = np.bincount(session, minlength=len(days))
+    known = rows - np.bincount(session, weights=unknown, minlength=len(days))
+    most, some = np.flatnonzero(2 * known > rows), np.flatnonzero(known)
+    end = max(int(most[-1]) + 1 if most.size else 0, int(some[-1]) + 1 - _PATIENCE if some.size else 0)
     return days[:end], (np.full(len(days), np.nan) if loss is None else loss)[:end]

@@ -23,8 +23,18 @@ from ordinis_learn.evaluation import RefusalDetector
 from ordinis_learn.evaluation.confidence_sequence import confidence_sequence
 from ordinis_learn.llm import ChatAnswer, ChatModel, ChatRequest, ask_all
 from ordinis_learn.llm.cassette import Cassette
+from ordinis_learn.ports import Clock
 from ordinis_learn.prompts import PromptPack, chat_request, load_prompt_pack
-from ordinis_learn.records import Interval, ModelArtifact, Question, ShadowReport, Topic, file_sha256
+from ordinis_learn.records import (
+    Interval,
+    ModelArtifact,
+    ModelRef,
+    Question,
+    ShadowAnswers,
+    ShadowReport,
+    Topic,
+    file_sha256,
+)
 from ordinis_learn.rollout.shadow import ALPHA
 from ordinis_learn.rollout.shadow_files import shadow_file, write_predictions
 from ordinis_learn.rollout.tags import SHADOW_TAG
@@ -87,16 +97,38 @@ def report_answers(
             found=f"{found.requests} requests, none of them answered by both",
             next_step=f"ordinis-learn shadow run {artifact.name} {artifact.version}",
         )
-    losses = answer_losses(pairs)
-    sequence = confidence_sequence(losses, low=-1.0, high=1.0, alpha=ALPHA)
     written = write_predictions(
         _table(pairs), folder=bench.settings.shadow_dir, name=artifact.name, version=artifact.version
     )
-    first, last = (_midnight(of(one.moment for one in pairs)) for of in (min, max))
-    mine = [one.candidate for one in pairs if one.candidate is not None]
-    report = ShadowReport(
+    report = _report(
+        pairs,
+        found,
         subject=reference(artifact),
         active=reference(desk.incumbent),
+        predictions_sha256=file_sha256(written),
+        clock=bench.clock,
+    )
+    submit(bench, "shadow", key=SHADOW_TAG, subject=reference(artifact), predicate=report)
+    return report
+
+
+def _report(
+    pairs: Sequence[PairedRequest],
+    found: ShadowAnswers,
+    *,
+    subject: ModelRef,
+    active: ModelRef,
+    predictions_sha256: str,
+    clock: Clock,
+) -> ShadowReport:
+    losses = answer_losses(pairs)
+    sequence = confidence_sequence(losses, low=-1.0, high=1.0, alpha=ALPHA)
+    low, high = float(sequence.lower[-1]), float(sequence.upper[-1])
+    first, last = (_midnight(of(one.moment for one in pairs)) for of in (min, max))
+    mine = [one.candidate for one in pairs if one.candidate is not None]
+    return ShadowReport(
+        subject=subject,
+        active=active,
         start=first,
         end=last,
         calendar_days=(last - first).days,
@@ -111,15 +143,11 @@ def report_answers(
         latency_ms_p50=found.candidate["latency_ms_p50"],
         latency_ms_p95=found.candidate["latency_ms_p95"],
         loss_difference=float(losses.mean()),
-        loss_interval=Interval(
-            low=float(sequence.lower[-1]), high=float(sequence.upper[-1]), level=1.0 - ALPHA
-        ),
-        predictions_sha256=file_sha256(written),
-        created_at=bench.clock(),
+        loss_interval=Interval(low=low, high=high, level=1.0 - ALPHA),
+        predictions_sha256=predictions_sha256,
+        created_at=clock(),
         answers=found,
     )
-    submit(bench, "shadow", key=SHADOW_TAG, subject=reference(artifact), predicate=report)
-    return report
 
 
 class _Desk:

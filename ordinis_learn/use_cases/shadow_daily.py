@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Final
 
@@ -15,6 +16,8 @@ from ordinis_learn.workbench import Workbench
 
 __all__ = ["run_daily_shadows"]
 
+_LOGGER: Final = logging.getLogger(__name__)
+
 
 def run_daily_shadows(bench: Workbench, *, loader: str = LOADER) -> list[str]:
     """Let every version in SHADOW catch up with the event log and sign its report; return a line for each.
@@ -24,15 +27,15 @@ def run_daily_shadows(bench: Workbench, *, loader: str = LOADER) -> list[str]:
 
     Raises
     ------
-    LearnError
-        The first failure, after all were tried.
+    Exception
+        The first failure, after all were tried: as a rule a LearnError.
     """
     works: Final[dict[ModelType, Callable[[ModelArtifact], str]]] = {
         ModelType.SIGNAL_MODEL: lambda artifact: _signals(bench, artifact, loader=loader),
         ModelType.PROMPT_PACK: lambda artifact: _answers(bench, artifact),
     }
     lines: list[str] = []
-    failures: list[LearnError] = []
+    failures: list[Exception] = []
     for artifact in bench.catalogue.artifacts():
         work = works.get(artifact.model_type)
         if work is None or bench.registry.state(artifact.name, artifact.version) is not State.SHADOW:
@@ -42,6 +45,11 @@ def run_daily_shadows(bench: Workbench, *, loader: str = LOADER) -> list[str]:
         except LearnError as error:
             failures.append(error)
             said = str(error)
+        except Exception as error:
+            # A defect that one version brings out must not hold up the shadows of the others.
+            _LOGGER.exception("the shadow of %s v%s broke off", artifact.name, artifact.version)
+            failures.append(error)
+            said = f"{type(error).__name__}: {error}"
         lines.append(f"{artifact.name} v{artifact.version} {said}")
     if failures:
         raise failures[0]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -94,7 +94,7 @@ def shadow_runner(
             log=bench.log.identity(),
         )
         runner = ShadowRunner(
-            FeatureFeed(bench.log, source=source),
+            _feed(bench, artifact, source),
             store=stack.enter_context(ShadowStore(_file(bench, artifact, ".db"), identity=identity)),
             candidate=bench.registry.local_path(artifact.name, artifact.version),
             incumbents=LedgerIncumbents(
@@ -115,7 +115,7 @@ def kept_source(bench: Workbench, artifact: ModelArtifact) -> Source | None:
     if not path.exists():
         return None
     with ShadowStore(path) as store:
-        return "signals" if store.identity.source == "signals" else "features"
+        return _source_of(store)
 
 
 def report_shadow(
@@ -133,45 +133,81 @@ def report_shadow(
     """
     artifact = _signal_model(find_artifact(bench, name, version))
     incumbent = find_incumbent(bench, artifact)
-    folder = bench.registry.local_path(artifact.name, artifact.version)
-    path = _file(bench, artifact, ".db")
-    if not path.exists():
-        raise DataMissing(
-            f"report on the shadow of {name} {version}",
-            found=f"no predictions at {path}",
-            next_step=f"ordinis-learn shadow run {name} {version}",
-        )
-    with ShadowStore(path) as store:
-        position = store.position
-        kept = store.columns(until=position)
-        source: Source = "signals" if store.identity.source == "signals" else "features"
-    feed = FeatureFeed(bench.log, source=source)
-    limit = max(60.0, bench.settings.learn_shadow_time_limit_s)
-    with IsolatedModel(folder, limit_seconds=limit, loader=loader) as model:
-        parity = live_parity(model, kept, feed=feed, position=position)
-    history = price_history(bench.log)
-    days = [day.astype("datetime64[D]").item() for day in (history.sessions[0], history.sessions[-1])]
-    table = pa.table({column: pa.array(values, from_pandas=True) for column, values in kept.items()})
-    written = write_predictions(
-        table, folder=bench.settings.shadow_dir, name=artifact.name, version=artifact.version
-    )
+    kept, seen = _kept(bench, artifact)
     report = shadow_report(
         kept,
-        outcomes=Outcomes.of(history, calendar=load_calendar(calendar, start=days[0], end=days[1])),
+        outcomes=_outcomes(bench, calendar),
         subject=reference(artifact),
         active=None if incumbent is None else reference(incumbent),
         counted_from=_counted_from(bench, artifact),
         desk=DeskParameters(),
         provenance=Provenance(
-            position=position,
-            source=source,
-            predictions_sha256=file_sha256(written),
-            parity_max_abs_diff=parity,
+            position=seen.position,
+            source=seen.source,
+            predictions_sha256=_written(bench, artifact, kept),
+            parity_max_abs_diff=_parity(bench, artifact, kept, seen=seen, loader=loader),
         ),
         clock=bench.clock,
     )
     submit(bench, "shadow", key=SHADOW_TAG, subject=reference(artifact), predicate=report)
     return report
+
+
+class _Seen(NamedTuple):
+    """What a runner has read: which events, and up to which position of the log."""
+
+    source: Source
+    position: int
+
+
+def _kept(bench: Workbench, artifact: ModelArtifact) -> tuple[dict[str, npt.NDArray[Any]], _Seen]:
+    path = _file(bench, artifact, ".db")
+    if not path.exists():
+        raise DataMissing(
+            f"report on the shadow of {artifact.name} {artifact.version}",
+            found=f"no predictions at {path}",
+            next_step=f"ordinis-learn shadow run {artifact.name} {artifact.version}",
+        )
+    with ShadowStore(path) as store:
+        position = store.position
+        return store.columns(until=position), _Seen(_source_of(store), position)
+
+
+def _parity(
+    bench: Workbench, artifact: ModelArtifact, kept: dict[str, npt.NDArray[Any]], *, seen: _Seen, loader: str
+) -> float:
+    folder = bench.registry.local_path(artifact.name, artifact.version)
+    limit = max(60.0, bench.settings.learn_shadow_time_limit_s)
+    with IsolatedModel(folder, limit_seconds=limit, loader=loader) as model:
+        return live_parity(model, kept, feed=_feed(bench, artifact, seen.source), position=seen.position)
+
+
+def _written(bench: Workbench, artifact: ModelArtifact, kept: dict[str, npt.NDArray[Any]]) -> str:
+    """Write the rows as Parquet and return the file's hash."""
+    table = pa.table({column: pa.array(values, from_pandas=True) for column, values in kept.items()})
+    folder = bench.settings.shadow_dir
+    return file_sha256(write_predictions(table, folder=folder, name=artifact.name, version=artifact.version))
+
+
+def _outcomes(bench: Workbench, calendar: str) -> Outcomes:
+    history = price_history(bench.log)
+    days = [day.astype("datetime64[D]").item() for day in (history.sessions[0], history.sessions[-1])]
+    return Outcomes.of(history, calendar=load_calendar(calendar, start=days[0], end=days[1]))
+
+
+def _feed(bench: Workbench, artifact: ModelArtifact, source: Source) -> FeatureFeed:
+    """Return what reads features; a history is counted by the sessions that the version was trained on, else by the desk's."""
+    trained = artifact.data_snapshot_ref != DECLARED
+    calendar = (
+        bench.catalogue.dataset(artifact.data_snapshot_ref).window.calendar
+        if trained
+        else bench.settings.learn_watch_calendar
+    )
+    return FeatureFeed(bench.log, source=source, calendar=calendar)
+
+
+def _source_of(store: ShadowStore) -> Source:
+    return "signals" if store.identity.source == "signals" else "features"
 
 
 def _counted_from(bench: Workbench, artifact: ModelArtifact) -> date:

@@ -16,7 +16,7 @@ from typing import Any, Final, ParamSpec, TypeVar, cast
 from ordinis_learn.errors import ArtifactMissing, ConfigInvalid, DataMissing, LearnError
 from ordinis_learn.observability import tracing
 from ordinis_learn.observability.tracing import Attributes
-from ordinis_learn.records import DriftReport, ModelArtifact, Scorecard
+from ordinis_learn.records import DriftReport, ModelArtifact, ModelType, Scorecard
 from ordinis_learn.workbench import Workbench
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "asked_of_model",
     "asked_to_evaluate",
     "asked_to_train",
+    "asked_to_tune",
     "dataset_subject",
     "made_artifact",
     "made_decision",
@@ -63,6 +64,8 @@ class Work:
     links : tuple of str
         Traces of what it was made from.
     attributes : mapping
+    mistyped : bool
+        It named something that does not exist: nothing has failed.
     """
 
     subject: str
@@ -71,6 +74,7 @@ class Work:
     parent: str | None = None
     links: tuple[str, ...] = ()
     attributes: Attributes = field(default_factory=dict)
+    mistyped: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +162,8 @@ def _mark(bench: Workbench, verb: str, asked: Callable[[], Work], error: LearnEr
     """Count a failure; where even that cannot be written, the error says so beside its own message."""
     try:
         work = asked()
+        if work.mistyped:
+            return
         bench.catalogue.add_failure(
             verb, label=work.label, subject=work.subject, code=error.code, found=error.found
         )
@@ -169,7 +175,7 @@ def asked_to_train(bench: Workbench, config: Any, **_: Any) -> Work:
     """Say what a training was asked: it goes on from its dataset, which may be named by its id alone."""
     ref = getattr(config, "dataset", None)
     known = None
-    if ref is not None and tracing.is_on():
+    if ref is not None:
         with suppress(DataMissing):
             known = bench.catalogue.dataset(ref).ref
     return Work(
@@ -177,6 +183,17 @@ def asked_to_train(bench: Workbench, config: Any, **_: Any) -> Work:
         label=config.model_type,
         follows="" if known is None else dataset_subject(known),
         attributes={"ordinis.config_hash": config.content_hash(), "ordinis.dataset": known or ""},
+        mistyped=ref is not None and known is None,
+    )
+
+
+def asked_to_tune(bench: Workbench, config: Any, **_: Any) -> Work:
+    """Say what a search for a pack's examples was asked."""
+    return Work(
+        subject=config.name,
+        label=ModelType.PROMPT_PACK,
+        attributes={"ordinis.config_hash": config.content_hash(), "ordinis.pack": config.questions},
+        mistyped=not (bench.settings.bench_dir / config.questions).is_dir(),
     )
 
 

@@ -13,15 +13,15 @@ from typing import Any, Final
 import pyarrow as pa
 
 from ordinis_learn.datasets.execution import open_executor
-from ordinis_learn.errors import LearnError, StoreUnavailable
+from ordinis_learn.errors import StoreUnavailable
 from ordinis_learn.records import DatasetManifest, ModelArtifact
 from ordinis_learn.training import TrainConfig, train_model
 from ordinis_learn.training.rows import open_rows
 from ordinis_learn.training.spread import RowSource, Spread
 from ordinis_learn.training.streamed import StreamedRows
-from ordinis_learn.use_cases.alerting import note_training, note_training_failure
 from ordinis_learn.use_cases.attest import register_artifact
 from ordinis_learn.use_cases.dead_runs import end_dead_runs
+from ordinis_learn.use_cases.failed_trainings import alerts_when_it_fails
 from ordinis_learn.use_cases.parsing import parse_record
 from ordinis_learn.use_cases.retries import with_retries
 from ordinis_learn.use_cases.stages import asked_to_train, made_artifact, stage
@@ -33,6 +33,7 @@ __all__ = ["parse_config", "train"]
 _LOGGER: Final = logging.getLogger(__name__)
 
 
+@alerts_when_it_fails
 @stage("train", asked=asked_to_train, made=made_artifact)
 def train(
     bench: Workbench,
@@ -44,7 +45,7 @@ def train(
     """Fit, log, register (state CANDIDATE) and attest one model.
 
     What fails with a ``retryable`` error is tried again, ``LEARN_TRAIN_RETRIES`` times; each attempt has a run of its
-    own. What fails at last is remembered: repeated failures are an alert, which the next success closes. A search goes on
+    own. What fails at last is counted: repeated failures are an alert, which the next success closes. A search goes on
     where the attempt before left it. Until the new version is registered nothing else changes:
     what was active stays active.
 
@@ -63,21 +64,15 @@ def train(
     TrainFailed
         The fit failed; the run is marked FAILED and nothing was registered.
     """
-    try:
-        manifest, table = _dataset(bench, config)
-        if config.trials:
-            # The search that is gone on with may have died with its run open.
-            end_dead_runs(bench.tracker)
-        trained = with_retries(
-            bench,
-            lambda: _attempt(bench, config, manifest=manifest, table=table, resume=resume),
-            sleep=sleep,
-        )
-    except LearnError as error:
-        note_training_failure(bench, config.name, error, source=bench.clock().isoformat())
-        raise
-    note_training(bench, config.name)
-    return trained
+    manifest, table = _dataset(bench, config)
+    if config.trials:
+        # The search that is gone on with may have died with its run open.
+        end_dead_runs(bench.tracker)
+    return with_retries(
+        bench,
+        lambda: _attempt(bench, config, manifest=manifest, table=table, resume=resume),
+        sleep=sleep,
+    )
 
 
 def _attempt(

@@ -14,6 +14,7 @@ from ordinis_learn.datasets import open_dataset
 from ordinis_learn.records import DatasetManifest, ModelArtifact
 from ordinis_learn.training import EmbedConfig, train_embedder
 from ordinis_learn.use_cases.attest import register_artifact
+from ordinis_learn.use_cases.failed_trainings import alerts_when_it_fails
 from ordinis_learn.use_cases.parsing import parse_record
 from ordinis_learn.use_cases.retries import with_retries
 from ordinis_learn.use_cases.stages import asked_to_train, made_artifact, stage
@@ -32,6 +33,7 @@ def parse_embedding(values: Mapping[str, Any]) -> EmbedConfig:
     )
 
 
+@alerts_when_it_fails
 @stage("train", asked=asked_to_train, made=made_artifact)
 def train_embedding(
     bench: Workbench, config: EmbedConfig, *, sleep: Callable[[float], None] = time.sleep

@@ -28,9 +28,11 @@ from ordinis_learn.prompts import FewShotSearch, PromptPack, check_pack, check_t
 from ordinis_learn.records import ModelArtifact, Record
 from ordinis_learn.use_cases.chat_model import chat_model, refusal_detector
 from ordinis_learn.use_cases.evaluate_answers import answer_questions
+from ordinis_learn.use_cases.failed_trainings import alerts_when_it_fails
 from ordinis_learn.use_cases.parsing import parse_record
 from ordinis_learn.use_cases.prompt_study import KeptScores, kept_scores
 from ordinis_learn.use_cases.register_prompts import ModelName, PromptConfig, register_prompts
+from ordinis_learn.use_cases.stages import asked_to_tune, made_artifact, stage
 from ordinis_learn.use_cases.study_place import study_place
 from ordinis_learn.workbench import Workbench
 
@@ -67,6 +69,8 @@ def parse_tuning(values: Mapping[str, Any]) -> PromptTuneConfig:
     return config
 
 
+@alerts_when_it_fails
+@stage("train", asked=asked_to_tune, made=made_artifact)
 def tune_prompts(
     bench: Workbench,
     config: PromptTuneConfig,

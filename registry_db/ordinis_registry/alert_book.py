@@ -182,14 +182,6 @@ class SqlAlertBook:
         query = sa.select(AlertFactRow.record).where(AlertFactRow.alert_id == alert_id)
         return self._read(query.order_by(AlertFactRow.position), AlertFact)
 
-    def failures(self, subject: str, *, since: datetime) -> int:
-        """Return how many facts ``failed`` a subject has since a moment."""
-        query = sa.select(sa.func.count()).where(
-            AlertFactRow.subject == subject, AlertFactRow.what == "failed", AlertFactRow.at >= since
-        )
-        with self._database.reading() as session:
-            return session.scalar(query) or 0
-
     # ---- orders, messages, signs of life ----------------------------------------------------------
 
     def responses(self, *, pending: bool) -> Sequence[Response]:

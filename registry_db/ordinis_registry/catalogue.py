@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from ordinis_learn.errors import ArtifactMissing, BenchDataMissing, DataCorrupt, DataMissing
-from ordinis_learn.ports import Clock
+from ordinis_learn.ports import Clock, FailedAttempt
 from ordinis_learn.records import (
     Actor,
     AuditRecord,
@@ -237,6 +237,15 @@ class SqlCatalogue:
         query = sa.select(AttemptRow.label, sa.func.count()).where(AttemptRow.kind == kind)
         with self._database.reading() as session:
             return {label: number for label, number in session.execute(query.group_by(AttemptRow.label))}  # noqa: C416
+
+    def failures_of(self, kind: str, subject: str, *, since: datetime) -> Sequence[FailedAttempt]:
+        """Return what failed of a kind for one subject since a moment, oldest first."""
+        query = sa.select(AttemptRow).where(
+            AttemptRow.kind == kind, AttemptRow.subject == subject, AttemptRow.at >= since
+        )
+        with self._database.reading() as session:
+            rows = session.scalars(query.order_by(AttemptRow.position))
+            return [FailedAttempt(code=row.code, found=row.found, at=row.at) for row in rows]
 
     def keep_trace(self, subject: str, traceparent: str) -> None:
         """Remember the trace a subject was made in; the first one stays."""

@@ -15,7 +15,6 @@ from ordinis_learn.alerts import (
     Sighting,
     acknowledge,
     escalate,
-    failed,
     load_response_policy,
     raise_alert,
     resolve,
@@ -148,15 +147,6 @@ def test_an_order_is_done_once(book, context):
     assert not book.finish(other, nothing, actor=MONITOR)
     done = {one.action: one.outcome for one in book.responses(pending=False)}
     assert done["roll_back"] == "x"
-
-
-def test_failures_are_counted_once_each_within_a_time(book, context, clock):
-    for source in ("a", "a", "b"):
-        note = failed("train_failed", "m", source=source, said="x", context=context())
-        book.change("m", lambda _, note=note: note, actor=MONITOR)
-    assert book.failures("m", since=clock() - timedelta(hours=1)) == 2
-    assert book.failures("m", since=clock() + timedelta(hours=1)) == 0
-    assert book.failures("n", since=clock() - timedelta(hours=1)) == 0
 
 
 def test_a_message_waits_until_it_is_delivered_and_stays_so(book, context, clock):

@@ -11,13 +11,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from ordinis_learn.errors import StoreUnavailable, TrainFailed
+from ordinis_learn.errors import StoreUnavailable
 from ordinis_learn.records import Heartbeat
 from ordinis_learn.settings import load_settings
 from ordinis_learn.testing.alert_book import InMemoryAlertBook
 from ordinis_learn.testing.catalogue import InMemoryCatalogue
 from ordinis_learn.use_cases.alert_check import see_dead_man
-from ordinis_learn.use_cases.alerting import note_training, note_training_failure
 from ordinis_learn.use_cases.drift_daily import DRIFT_JOB
 from ordinis_learn.use_cases.watch import WATCH_JOB, due_session, only_watch, watch, watch_once
 
@@ -146,21 +145,6 @@ def test_without_a_calendar_the_hours_on_the_wall_count(bench, clock):
 
 def test_a_desk_with_nothing_active_misses_nothing(bench):
     assert "nothing is active" in see_dead_man(bench)
-    assert bench.alerts.alerts() == []
-
-
-def test_repeated_training_failures_are_an_alert_that_a_success_closes(bench, clock):
-    error = TrainFailed("train m", found="no luck", next_step="try")
-    for number in range(3):
-        assert bench.alerts.alerts() == []
-        note_training_failure(bench, "m", error, source=f"t{number}")
-        clock.advance(hours=1)
-    (alert,) = bench.alerts.alerts("m")
-    assert (alert.kind, "3 trainings of m failed within 24 h" in alert.summary) == ("train_failed", True)
-    note_training(bench, "m")
-    assert bench.alerts.alerts() == []
-    clock.advance(hours=25)
-    note_training_failure(bench, "m", error, source="later")
     assert bench.alerts.alerts() == []
 
 

@@ -24,6 +24,7 @@ from ordinis_learn.drift import (
     paired_loss,
     save_watch,
 )
+from ordinis_learn.drift.loss_scale import LossScale, scaled
 from ordinis_learn.drift.run_length import standardised
 from ordinis_learn.errors import ConfigInvalid, DataCorrupt, DataMissing
 
@@ -221,3 +222,62 @@ def test_what_moves_both_models_cancels():
     loss = paired_loss(one, session=session, sessions=20, baseline=other)
     np.testing.assert_allclose(loss, 0.01)
     assert paired_loss(Scores(prediction=np.ones(2)), session=np.zeros(2, int), sessions=1) is None
+
+
+def test_an_alarm_is_critical_where_it_is_ten_times_as_rare_as_stated_and_not_before():
+    """Whatever the model earned: a shift of a quarter of a standard deviation is more than any model can afford."""
+    rng = np.random.default_rng(12)
+    for earned in (0.0, 0.06, -0.05):  # per session, in standard deviations: Sharpe 0, 1 and below
+        record = rng.standard_normal(125) - earned
+        quiet = watch(record)
+        seen = set()
+        for last in range(5, 120, 5):
+            losses = np.random.default_rng(13).standard_normal(last) - earned + 0.8
+            followed = advance(quiet, days=days(last), losses=losses)
+            for finding in loss_findings(followed, since=START, alpha=0.05):
+                seen.add(finding.severity)
+                if finding.severity == "critical":
+                    assert finding.p_value <= RATE / 10
+                elif finding.severity == "warning":
+                    assert RATE / 10 < finding.p_value <= RATE * 1.1
+        assert seen == {"none", "warning", "critical"}
+
+
+def test_a_loss_of_less_than_half_of_what_was_earned_is_info():
+    rng = np.random.default_rng(14)
+    rich = watch(0.2 * rng.standard_normal(125) - 1.0)
+    followed = advance(rich, days=days(300), losses=0.2 * rng.standard_normal(300) - 0.8)
+    assert loss_findings(followed, since=START, alpha=0.05)[0].severity == "info"
+
+
+@settings(deadline=None)
+@given(LOSSES, st.integers(0, 60), st.floats(0.01, 100.0))
+def test_the_scale_is_known_before_each_value_and_has_the_unit_of_the_loss(values, cut, unit):
+    record = np.random.default_rng(1).standard_normal(60)
+    scale = LossScale.before(record)
+    whole, after = scaled(values, scale=scale)
+    first, between = scaled(values[:cut], scale=scale)
+    rest, end = scaled(values[cut:], scale=between)
+    assert np.array_equal(whole, np.append(first, rest))  # what comes later changes no unit
+    assert after == end
+    again, _ = scaled(values * unit, scale=LossScale.before(record * unit))
+    # The first difference is taken to the record's last value, here to its first one in either unit.
+    np.testing.assert_allclose(again, whole, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("detector", LOSS_DETECTORS, ids=lambda detector: detector.metric)
+def test_a_volatility_that_clusters_gives_no_more_alarms_than_stated(detector):
+    """GARCH(1,1) with Student's t of six degrees: half as many alarms again as stated, seen by the record's own spread."""
+    rng, trials, sessions, alarms = np.random.default_rng(104), 100, 504, 0
+    for seed in range(trials):
+        series, variance = np.empty(1130), 1.0
+        for place in range(len(series)):
+            series[place] = np.sqrt(variance) * rng.standard_t(6) / np.sqrt(1.5)
+            variance = 0.02 + 0.1 * series[place] ** 2 + 0.88 * variance
+        record, rest = series[500:626], series[626:]
+        units, scale = scaled(record, scale=LossScale.before(record))
+        quiet = calibrate_run_length(detector, units, sessions=sessions, draws=400, seed=seed)
+        values = standardised(scaled(rest, scale=scale)[0], record=units)
+        alarms += path_of(detector, values, record_sessions=126).max() >= quiet.threshold(RATE)
+    assert alarms <= binom.ppf(0.995, trials, 1 - (1 - RATE) ** sessions)

@@ -16,9 +16,15 @@ DAY = timedelta(days=1)
 def check(engine):
     rule = engine.train({"name": "desk_rule", "model": "rule"})
 
-    def run(start, end):
+    def run(start, end, *, daily=True):
         return check_model_drift(
-            engine.workbench, "desk_rule", version=rule.version, dataset="core", start=start, end=end
+            engine.workbench,
+            "desk_rule",
+            version=rule.version,
+            dataset="core",
+            start=start,
+            end=end,
+            session=end if daily else None,
         )
 
     return run
@@ -40,6 +46,10 @@ def test_two_checks_count_each_session_once_and_end_where_one_check_ends(engine,
     assert [finding.metric for finding in followed(first)] == ["loss_cusum", "loss_page_hinkley"]
     assert followed(check(SINCE, MIDDLE - DAY)) == []  # a look back: what came later is not told about then
     assert load_watch(next(folder.iterdir())) == after_second
+
+    by_hand = check(SINCE + 2 * DAY, UNTIL + 30 * DAY, daily=False)
+    assert followed(by_hand)
+    assert load_watch(next(folder.iterdir())) == after_second  # a look ahead by hand moves nothing
 
     next(folder.iterdir()).unlink()
     assert followed(check(SINCE + DAY, UNTIL)) == followed(second)

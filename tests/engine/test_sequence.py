@@ -8,9 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ordinis_learn.shadow.store import ShadowStore
 from ordinis_learn.use_cases.drift import check_model_drift
+from ordinis_learn.use_cases.drift_reference import score
+from ordinis_learn.use_cases.drift_subject import DriftSubject
 from ordinis_learn.use_cases.reproduce import reproduce
 from ordinis_learn.use_cases.shadow import shadow
+from ordinis_learn.use_cases.shadow_run import report_shadow, shadow_runner
 
 pytest.importorskip("torch", reason="install the extra: pip install -e '.[torch]'")
 pytestmark = pytest.mark.slow
@@ -50,3 +54,44 @@ def test_a_sequence_goes_where_every_model_goes(engine):
     assert answer["confidence"][1] == 0.0
     assert answer["direction"][1] == 0
     assert np.isfinite(answer["expected_return"][0])
+
+
+def test_a_sequence_runs_beside_a_desk_event_by_event_as_it_was_trained(engine):
+    """What it is asked live are the rows that a dataset of the same signals has, and a batch says the same."""
+    bench = engine.workbench
+    engine.train({"name": "history", "model": "sequence", "dataset": "core", "folds": 2, "sequence": SHAPE})
+    half = bench.log.position() // 2
+    for until in (half, None):
+        with shadow_runner(bench, "history", "1", source="signals") as runner:
+            for _ in runner.catch_up(until=until):
+                pass
+    report = report_shadow(bench, "history", "1")
+    assert report.parity_max_abs_diff == 0.0
+    assert (report.errors, report.nan_predictions) == (0, 0)
+    assert report.decisions > 1000
+
+    manifest = bench.catalogue.dataset("core")
+    window = manifest.window.model_copy(update={"end": date(1995, 6, 30)})
+    artifact = next(one for one in bench.catalogue.artifacts("history"))
+    subject = DriftSubject.of(bench, artifact, manifest)
+    rows = subject.rows(date(1994, 1, 3), window.end)
+    said = score(subject.model, rows, horizon=subject.horizon)
+    with ShadowStore(bench.settings.shadow_dir / "history" / "1.db") as store:
+        kept = store.columns()
+    live = {
+        (moment, symbol): (direction * confidence, outcome)
+        for moment, symbol, direction, confidence, outcome in zip(
+            kept["ts_event"].tolist(),
+            kept["symbol"],
+            kept["candidate_direction"],
+            kept["candidate_confidence"],
+            kept["candidate_outcome"],
+            strict=True,
+        )
+    }
+    moments = rows["ts_signal"].cast("int64").to_pylist()
+    found = [live[key] for key in zip(moments, rows["symbol"].to_pylist(), strict=True)]
+    asked = np.array([outcome == "scored" for _, outcome in found])
+    assert asked.mean() > 0.9
+    assert np.array_equal(np.array([value for value, _ in found])[asked], said.prediction[asked])
+    assert (said.confidence[~asked] == 0.0).all()  # a part of the history is missing: flat

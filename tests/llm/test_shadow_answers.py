@@ -14,10 +14,11 @@ from ordinis_learn import LearningEngine
 from ordinis_learn.answers import MIN_ITEMS, Coverage, pack_questions, write_questions
 from ordinis_learn.answers.outcome import Answer, Outcome
 from ordinis_learn.cli import main
-from ordinis_learn.errors import DataMissing, RolloutDenied
+from ordinis_learn.errors import DataCorrupt, DataMissing, RolloutDenied
 from ordinis_learn.prompts import read_pack_file
 from ordinis_learn.records import Actor, Question, QuestionDocument, Role, State
 from ordinis_learn.shadow.answers import PairedRequest, answer_losses, compare_requests
+from ordinis_learn.use_cases.answer_drift_daily import due_answers
 from ordinis_learn.use_cases.approve import answer_request
 from ordinis_learn.use_cases.drift_daily import run_daily_drift
 from ordinis_learn.use_cases.refusals import refused_rules
@@ -306,3 +307,58 @@ def test_the_gate_reads_the_shadow_of_a_pack_and_lets_one_that_is_just_as_good_t
     report_answers(bench, equal)
     ask_for_active(engine, equal)
     assert bench.registry.active_version("cortex") == "3"
+
+
+@pytest.mark.slow
+def test_the_days_of_comparison_are_chosen_once_whatever_comes_late_or_leaves_the_log(desk):
+    engine, _ = desk
+    bench = engine.workbench
+    artifact = next(one for one in bench.catalogue.artifacts("cortex") if one.version == "1")
+    record_days(engine, range(3, 26))
+    first = due_answers(bench, artifact)
+    assert due_answers(bench, artifact) == first
+    record_days(engine, range(2))  # two days before the first one, told late
+    moved = due_answers(bench, artifact)
+    assert moved.reference == first.reference
+    assert (moved.later, moved.days) == (first.later, first.days)
+    assert moved.answered == first.answered + 2
+    (kept,) = (bench.settings.drift_dir / "references").glob("answer-days-*.json")
+    kept.unlink()
+    run_daily_drift(bench)  # chosen anew, of what there is
+    again = due_answers(bench, artifact).reference
+    assert again is not None
+    assert again[0] < first.reference[0]
+    kept.unlink()  # a home from before the days were kept goes on with those of its last check
+    record_days(engine, range(26, 27))
+    assert due_answers(bench, artifact).reference == again
+    kept.write_text("{}")
+    with pytest.raises(DataCorrupt, match="answer-days"):
+        due_answers(bench, artifact)
+
+
+@pytest.mark.slow
+def test_a_defect_in_one_version_s_shadow_leaves_the_others_their_report(desk):
+    engine, second = desk
+    bench = engine.workbench
+    engine.evaluate(second.artifact_id, "prompt_eval_v1")
+    engine.rollout(second.artifact_id, {"stage": "shadow"})
+    rule = engine.train({"name": "a_rule", "model": "rule"})
+    for number in range(4):
+        record(engine, number, pack="models:/cortex/1")
+        record(engine, number, pack="models:/cortex/2")
+
+    class Registry:
+        def __getattr__(self, attribute):
+            return getattr(bench.registry, attribute)
+
+        def state(self, name, version):
+            return State.SHADOW if name == rule.name else bench.registry.state(name, version)
+
+        def local_path(self, name, version):
+            if name == rule.name:
+                raise ZeroDivisionError("a defect of this test")
+            return bench.registry.local_path(name, version)
+
+    with pytest.raises(ZeroDivisionError):
+        run_daily_shadows(replace(bench, registry=Registry()))
+    assert bench.registry.shadow_report("cortex", "2") is not None

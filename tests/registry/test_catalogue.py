@@ -218,6 +218,16 @@ def test_failures_are_counted_by_label(catalogue):
     assert catalogue.failures("evaluate") == {}
 
 
+def test_failures_of_a_subject_are_those_since_a_moment_oldest_first(catalogue, make):
+    for found in ("first", "second"):
+        catalogue.add_failure("train", label="signal_model", subject="m", code="E_X", found=found)
+    catalogue.add_failure("train", label="signal_model", subject="n", code="E_X", found="another model")
+    catalogue.add_failure("evaluate", label="pack", subject="m", code="E_X", found="another step")
+    assert [one.found for one in catalogue.failures_of("train", "m", since=make.now)] == ["first", "second"]
+    assert {one.at for one in catalogue.failures_of("train", "m", since=make.now)} == {make.now}
+    assert list(catalogue.failures_of("train", "m", since=make.now + timedelta(seconds=1))) == []
+
+
 def test_the_first_trace_of_a_subject_stays(catalogue):
     assert catalogue.trace_of("dataset:core@v1") is None
     catalogue.keep_trace("dataset:core@v1", "00-first")

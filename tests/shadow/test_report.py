@@ -310,3 +310,24 @@ def test_a_report_signed_before_there_were_figures_hashes_as_it_did():
     assert (
         report.content_hash() == "23f25bf0867bfe5385c879cfc2ca69e63cce5d28f4577dfecc09205f52c942a9"
     )  # computed before it had any
+
+
+def test_what_was_scored_over_the_past_is_told_apart_from_what_was_scored_as_it_came(desk, kit, report):
+    outcomes = kit.make_outcomes(20)
+    for day in range(20):
+        desk.record(kit.day_events(day))
+    desk.now = kit.close_of(12)  # sessions 0 to 5 have their outcomes by then, 6 to 19 do not
+    kept = desk.run()
+    figures = report(kept, outcomes=outcomes).figures
+    ahead = figures.ahead  # days 13 to 19 lie after the clock that saw them
+    assert (figures.counted, ahead) == (13 * 6, 7 * 6)
+    assert figures.prospective == 6 * 6  # sessions 7 to 12: the sixth's outcome was known at that very close
+
+
+def test_a_report_of_before_that_was_counted_keeps_its_hash(desk, kit, report):
+    made = report(scored(desk, kit, days=10), outcomes=kit.make_outcomes(20))
+    told = made.to_json()
+    del told["figures"]["prospective"]
+    old = ShadowReport.model_validate(told)
+    assert old.figures.prospective is None
+    assert old.to_json() == told

@@ -8,7 +8,7 @@ import pytest
 from ordinis_learn.errors import ConfigInvalid, DataCorrupt, StoreUnavailable
 from ordinis_learn.shadow.lock import sole_runner
 from ordinis_learn.shadow.store import ShadowStore
-from ordinis_learn.testing import InMemorySegmentCatalogue, StagedModel
+from ordinis_learn.testing import InMemorySegmentCatalogue
 
 
 def events_of(kept):
@@ -186,14 +186,6 @@ def test_what_was_said_is_neither_changed_nor_removed_and_a_position_does_not_go
                 connection.execute(statement)
     with desk.store() as store, pytest.raises(StoreUnavailable, match="somebody else"):
         store.append([], after=3, position=7)
-
-
-def test_a_model_that_looks_back_is_refused_with_the_way_that_there_is(desk, kit):
-    StagedModel(feature_names=("ret_20@5", "cue")).save(desk.home / "lagged")
-    desk.record(kit.day_events(0))
-    with pytest.raises(ConfigInvalid, match="shadow replay"):
-        desk.run(candidate=desk.home / "lagged")
-    assert desk.kept()["position"].tolist() == []
 
 
 def test_the_log_s_reader_can_do_nothing_but_read(desk):

@@ -17,7 +17,7 @@ from ordinis_learn.use_cases.answer_drift_daily import plan_answers
 from ordinis_learn.use_cases.daily_plan import DailyPlan
 from ordinis_learn.use_cases.drift_runs import log_missing
 from ordinis_learn.use_cases.drift_signal_days import plan_signals
-from ordinis_learn.use_cases.in_use import in_use
+from ordinis_learn.use_cases.in_use import in_use, unknown_versions
 from ordinis_learn.use_cases.query_drift_daily import plan_queries
 from ordinis_learn.workbench import Workbench
 
@@ -73,9 +73,7 @@ def run_daily_drift(
         No model of that name was ever registered here.
     """
     if name is not None and not bench.catalogue.artifacts(name):
-        raise ArtifactMissing(
-            f"check the drift of {name!r}", found="no model of this name", next_step="ordinis-learn models"
-        )
+        raise _unknown(bench, name)
     log_missing(bench)
     done: list[DailyCheck] = []
     for artifact in watched_versions(bench, name=name):
@@ -83,6 +81,18 @@ def run_daily_drift(
     if name is None:
         _beat(bench, done)
     return done
+
+
+def _unknown(bench: Workbench, name: str) -> ArtifactMissing:
+    asked = f"check the drift of {name!r}"
+    for of, version in sorted(unknown_versions(bench)):
+        if of == name:
+            return ArtifactMissing(
+                asked,
+                found=f"version {version} in the registry, which the catalogue does not know",
+                next_step=f"ordinis-learn models adopt {name} {version}",
+            )
+    return ArtifactMissing(asked, found="no model of this name", next_step="ordinis-learn models")
 
 
 def _catch_up(

@@ -16,6 +16,7 @@ import pyarrow as pa
 from ordinis_learn.drift import DriftReference, is_of_answers, plot_drift, plot_history
 from ordinis_learn.errors import LearnError
 from ordinis_learn.records import DriftReport, ModelType
+from ordinis_learn.use_cases.dead_runs import end_dead_runs
 from ordinis_learn.use_cases.drift_reference import drift_reference, score
 from ordinis_learn.use_cases.drift_subject import DriftSubject
 from ordinis_learn.use_cases.find import find_artifact
@@ -54,9 +55,13 @@ def log_text_check(bench: Workbench, report: DriftReport, *, identity: str) -> N
 def log_missing(bench: Workbench) -> int:
     """Log the checks whose process ended before it had logged them; return how many are logged now.
 
-    One whose pictures cannot be drawn any more, because rows or bytes are gone, stays without a run: it is no reason to check
-    nothing today.
+    A run that a killed process left open is ended first. A check whose pictures cannot be drawn any more, because rows or bytes
+    are gone, stays without a run: it is no reason to check nothing today.
     """
+    try:
+        end_dead_runs(bench.tracker)
+    except LearnError as error:
+        _LOGGER.warning("runs that a killed process left open stay so: %s", error)
     logged = 0
     for identity, report in bench.alerts.unlogged():
         try:

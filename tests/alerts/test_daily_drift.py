@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from ordinis_learn.errors import ArtifactMissing
+from ordinis_learn.testing.tracker import InMemoryTracker
+from ordinis_learn.training.processes import Process
 from ordinis_learn.use_cases.drift import check_model_drift
 from ordinis_learn.use_cases.drift_daily import DRIFT_JOB, run_daily_drift
 
@@ -36,6 +38,16 @@ def test_the_first_check_is_of_the_newest_session_and_each_later_one_of_what_cam
 def test_a_misspelt_model_is_no_quiet_day(bench):
     with pytest.raises(ArtifactMissing, match="desk_ruel"):
         run_daily_drift(bench, name="desk_ruel")
+
+
+def test_what_a_killed_process_left_running_is_ended_by_the_next_day(bench, tmp_path):
+    here = Process.here()
+    tracker = InMemoryTracker(tmp_path, process=replace(here, started="1"))
+    left_open = tracker.start_run("drift desk_rule v1")
+    run = left_open.__enter__()  # a killed process leaves nobody who would leave the block
+    run_daily_drift(replace(bench, tracker=tracker))
+    assert tracker.open_runs() == {}
+    assert {one.status for one in tracker.runs if one.run_id == run.run_id} == {"KILLED"}
 
 
 class Breaking:

@@ -98,6 +98,12 @@ def test_an_active_version_that_nobody_can_check_is_an_alert_that_says_what_to_t
     assert kinds(bench) == [("flat", "", "critical")]
 
 
+def test_a_check_of_it_by_name_says_how_to_make_it_known(bench, promoted_elsewhere):
+    promoted_elsewhere()
+    with pytest.raises(ArtifactMissing, match=f"ordinis-learn models adopt {NAME} 1"):
+        run_daily_drift(bench, name=NAME)
+
+
 def test_switch_and_drill_see_it(bench, promoted_elsewhere):
     promoted_elsewhere()
     assert see_dead_man(bench) == f"no drift check has ever come to its end, and desk_rule, {NAME} is active"

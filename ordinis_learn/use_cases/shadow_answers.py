@@ -170,14 +170,13 @@ class _Desk:
         self._detector = refusal_detector()
         packs = {_uri(artifact): self._pack, _uri(incumbent): _pack(bench, incumbent)}
         answers = _recorded(bench, packs=packs, detector=self._detector)
-        self.active = _first_by_request(answers, _uri(incumbent))
+        registered = datetime.fromisoformat(artifact.created_at)
+        answered = _first_by_request(answers, _uri(incumbent))
+        # What was asked before there was this version may have shaped it: no shadow, however often it is asked again.
+        self.active = [one for one in answered if one.moment >= registered]
         self.candidate = {one.request: one.outcome for one in _first_by_request(answers, _uri(artifact))}
         if not self.active:
-            raise DataMissing(
-                f"run {artifact.name} {artifact.version} on the requests of version {incumbent.version}",
-                found=f"no {Topic.AI_RESPONSE} event names {_uri(incumbent)} in output.prompt_pack",
-                next_step="record its answers; docs/prompt-packs.md says what an event tells",
-            )
+            raise _no_requests(artifact, incumbent, earlier=len(answered))
 
     def pairs(self) -> list[PairedRequest]:
         """Pair each request of the active pack with the candidate's answer: recorded, else asked, else none."""
@@ -225,6 +224,19 @@ class _Desk:
             schema=OutputSchema(self._pack.tasks[question.task].output_schema),
             detector=self._detector,
         )
+
+
+def _no_requests(artifact: ModelArtifact, incumbent: ModelArtifact, *, earlier: int) -> DataMissing:
+    found = f"no {Topic.AI_RESPONSE} event names {_uri(incumbent)} in output.prompt_pack"
+    if earlier:
+        found = (
+            f"{earlier} answers, all to requests from before {artifact.created_at}, when it was registered"
+        )
+    return DataMissing(
+        f"run {artifact.name} {artifact.version} on the requests of version {incumbent.version}",
+        found=found,
+        next_step="record the active pack's answers from now on; docs/prompt-packs.md says what an event tells",
+    )
 
 
 def _recorded(

@@ -135,10 +135,13 @@ def desk(engine, endpoint, cortex_file, tmp_path):
     desk.rollout(first.artifact_id, {"stage": "active"})
     tasks = pack.to_json()["tasks"]
     brief = tasks | {"synthesize_research": tasks["synthesize_research"] | {"system": "Be brief."}}
-    second = desk.train(
-        {"model_type": "prompt_pack", "name": "cortex", "pack": pack.to_json() | {"tasks": brief}}
-    )
-    return desk, second
+    return desk, registered_then(desk, pack.to_json() | {"tasks": brief})
+
+
+def registered_then(engine, pack):
+    """Register a pack at the moment from which the requests of these tests count."""
+    then = LearningEngine(replace(engine.workbench, clock=lambda: MOMENT))
+    return then.train({"model_type": "prompt_pack", "name": "cortex", "pack": pack})
 
 
 def record(engine, number, *, pack, text=None):
@@ -165,6 +168,19 @@ def record(engine, number, *, pack, text=None):
             },
         }
     )
+
+
+def test_requests_from_before_it_was_registered_do_not_count(desk):
+    engine, second = desk
+    for number in range(-30, 0):
+        record(engine, number, pack="models:/cortex/1")
+        record(engine, number, pack="models:/cortex/2")
+    with pytest.raises(DataMissing, match="30 answers, all to requests from before 2026-03-02"):
+        report_answers(engine.workbench, second)
+    for number in range(3):
+        record(engine, number, pack="models:/cortex/1")
+        record(engine, number, pack="models:/cortex/2")
+    assert report_answers(engine.workbench, second).paired_decisions == 3
 
 
 def test_recorded_answers_are_paired_and_the_rest_is_asked_once(desk, endpoint, tmp_path, monkeypatch):
@@ -276,9 +292,7 @@ def test_the_gate_reads_the_shadow_of_a_pack_and_lets_one_that_is_just_as_good_t
     engine, worse = desk
     bench = engine.workbench
     pack = read_pack_file(Path(bench.registry.local_path("cortex", "1")) / "pack.json").to_json()
-    equal = engine.train(
-        {"model_type": "prompt_pack", "name": "cortex", "pack": pack | {"description": "in other words"}}
-    )
+    equal = registered_then(engine, pack | {"description": "in other words"})
     for artifact in (worse, equal):
         engine.evaluate(artifact.artifact_id, "prompt_eval_v1")
         engine.rollout(artifact.artifact_id, {"stage": "shadow"})

@@ -29,7 +29,8 @@ def test_both_judge_by_the_limits_that_are_set(desk, monkeypatch, limits):
         features = load_bundle(folder).feature_names
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{desk / 'ordinis.db'}")
         mlflow.set_tracking_uri(f"sqlite:///{desk / 'ordinis.db'}")
-        with mlflow.start_run():
+        # Another test of this process may have chosen an experiment of its own database.
+        with mlflow.start_run(experiment_id="0"):
             theirs = mlflow.models.evaluate(
                 str(folder.parents[1]),
                 pd.DataFrame({name: [0.0, 1.0] for name in features}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ordinis_learn.errors import ConfigInvalid
-from ordinis_learn.records import CoolDownLift
+from ordinis_learn.records import AuditRecord, CoolDownLift
 from ordinis_learn.rollout.cool_down import SIGNERS, UNTIL, lifted_by, running
 from ordinis_learn.rollout.statements import sign
 from ordinis_learn.rollout.tags import LIFT_TAG
@@ -18,7 +18,7 @@ __all__ = ["Lifting", "lift_cool_down"]
 
 @dataclass(frozen=True, kw_only=True)
 class Lifting:
-    """Until when the model cools down, and who has signed for lifting that."""
+    """Until when the model cools down, and who has signed for lifting all of that."""
 
     until: str
     signers: frozenset[str]
@@ -30,7 +30,9 @@ class Lifting:
 
 
 def lift_cool_down(bench: Workbench, name: str, *, identity: str, reason: str) -> Lifting:
-    """Sign for ending the cool-down of a model's newest rollback; the signature of a second approver ends it.
+    """Sign for ending the cool-down of every rollback of a model that it still cools down from; a second approver's signature ends it.
+
+    After a lifted one an order may roll back again: both run then, and who asks for a promotion must find two others under each.
 
     What was held up is free then: the gate is asked as ever, and an order that waits is carried out.
 
@@ -49,18 +51,23 @@ def lift_cool_down(bench: Workbench, name: str, *, identity: str, reason: str) -
         raise ConfigInvalid(
             asked, found="it is not cooling down", next_step=f"ordinis-learn ledger history {name}"
         )
-    rollback = cooling[-1]
+    for rollback in cooling:
+        _sign(bench, name, rollback, identity=identity, reason=reason.strip())
+    history, identities, now = bench.ledger.history(name), bench.identities.identities(), bench.clock()
+    signed = [lifted_by(history, one, identities=identities, now=now) for one in cooling]
+    return Lifting(
+        until=max(str(one.body[UNTIL]) for one in cooling), signers=frozenset.intersection(*signed)
+    )
+
+
+def _sign(bench: Workbench, name: str, rollback: AuditRecord, *, identity: str, reason: str) -> None:
     subject = reference(find_artifact(bench, name, rollback.body["version"]))
     lift = CoolDownLift(
         subject=subject,
         rollback=rollback.hash,
-        reason=reason.strip(),
+        reason=reason,
         lifted_by=identity,
         lifted_at=bench.clock(),
     )
     envelope = sign("lift", subject=subject, predicate=lift, signer=bench.keys.signer(identity))
     bench.registry.submit_evidence(name, subject.version, key=LIFT_TAG, envelope=envelope)
-    signers = lifted_by(
-        bench.ledger.history(name), rollback, identities=bench.identities.identities(), now=bench.clock()
-    )
-    return Lifting(until=rollback.body[UNTIL], signers=signers)

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from ordinis_learn.alerts import Sighting
 from ordinis_learn.cli import main
 from ordinis_learn.records import Actor, ModelType, Role
+from ordinis_learn.rollout.cool_down import lifted_by, running
 from ordinis_learn.use_cases.alerting import sight
 from ordinis_learn.use_cases.respond import carry_out_orders
 from ordinis_learn.use_cases.sign import create_identity
@@ -73,6 +74,26 @@ def test_an_order_waits_and_says_why_until_two_approvers_have_signed(waiting, le
     (done,) = carry_out_orders(waiting)
     assert done.outcome == "rolled back to v1"
     assert "waits" not in learn("alerts", "list")
+    assert waiting.ledger.verify() == []
+
+
+def test_who_signs_later_signs_for_every_rollback_that_still_cools_the_model_down(waiting, learn):
+    for name in ("third-risk", "fourth-risk"):
+        create_identity(waiting, name, roles=(Role.APPROVER,), actor=HEAD)
+    words = ("alerts", "lift-cool-down", MODEL, "--reason", "the feed is mended", "--as")
+    learn(*words, "risk")
+    learn(*words, "second-risk")
+    (done,) = carry_out_orders(waiting)
+    assert done.outcome == "rolled back to v1"
+    learn(*words, "third-risk")
+    assert "it is lifted, by fourth-risk and third-risk" in learn(*words, "fourth-risk")
+    history, identities = waiting.ledger.history(MODEL), waiting.identities.identities()
+    cooling = running(history, now=waiting.clock())
+    assert [one.body["version"] for one in cooling] == ["3", "2"]
+    # Without the later two, "risk" could not ask for a promotion: their own signature under the first rollback does not count.
+    for rollback in cooling:
+        found = lifted_by(history, rollback, identities=identities, now=waiting.clock(), requester="risk")
+        assert {"third-risk", "fourth-risk"} <= found
     assert waiting.ledger.verify() == []
 
 

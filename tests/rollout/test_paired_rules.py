@@ -167,9 +167,12 @@ def test_it_says_how_many_questions_are_missing(asked, difference):
         ({"interval": Interval(low=math.nan, high=0.01, level=0.95)}, "no interval"),
         ({"interval": Interval(low=0.01, high=0.02, level=0.95)}, "no interval"),
         ({"estimate": math.nan}, "no interval"),
+        ({"sessions": 401}, "401 of 400 questions"),
+        ({"sessions": 0}, "0 of 400 questions"),
+        ({"sessions": -5}, "-5 of 400 questions"),
     ],
 )
-def test_an_interval_that_cannot_be_held_against_a_margin_closes_the_gate(asked, difference, changes, found):
+def test_a_test_that_cannot_be_held_against_a_margin_closes_the_gate(asked, difference, changes, found):
     spoiled = difference("refusal_rate", **changes)
     reason = only_reason(asked(ModelType.PROMPT_PACK, differences={"refusal_rate": spoiled}))
     assert reason.verdict == "not_evaluable"

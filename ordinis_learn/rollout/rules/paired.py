@@ -97,6 +97,8 @@ def _test_of(card: Scorecard, name: str) -> PairedDifference | Finding:
     if test is None:
         why = card.metric_quality.get(f"difference.{name}", "it was not compared")
         return blocked(f"no test of {name}: {why}", _AGAIN)
+    if not 0 < test.sessions <= card.sessions:
+        return blocked(f"a test of {test.sessions} of {card.sessions} questions", _AGAIN)
     return test
 
 

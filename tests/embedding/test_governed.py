@@ -94,7 +94,10 @@ def test_synonyms_are_learnt_promoted_and_what_forgets_them_is_refused(engine, a
     approved(engine, worse)
     with pytest.raises(RolloutDenied):
         engine.rollout(worse.artifact_id, {"stage": "active"})
-    assert refused_rules(engine.workbench, worse) == {"scorecard_metric:recall_at_k", "scorecard_metric:mrr"}
+    assert refused_rules(engine.workbench, worse) == {
+        "measure_not_inferior:recall_at_k",
+        "measure_not_inferior:mrr",
+    }
 
     vectors = served.load_model("models:/finder@active").predict(pd.DataFrame({"text": ["margins", ""]}))
     assert vectors.shape == (2, 512)

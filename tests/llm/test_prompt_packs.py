@@ -161,7 +161,9 @@ def test_the_first_pack_goes_live_after_two_approvals_and_a_worse_one_does_not_f
     approved(asked, second)
     with pytest.raises(RolloutDenied):
         asked.rollout(second.artifact_id, {"stage": "active"})
-    assert refused_rules(bench, second) == {"scorecard_metric:citation_coverage"}
+    refused = refused_rules(bench, second)
+    assert {"measure_not_inferior:citation_coverage", "shadow_duration"} <= refused
+    assert "measure_not_inferior:schema_valid_rate" not in refused
     assert bench.registry.active_version("cortex") == "1"
     bench.registry.roll_back("cortex", reason="drill")
     assert prompt_aliases(bench) == {"pack-1": "1", "shadow": "2", "pack-2": "2"}

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from ordinis_learn.ports import Standing
 from ordinis_learn.records import State
 from ordinis_learn.use_cases.drift_daily import run_daily_drift
 from ordinis_learn.use_cases.query_drift_daily import plan_queries
@@ -19,8 +20,8 @@ FIRST = date(2026, 1, 5)
 class InShadow:
     """The desk's registry, where every version is in SHADOW: this is not about promotions."""
 
-    def __init__(self, registry):
-        self._registry = registry
+    def __init__(self, registry, catalogue):
+        self._registry, self._catalogue = registry, catalogue
 
     def __getattr__(self, attribute):
         return getattr(self._registry, attribute)
@@ -28,6 +29,15 @@ class InShadow:
     def state(self, name, version):
         del name, version
         return State.SHADOW
+
+    def standings(self):
+        known = self._catalogue.artifacts()
+        return {
+            name: Standing(
+                active=None, incumbent=None, shadow=tuple(one.version for one in known if one.name == name)
+            )
+            for name in {one.name for one in known}
+        }
 
 
 class Desk:
@@ -45,7 +55,7 @@ class Desk:
             clock=lambda: moment,
             alerts=SqlAlertBook(database, clock=lambda: moment),
             catalogue=SqlCatalogue(database, clock=lambda: moment),
-            registry=InShadow(bench.registry),
+            registry=InShadow(bench.registry, bench.catalogue),
         )
 
     def ask(self, days, *, foreign=0):

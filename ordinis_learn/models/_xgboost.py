@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar, Final, Generic, Self, TypeVar
 
@@ -93,9 +94,10 @@ class BoosterBundle(DeclaredModel[P], Generic[P]):
         )
 
     @staticmethod
+    @abstractmethod
     def _fitted_for(parameters: P) -> tuple[str, int]:
         """Return xgboost's name of the objective, and the number of classes as :func:`booster_misfit` counts them."""
-        raise NotImplementedError
+        ...
 
 
 class XGBoostSignalModel(BoosterBundle[XGBoostParameters], ReturnForecaster[XGBoostParameters]):

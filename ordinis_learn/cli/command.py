@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
-import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from ordinis_learn.cli.ending import end_cleanly_on_sigterm
 
 if TYPE_CHECKING:
     from ordinis_learn.engine import LearningEngine
@@ -25,7 +24,7 @@ class LearnCommand(click.Command):
         """Run the command."""
         from ordinis_learn.errors import LearnError  # noqa: PLC0415  light, but not needed for --help
 
-        _end_cleanly_on_sigterm()
+        end_cleanly_on_sigterm()
         try:
             return super().invoke(ctx)
         except LearnError as error:
@@ -52,12 +51,6 @@ def opened(ctx: click.Context) -> Iterator[LearningEngine]:
         os.environ["ORDINIS_ACTOR"] = overrides["actor"]
     with open_engine(**overrides) as engine:
         yield engine
-
-
-def _end_cleanly_on_sigterm() -> None:
-    """Let SIGTERM unwind like any exit: open runs are marked FAILED, scratch folders removed."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
 
 
 def _in_lines(error: Any) -> str:

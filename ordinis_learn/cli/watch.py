@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import signal
-import sys
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from ordinis_learn.cli.command import learn_command, opened
+from ordinis_learn.cli.ending import raise_told
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from ordinis_learn.use_cases.stopping import StopRequest
 
 
@@ -49,8 +51,8 @@ def command(ctx: click.Context, *, once: bool) -> None:
     click.echo(f"ended after {passes} passes")
 
 
-def _ask_to_stop(stop: StopRequest, number: int, _frame: Any) -> None:
+def _ask_to_stop(stop: StopRequest, number: int, frame: FrameType | None) -> None:
     """Ask the first time; the second time end as any other command does, rolling back what is in hand."""
     if stop.is_set():
-        sys.exit(128 + number)
+        raise_told(number, frame)
     stop.set()

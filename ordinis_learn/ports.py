@@ -35,6 +35,7 @@ from ordinis_learn.records import (
     Identity,
     LedgerNote,
     ModelArtifact,
+    ModelRef,
     PreflightAnswer,
     Response,
     Retention,
@@ -401,6 +402,10 @@ class ModelRegistry(Protocol):
 
     def submit_evidence(self, name: str, version: str, *, key: str, envelope: str) -> None:
         """Attach a signed statement (a DSSE envelope as JSON text) under a key of the ``ordinis.`` namespace."""
+        ...
+
+    def reference(self, name: str, version: str) -> ModelRef:
+        """Return a version with the digest it was registered with, whoever registered it; an error where there is none."""
         ...
 
     def state(self, name: str, version: str) -> State:

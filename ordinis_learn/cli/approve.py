@@ -28,12 +28,11 @@ def command(
     """
     from ordinis_learn.rollout.states import parse_stage  # noqa: PLC0415
     from ordinis_learn.use_cases.approve import answer_request  # noqa: PLC0415
-    from ordinis_learn.use_cases.find import find_artifact  # noqa: PLC0415
 
     with opened(ctx) as engine:
         approval = answer_request(
             engine.workbench,
-            find_artifact(engine.workbench, name, version).artifact_id,
+            engine.workbench.registry.reference(name, version),
             target=parse_stage(target),
             answer="refuse" if refuse else "approve",
             identity=identity,

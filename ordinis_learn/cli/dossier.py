@@ -17,9 +17,7 @@ from ordinis_learn.cli.command import learn_command, opened
 def command(ctx: click.Context, name: str, version: str, folder: Path | None) -> None:
     """Write the evidence of a version as one HTML file, and JSON beside it."""
     from ordinis_learn.use_cases.dossier import write_dossier  # noqa: PLC0415
-    from ordinis_learn.use_cases.find import find_artifact  # noqa: PLC0415
 
     with opened(ctx) as engine:
-        artifact = find_artifact(engine.workbench, name, version)
-        path = write_dossier(engine.workbench, artifact, folder=folder)
+        path = write_dossier(engine.workbench, name, version, folder=folder)
     click.echo(str(path))

@@ -108,10 +108,19 @@ def replay(ctx: click.Context) -> None:
 @click.pass_context
 def history(ctx: click.Context, name: str, *, as_json: bool) -> None:
     """Print what happened to a model, oldest first (``*`` for identities and checkpoints)."""
+    from ordinis_learn.errors import ArtifactMissing  # noqa: PLC0415
     from ordinis_learn.use_cases.history import describe  # noqa: PLC0415
 
     with opened(ctx) as engine:
-        for record in engine.workbench.ledger.history(name):
+        records = engine.workbench.ledger.history(name)
+        if not records and name != "*":
+            raise ArtifactMissing(
+                f"print what happened to {name!r}",
+                found="the ledger of this home has no record of it",
+                next_step="ordinis-learn models; the ledger of a server is beside its registry: there, export "
+                "MLFLOW_REGISTRY_URI=ordinis+sqlite:///… or ordinis+postgresql://… first",
+            )
+        for record in records:
             click.echo(record.canonical().decode() if as_json else describe(record))
 
 

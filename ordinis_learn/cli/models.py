@@ -29,7 +29,7 @@ def list_(ctx: click.Context) -> None:
         artifacts = bench.catalogue.artifacts()
         unknown = unknown_versions(bench)
         if not artifacts and not unknown:
-            click.echo("no model is registered yet; next: ordinis-learn train --help")
+            click.echo("no model was trained here, and none is in use; next: ordinis-learn train --help")
         for artifact in artifacts:
             state = bench.registry.state(artifact.name, artifact.version)
             click.echo(

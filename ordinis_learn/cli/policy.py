@@ -36,6 +36,58 @@ def show(ctx: click.Context, policy_id: str | None) -> None:
 
 
 @command.add_command
+@learn_command(
+    "new", example="ordinis-learn policy new team_v1 --names 'fraud_*' --metric val_auc --at-least 0.8"
+)
+@click.argument("policy_id")
+@click.option("--names", multiple=True, required=True, help="Which models: a shell pattern; may be repeated.")
+@click.option("--metric", help="A metric of the MLflow run that a version was registered from.")
+@click.option("--at-least", type=float, help="What it must reach where more is better.")
+@click.option("--at-most", type=float, help="What it may reach where less is better.")
+@click.option(
+    "--better-by",
+    type=click.FloatRange(min=0.0),
+    default=0.0,
+    show_default=True,
+    help="By how much it must beat the active version's.",
+)
+@click.option(
+    "--approvals", type=click.IntRange(min=1), default=1, show_default=True, help="How many say yes."
+)
+@click.pass_context
+def new(
+    ctx: click.Context,
+    policy_id: str,
+    *,
+    names: tuple[str, ...],
+    metric: str | None,
+    at_least: float | None,
+    at_most: float | None,
+    better_by: float,
+    approvals: int,
+) -> None:
+    """Begin a policy for models of any MLflow project: a metric of the run, and approvals.
+
+    It asks for no evidence of ours. Nothing is decided by it before it is adopted.
+    """
+    from ordinis_learn.settings import load_settings  # noqa: PLC0415
+    from ordinis_learn.use_cases.new_policy import Bound, begin_policy  # noqa: PLC0415
+
+    if metric is None and (at_least is not None or at_most is not None):
+        raise click.UsageError("--at-least and --at-most are about a --metric NAME")
+    bound = metric and Bound(metric=metric, at_least=at_least, at_most=at_most, better_by=better_by)
+    path, _policy = begin_policy(
+        policy_id,
+        names=names,
+        bound=bound or None,
+        approvals=approvals,
+        settings=load_settings(**dict(ctx.find_root().obj or {})),
+    )
+    click.echo(str(path))
+    click.echo(f"read it, then let it decide: ordinis-learn policy adopt {policy_id} --reason WHY")
+
+
+@command.add_command
 @learn_command("adopt", example="ordinis-learn policy adopt gov_v3 --reason 'paired tests for prompt packs'")
 @click.argument("policy_id")
 @click.option("--reason", required=True, help="Kept in the ledger.")

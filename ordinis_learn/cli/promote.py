@@ -17,9 +17,8 @@ def command(ctx: click.Context, name: str, version: str, stage: str) -> None:
 
     The gate answers; a refusal lists every rule with what it asked and what it found, and exits with 1.
     """
-    from ordinis_learn.use_cases.find import find_artifact  # noqa: PLC0415
+    from ordinis_learn.use_cases.roll_out import promote  # noqa: PLC0415
 
     with opened(ctx) as engine:
-        artifact = find_artifact(engine.workbench, name, version)
-        result = engine.rollout(artifact.artifact_id, {"stage": stage})
+        result = promote(engine.workbench, name, version, stage=stage)
     click.echo(f"{name} v{version} is {result['state']}")

@@ -16,8 +16,11 @@ def command(ctx: click.Context, name: str, reason: str) -> None:
 
     Waits for nobody, but verifies the artifact first. Without a last known good the model goes flat.
     """
-    from ordinis_learn.use_cases.roll_back import roll_back  # noqa: PLC0415
+    from ordinis_learn.use_cases.roll_back import passed_over, roll_back  # noqa: PLC0415
 
     with opened(ctx) as engine:
         version = roll_back(engine.workbench, name, reason=reason)
+        unfit = passed_over(engine.workbench, name)
+    for one in unfit:
+        click.echo(f"not {one}", err=True)
     click.echo(f"{name}: v{version} is ACTIVE again" if version else f"{name} is FLAT: nothing is active")

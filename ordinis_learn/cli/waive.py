@@ -41,13 +41,12 @@ def command(
     may last at most. New evidence voids it.
     """
     from ordinis_learn.rollout.states import parse_stage  # noqa: PLC0415
-    from ordinis_learn.use_cases.find import find_artifact  # noqa: PLC0415
     from ordinis_learn.use_cases.waive import grant_waiver  # noqa: PLC0415
 
     with opened(ctx) as engine:
         grant = grant_waiver(
             engine.workbench,
-            find_artifact(engine.workbench, name, version).artifact_id,
+            engine.workbench.registry.reference(name, version),
             rule=rule,
             target=parse_stage(target),
             identity=identity,

@@ -29,7 +29,7 @@ from ordinis_learn.use_cases.drift import check_model_drift
 from ordinis_learn.use_cases.generate_pack import generate_bench_pack, pack_spec
 from ordinis_learn.use_cases.refusals import refused_rules
 from ordinis_learn.use_cases.shadow import shadow
-from ordinis_learn.use_cases.sign import create_identity
+from ordinis_learn.use_cases.sign import create_identity, reference
 from ordinis_learn.wiring import open_engine, registry_uri, tracking_uri
 
 __all__ = ["GovernedLoop", "run_loop"]
@@ -197,7 +197,7 @@ class GovernedLoop:
             create_identity(self._bench, name, roles=(Role.APPROVER,), actor=actor)
         approval = answer_request(
             self._bench,
-            artifact.artifact_id,
+            reference(artifact),
             target=State.ACTIVE,
             answer="approve",
             identity=name,

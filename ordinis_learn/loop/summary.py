@@ -79,7 +79,7 @@ def show_summary(
 ) -> None:
     """Write the dossiers and print what to look at next."""
     settings = bench.settings
-    dossiers = [write_dossier(bench, artifact) for artifact in artifacts]
+    dossiers = [write_dossier(bench, artifact.name, artifact.version) for artifact in artifacts]
     server = (
         f"mlflow server --port 5000 --backend-store-uri {tracking_uri(settings)} "
         f"--registry-store-uri {registry_uri(settings)}"

@@ -48,12 +48,14 @@ _MOST_CHARACTERS: Final = 160
 class Dossier(Record):
     """What a dossier says; collected by the caller, judged by nobody here.
 
+    ``artifact`` is None for a version that was registered without evidence of ours, by any MLflow client.
     ``decisions`` are about this version, oldest first. ``ledger`` is the whole chain of the model's name,
     ``ledger_faults`` what its verification found (empty: it holds). ``plots`` are (title, PNG) pairs.
     """
 
-    schema_version: Literal["1.0.0"] = "1.0.0"
-    artifact: ModelArtifact
+    schema_version: Literal["1.1.0"] = "1.1.0"
+    subject: ModelRef
+    artifact: ModelArtifact | None
     state: State
     dataset: DatasetManifest | None
     scorecards: tuple[Scorecard, ...]
@@ -97,13 +99,14 @@ def render_dossier(content: Dossier) -> str:
     last = content.decisions[-1] if content.decisions else None
     return template.render(
         d=content,
+        s=content.subject,
         a=content.artifact,
         last=last,
         verdict=_verdict(content, last),
         earlier=tuple(reversed(content.decisions[:-1])),
         regime_metrics=_regime_metrics,
-        declared=content.artifact.data_snapshot_ref == DECLARED,
-        json_name=f"{content.artifact.name.rpartition('/')[2]}-v{content.artifact.version}.json",
+        declared=content.artifact is not None and content.artifact.data_snapshot_ref == DECLARED,
+        json_name=f"{content.subject.name.rpartition('/')[2]}-v{content.subject.version}.json",
         drift_rows=_drift_rows,
     )
 
@@ -130,7 +133,7 @@ def _environment() -> Environment:
 
 def _verdict(content: Dossier, last: GateDecision | None) -> dict[str, str]:
     """Say in one sentence what was decided, by whom, when and why; ``tone`` picks the colour."""
-    name = f"{content.artifact.name} version {content.artifact.version}"
+    name = f"{content.subject.name} version {content.subject.version}"
     if last is None:
         return {
             "tone": "open",

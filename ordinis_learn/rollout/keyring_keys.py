@@ -57,7 +57,8 @@ class KeyringKeyStore(KeyStore):
             raise ConfigInvalid(
                 f"create a key for {name!r}",
                 found=f"{self.place} has one, and statements signed with it must stay attributable",
-                next_step="choose another name, or ordinis-learn keys rotate it",
+                next_step=f"trust it where it is not trusted yet: ordinis-learn keys show {name} --pem > {name}.pem, then ordinis-learn keys "
+                f"trust {name} --public-key {name}.pem --role …; or choose another name",
             )
         return self._put(name, CryptoSigner.generate_ed25519())
 

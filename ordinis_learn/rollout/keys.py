@@ -89,7 +89,8 @@ class KeyStore:
             raise ConfigInvalid(
                 f"create a key for {name!r}",
                 found=f"{path} exists, and statements signed with it must stay attributable",
-                next_step="choose another name, or revoke the identity and move the file away first",
+                next_step=f"trust it where it is not trusted yet: ordinis-learn keys show {name} --pem > {name}.pem, then ordinis-learn keys "
+                f"trust {name} --public-key {name}.pem --role …; or choose another name",
             ) from error
         except OSError as error:
             raise _unavailable(f"create a key for {name!r}", path, error) from error

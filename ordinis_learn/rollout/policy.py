@@ -27,8 +27,10 @@ from ordinis_learn.rollout.waivers import WaiverRules
 from ordinis_learn.settings import Settings
 
 __all__ = [
+    "ANY_TYPE",
     "DEFAULT_POLICY",
     "SETTINGS",
+    "WITHOUT_PACKS",
     "Governed",
     "MoveRules",
     "Policy",
@@ -41,9 +43,17 @@ __all__ = [
 ]
 
 DEFAULT_POLICY: Final = "gov_v3"
+ANY_TYPE: Final = "any"
+"""The key of the rules for every type of model that a policy has no rules of its own for."""
 
 _PATTERN: Final = re.compile(r"(?:[ -Z^-~]|\[!?(?:[A-Za-z0-9_](?:-[A-Za-z0-9_])?)+\])+")
 _POLICY_ID: Final = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
+WITHOUT_PACKS: Final = frozenset(
+    """approvals artifact_intact dataset_accepted dataset_checked evidence_verified no_drift_breach requester_kind run_metric
+    shadow_after_training shadow_answers_not_inferior shadow_decisions shadow_duration shadow_error_rate
+    shadow_not_inferior shadow_parity""".split()
+)
+"""The rules that read no scorecard; a policy of these alone names no pack."""
 _ALWAYS: Final = frozenset({"artifact_intact", "evidence_verified"})
 SETTINGS: Final = frozenset(name for name in Settings.model_fields if name.startswith(("learn_", "bench_")))
 
@@ -75,7 +85,7 @@ class MoveRules(Record):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"named twice: {', '.join(twice)}")
         if absent := sorted(_ALWAYS - set(names)):
-            raise ValueError(f"a policy cannot do without {', '.join(absent)}")
+            raise ValueError(f"a policy cannot do without {' and '.join(absent)}: add it to these rules")
         return specs
 
 
@@ -101,7 +111,7 @@ class Governed(Record):
     """Which models a policy is about; names are shell patterns, compared without case."""
 
     names: Annotated[tuple[str, ...], Field(min_length=1)]
-    model_types: Annotated[tuple[ModelType, ...], Field(min_length=1)]
+    model_types: Annotated[tuple[ModelType, ...], Field(min_length=1)] = tuple(ModelType)
 
     @field_validator("names")
     @classmethod
@@ -120,6 +130,7 @@ class Governed(Record):
 class Policy(Record):
     """A resolved policy. Equal hash means equal rules, packs and numbers.
 
+    ``packs`` may be left out where no rule reads a scorecard; a rule that does is then not evaluable, and does not pass.
     ``source_sha256`` is the hash of the file's content before settings are filled in: once a decision has used a
     policy id, only a file with the same content may go by it.
     """
@@ -128,10 +139,21 @@ class Policy(Record):
     policy_id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
     description: str = ""
     governs: Governed
-    packs: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
-    rules: Annotated[dict[ModelType, TypeRules], Field(min_length=1)]
+    packs: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    rules: Annotated[dict[ModelType | Literal["any"], TypeRules], Field(min_length=1)]
     waivers: WaiverRules | None = None
     source_sha256: str = ""
+
+    @model_validator(mode="after")
+    def _packs_where_needed(self) -> Policy:
+        for key, of_type in self.rules.items():
+            moves = (of_type.shadow, of_type.active)
+            used = {spec.rule for move in moves for spec in (*move.default, *move.first_model)}
+            if needy := sorted(used - WITHOUT_PACKS if not (of_type.packs or self.packs) else ()):
+                raise ValueError(
+                    f"packs: {', '.join(needy)} of {key} read scorecards; name the packs they are of"
+                )
+        return self
 
     @cached_property
     def policy_hash(self) -> str:
@@ -140,17 +162,20 @@ class Policy(Record):
 
     def packs_of(self, model_type: ModelType) -> tuple[str, ...]:
         """Return the packs that a type's scorecards must be of."""
-        of_type = self.rules.get(model_type)
+        of_type = self._rules_of(model_type)
         return self.packs if of_type is None or of_type.packs is None else of_type.packs
 
     def specs(self, model_type: ModelType, *, to_state: State, first_model: bool) -> tuple[RuleSpec, ...]:
         """Return the rules of a move; empty where the policy has none for the type or the move."""
-        of_type = self.rules.get(model_type)
+        of_type = self._rules_of(model_type)
         moves = {State.SHADOW: of_type.shadow, State.ACTIVE: of_type.active} if of_type else {}
         move = moves.get(to_state)
         if move is None:
             return ()
         return move.first_model if first_model else move.default
+
+    def _rules_of(self, model_type: ModelType) -> TypeRules | None:
+        return self.rules.get(model_type, self.rules.get(ANY_TYPE))
 
 
 class _Loader(yaml.SafeLoader):

@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Literal
 
-from ordinis_learn.records import Approval, State
+from ordinis_learn.records import Approval, ModelRef, State
 from ordinis_learn.rollout.statements import sign
 from ordinis_learn.rollout.tags import approval_tag
-from ordinis_learn.use_cases.sign import reference
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["answer_request"]
@@ -16,7 +15,7 @@ __all__ = ["answer_request"]
 
 def answer_request(
     bench: Workbench,
-    artifact_id: str,
+    subject: ModelRef,
     *,
     target: State,
     answer: Literal["approve", "refuse"],
@@ -26,6 +25,8 @@ def answer_request(
 ) -> Approval:
     """Sign an approval or a refusal, bound to the evidence as it stands now.
 
+    The version may have been registered by any MLflow client: ``bench.registry.reference`` knows it.
+
     Raises
     ------
     ConfigInvalid
@@ -33,7 +34,6 @@ def answer_request(
     EvidenceInvalid
         The registry does not trust the key, or not in the role of approver.
     """
-    subject = reference(bench.catalogue.artifact(artifact_id))
     now = bench.clock()
     approval = Approval(
         subject=subject,

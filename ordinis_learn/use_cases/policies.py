@@ -32,14 +32,14 @@ def read_policy_file(path: Path, *, settings: Settings) -> Policy:
 def describe_policy(policy: Policy) -> str:
     """Return a policy as plain text: each rule of each move with what it asks for."""
     lines = [f"{policy.policy_id}  {policy.policy_hash}", policy.description.strip()]
-    lines.append(f"governs {', '.join(policy.governs.names)}; packs {', '.join(policy.packs)}")
+    lines.append(f"governs {', '.join(policy.governs.names)}; packs {', '.join(policy.packs) or 'none'}")
     if policy.waivers is not None:
         limits = policy.waivers
         lines.append(f"waivers up to {limits.max_days} days, break-glass {limits.break_glass_hours} hours")
     for model_type, moves in policy.rules.items():
         for move, sets in (("shadow", moves.shadow), ("active", moves.active)):
             for which, specs in (("default", sets.default), ("first_model", sets.first_model)):
-                lines.append(f"{model_type.value} to {move}, {which}:")
+                lines.append(f"{model_type} to {move}, {which}:")
                 lines += [
                     f"  {_label(spec.rule, spec.params)}: {_asked(spec.rule, spec.params)}" for spec in specs
                 ]

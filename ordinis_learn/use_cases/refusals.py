@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from ordinis_learn.records import AuditRecord, GateDecision, ModelArtifact
+from ordinis_learn.records import AuditRecord, GateDecision, ModelArtifact, ModelRef
 from ordinis_learn.use_cases.history import garbled
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["decisions", "refused_rules"]
 
 
-def decisions(bench: Workbench, artifact: ModelArtifact) -> tuple[GateDecision, ...]:
+def decisions(bench: Workbench, artifact: ModelArtifact | ModelRef) -> tuple[GateDecision, ...]:
     """Return every recorded decision about a version, oldest first.
 
     Raises

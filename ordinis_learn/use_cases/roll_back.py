@@ -7,7 +7,7 @@ from typing import Any
 from ordinis_learn.use_cases.stages import Made, Work, artifact_subject, stage
 from ordinis_learn.workbench import Workbench
 
-__all__ = ["roll_back"]
+__all__ = ["passed_over", "roll_back"]
 
 
 def _asked(bench: Workbench, name: str, **_: Any) -> Work:
@@ -29,3 +29,13 @@ def roll_back(bench: Workbench, name: str, *, reason: str) -> str | None:
     Nobody is asked.
     """
     return bench.registry.roll_back(name, reason=reason)
+
+
+def passed_over(bench: Workbench, name: str) -> list[str]:
+    """Return why the rollback just made left versions in good standing aside, newest first.
+
+    Nothing where none was, or where the ledger is a server's.
+    """
+    last = bench.ledger.history(name)[-1:]
+    unfit = [one for record in last if record.action == "rolled_back" for one in record.body.get("unfit", ())]
+    return [f"v{one['version']}: {one['why']}" for one in unfit]

@@ -12,7 +12,7 @@ from ordinis_learn.use_cases.roll_back import roll_back
 from ordinis_learn.use_cases.stages import asked_of_artifact, made_decision, stage
 from ordinis_learn.workbench import Workbench
 
-__all__ = ["roll_out"]
+__all__ = ["promote", "roll_out"]
 
 
 @stage("rollout", asked=asked_of_artifact, made=made_decision)
@@ -40,11 +40,24 @@ def roll_out(bench: Workbench, artifact_id: str, target: Mapping[str, Any]) -> d
     if "rollback" in target:
         version = roll_back(bench, artifact.name, reason=str(target["rollback"]))
         return {"name": artifact.name, "active_version": version}
-    state: State = parse_stage(str(target.get("stage", bench.settings.learn_rollout_mode)))
-    decision = bench.registry.transition(artifact.name, artifact.version, state)
-    return {
-        "name": artifact.name,
-        "version": artifact.version,
-        "state": state.value,
-        "decision": decision.to_json(),
-    }
+    state = parse_stage(str(target.get("stage", bench.settings.learn_rollout_mode)))
+    return _move(bench, artifact.name, artifact.version, state=state)
+
+
+def promote(bench: Workbench, name: str, version: str, *, stage: str) -> dict[str, Any]:
+    """Ask for a stage of a version, whoever registered it; one that was made here goes by :func:`roll_out`.
+
+    Raises
+    ------
+    RolloutDenied
+        As :func:`roll_out`.
+    """
+    for artifact in bench.catalogue.artifacts(name):
+        if artifact.version == version:
+            return roll_out(bench, artifact.artifact_id, {"stage": stage})
+    return _move(bench, name, version, state=parse_stage(stage))
+
+
+def _move(bench: Workbench, name: str, version: str, *, state: State) -> dict[str, Any]:
+    decision = bench.registry.transition(name, version, state)
+    return {"name": name, "version": version, "state": state.value, "decision": decision.to_json()}

@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from ordinis_learn.errors import ConfigInvalid
-from ordinis_learn.records import State, WaiverGrant
+from ordinis_learn.records import ModelRef, State, WaiverGrant
 from ordinis_learn.rollout.statements import sign
 from ordinis_learn.rollout.tags import waiver_tag
 from ordinis_learn.rollout.waivers import NEVER_WAIVED
-from ordinis_learn.use_cases.sign import reference
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["grant_waiver"]
@@ -17,7 +16,7 @@ __all__ = ["grant_waiver"]
 
 def grant_waiver(
     bench: Workbench,
-    artifact_id: str,
+    subject: ModelRef,
     *,
     rule: str,
     target: State,
@@ -43,7 +42,6 @@ def grant_waiver(
             found="it can never be waived" if rule in NEVER_WAIVED else "no reason, no control or no time",
             next_step="name a rule of the refusal that is about numbers, why, and what is done instead",
         )
-    subject = reference(bench.catalogue.artifact(artifact_id))
     now = bench.clock()
     grant = WaiverGrant(
         subject=subject,

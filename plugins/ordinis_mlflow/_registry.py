@@ -156,6 +156,10 @@ class MlflowModelRegistry(RetentionClient):
         with self._asked(f"attach {key} to {name} {version}"):
             self._client.set_model_version_tag(name, version, key, envelope)
 
+    def reference(self, name: str, version: str) -> ModelRef:
+        """Return a version with its registered digest; of bytes that the registry could not read, theirs now."""
+        return ModelRef(name=name, version=version, artifact_sha256=self._digest(name, version))
+
     def state(self, name: str, version: str) -> State:
         """Return a version's state."""
         return parse_stage(
@@ -281,7 +285,7 @@ class MlflowModelRegistry(RetentionClient):
 
     def _statements(self, name: str, version: str, *, kind: str) -> list[Record]:
         tags = self._version(name, version, asked=f"read the statements on {name} {version}").tags
-        subject = ModelRef(name=name, version=version, artifact_sha256=self._digest(name, version))
+        subject = self.reference(name, version)
         with self._database.reading() as session:
             identities = known_identities(session)
             accepted = accepted_statements(session, name, identities=identities)

@@ -18,7 +18,7 @@ from ordinis_learn.market.limits import DeskParameters
 from ordinis_learn.market.simulate import simulate_history
 from ordinis_learn.records import Actor, Role, State
 from ordinis_learn.use_cases.approve import answer_request
-from ordinis_learn.use_cases.sign import create_identity
+from ordinis_learn.use_cases.sign import create_identity, reference
 from ordinis_registry import SqlAlertBook
 
 POLICY = """
@@ -108,7 +108,7 @@ def promote(engine, artifact):
     bench = engine.workbench
     bench.registry.transition(artifact.name, artifact.version, State.SHADOW)
     answer_request(
-        bench, artifact.artifact_id, target=State.ACTIVE, answer="approve", identity="risk", comment="x"
+        bench, reference(artifact), target=State.ACTIVE, answer="approve", identity="risk", comment="x"
     )
     bench.registry.transition(artifact.name, artifact.version, State.ACTIVE)
 

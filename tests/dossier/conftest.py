@@ -350,6 +350,7 @@ def make_dossier(*, name="sp500_signal", comment="read the dossier; the edge is 
         for d in decisions
     ]
     return Dossier(
+        subject=subject,
         artifact=_artifact(name),
         state=State.SHADOW,
         dataset=_dataset(),

@@ -12,7 +12,7 @@ from ordinis_learn.errors import RolloutDenied
 from ordinis_learn.records import Actor, Role, State
 from ordinis_learn.use_cases.approve import answer_request
 from ordinis_learn.use_cases.refusals import refused_rules
-from ordinis_learn.use_cases.sign import create_identity
+from ordinis_learn.use_cases.sign import create_identity, reference
 from ordinis_learn.wiring import registry_uri, tracking_uri
 
 pytest.importorskip("torch", reason="install the extra: pip install -e '.[torch]'")
@@ -27,7 +27,7 @@ def approved(engine, artifact):
                 bench, name, roles=(Role.APPROVER,), actor=Actor(name="researcher", kind="claimed")
             )
         answer_request(
-            bench, artifact.artifact_id, target=State.ACTIVE, answer="approve", identity=name, comment="read"
+            bench, reference(artifact), target=State.ACTIVE, answer="approve", identity=name, comment="read"
         )
 
 

@@ -15,7 +15,7 @@ from ordinis_learn.use_cases.dossier import write_dossier
 from ordinis_learn.use_cases.drift import check_model_drift
 from ordinis_learn.use_cases.refusals import refused_rules
 from ordinis_learn.use_cases.shadow import shadow
-from ordinis_learn.use_cases.sign import create_identity
+from ordinis_learn.use_cases.sign import create_identity, reference
 
 SPEC_CALLS = {
     "record_event": ("self", "event"),
@@ -84,7 +84,7 @@ def test_a_declared_rule_is_refused_then_approved_then_rolled_back_to_flat(engin
     operator = Actor(name="operator", kind="claimed")
     create_identity(bench, "model-risk", roles=(Role.APPROVER,), actor=operator)
     answer_request(
-        bench, rule.artifact_id, target=State.ACTIVE, answer="approve", identity="model-risk", comment="read"
+        bench, reference(rule), target=State.ACTIVE, answer="approve", identity="model-risk", comment="read"
     )
     with pytest.raises(RolloutDenied):
         engine.rollout(rule.artifact_id, {"stage": "active"})
@@ -97,7 +97,7 @@ def test_a_declared_rule_is_refused_then_approved_then_rolled_back_to_flat(engin
         "active_version": None,
     }
     assert bench.ledger.verify() == []
-    html = write_dossier(bench, rule).read_text(encoding="utf-8")
+    html = write_dossier(bench, rule.name, rule.version).read_text(encoding="utf-8")
     assert "desk_rule" in html
     assert html.count("data:image/png;base64,") == 3  # equity, drawdown, regimes
     assert "<script src" not in html

@@ -23,7 +23,7 @@ from ordinis_learn.records import Actor, Question, QuestionDocument, Role, State
 from ordinis_learn.use_cases.approve import answer_request
 from ordinis_learn.use_cases.evaluate_answers import evaluate_answers
 from ordinis_learn.use_cases.refusals import refused_rules
-from ordinis_learn.use_cases.sign import create_identity
+from ordinis_learn.use_cases.sign import create_identity, reference
 from ordinis_learn.wiring import registry_uri
 
 from .conftest import completion  # isort: skip
@@ -58,7 +58,7 @@ def approved(engine, artifact):
                 bench, name, roles=(Role.APPROVER,), actor=Actor(name="researcher", kind="claimed")
             )
         answer_request(
-            bench, artifact.artifact_id, target=State.ACTIVE, answer="approve", identity=name, comment="read"
+            bench, reference(artifact), target=State.ACTIVE, answer="approve", identity=name, comment="read"
         )
 
 

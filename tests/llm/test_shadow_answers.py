@@ -24,7 +24,7 @@ from ordinis_learn.use_cases.drift_daily import run_daily_drift
 from ordinis_learn.use_cases.refusals import refused_rules
 from ordinis_learn.use_cases.shadow_answers import ask_requests, report_answers
 from ordinis_learn.use_cases.shadow_daily import run_daily_shadows
-from ordinis_learn.use_cases.sign import create_identity
+from ordinis_learn.use_cases.sign import create_identity, reference
 
 from .conftest import completion  # isort: skip
 
@@ -130,7 +130,7 @@ def desk(engine, endpoint, cortex_file, tmp_path):
         actor = Actor(name="researcher", kind="claimed")
         create_identity(bench, name, roles=(Role.APPROVER,), actor=actor)
         answer_request(
-            bench, first.artifact_id, target=State.ACTIVE, answer="approve", identity=name, comment="read"
+            bench, reference(first), target=State.ACTIVE, answer="approve", identity=name, comment="read"
         )
     desk.rollout(first.artifact_id, {"stage": "active"})
     tasks = pack.to_json()["tasks"]
@@ -278,7 +278,7 @@ def test_a_pack_in_shadow_is_asked_and_reported_on_every_day(desk):
 def ask_for_active(engine, artifact):
     answer_request(
         engine.workbench,
-        artifact.artifact_id,
+        reference(artifact),
         target=State.ACTIVE,
         answer="approve",
         identity="grace",

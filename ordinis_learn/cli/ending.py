@@ -11,9 +11,10 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
 __all__ = ["Told", "end_cleanly_on_sigterm", "raise_told"]
@@ -36,7 +37,8 @@ def end_cleanly_on_sigterm() -> None:
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, raise_told)
-        sys.unraisablehook = _RaiseAgain()
+        if not isinstance(sys.unraisablehook, _RaiseAgain):
+            sys.unraisablehook = _RaiseAgain(sys.unraisablehook)
 
 
 def raise_told(number: int, _frame: FrameType | None) -> NoReturn:
@@ -45,15 +47,16 @@ def raise_told(number: int, _frame: FrameType | None) -> NoReturn:
 
 
 class _RaiseAgain:
-    """An unraisable hook: of what :func:`raise_told` raised it asks for one repetition at a time."""
+    """An unraisable hook: of what :func:`raise_told` raised it asks for one repetition at a time; the rest goes to the hook before."""
 
-    def __init__(self) -> None:
+    def __init__(self, before: Callable[[sys.UnraisableHookArgs], Any]) -> None:
+        self._before = before
         self._asking: threading.Timer | None = None
 
     def __call__(self, unraisable: sys.UnraisableHookArgs) -> None:
         told = unraisable.exc_value
         if not isinstance(told, Told):
-            sys.__unraisablehook__(unraisable)
+            self._before(unraisable)
         elif self._asking is None or not self._asking.is_alive():
             # This hook is itself where nothing can be raised: another thread asks the main one, a moment later.
             self._asking = threading.Timer(_AGAIN_SECONDS, _ask_main_thread, (told.number,))

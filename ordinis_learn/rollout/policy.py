@@ -49,9 +49,23 @@ ANY_TYPE: Final = "any"
 _PATTERN: Final = re.compile(r"(?:[ -Z^-~]|\[!?(?:[A-Za-z0-9_](?:-[A-Za-z0-9_])?)+\])+")
 _POLICY_ID: Final = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 WITHOUT_PACKS: Final = frozenset(
-    """approvals artifact_intact dataset_accepted dataset_checked evidence_verified no_drift_breach requester_kind run_metric
-    shadow_after_training shadow_answers_not_inferior shadow_decisions shadow_duration shadow_error_rate
-    shadow_not_inferior shadow_parity""".split()
+    [
+        "approvals",
+        "artifact_intact",
+        "dataset_accepted",
+        "dataset_checked",
+        "evidence_verified",
+        "no_drift_breach",
+        "requester_kind",
+        "run_metric",
+        "shadow_after_training",
+        "shadow_answers_not_inferior",
+        "shadow_decisions",
+        "shadow_duration",
+        "shadow_error_rate",
+        "shadow_not_inferior",
+        "shadow_parity",
+    ]
 )
 """The rules that read no scorecard; a policy of these alone names no pack."""
 _ALWAYS: Final = frozenset({"artifact_intact", "evidence_verified"})

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
+from click.testing import CliRunner
 from mlflow import MlflowClient  # noqa: TID253
 from mlflow.exceptions import MlflowException  # noqa: TID253
+
+from ordinis_learn.cli import main
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::FutureWarning")]
 
@@ -19,23 +19,11 @@ def type_in(tmp_path):
     """Run a command with the registry's database, or with a server in front of it."""
 
     def typed(*arguments, registry, fails=False):
-        around = os.environ | {
-            "ORDINIS_HOME": str(tmp_path),
-            "MLFLOW_REGISTRY_URI": registry,
-            "ORDINIS_ACTOR": "grace",
-        }
-        if registry.startswith("http"):
-            around["MLFLOW_TRACKING_URI"] = registry
-        done = subprocess.run(
-            [sys.executable, "-m", "ordinis_learn", *arguments],
-            env=around,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert (done.returncode != 0) == fails, done.stdout + done.stderr
-        return done.stdout + done.stderr
+        around = {"ORDINIS_HOME": str(tmp_path), "MLFLOW_REGISTRY_URI": registry, "ORDINIS_ACTOR": "grace"}
+        around["MLFLOW_TRACKING_URI"] = registry if registry.startswith("http") else None
+        done = CliRunner().invoke(main, arguments, env=around)
+        assert (done.exit_code != 0) == fails, done.output
+        return done.output
 
     return typed
 

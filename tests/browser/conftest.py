@@ -48,7 +48,9 @@ def page(chromium):
 
 @pytest.fixture(scope="session")
 def desk(tmp_path_factory):
-    """A home in which the governed loop ran once; returns its folder."""
+    """A home in which the governed loop ran once, ``ORDINIS_TEST_DESK`` or one of our own; returns its folder."""
+    if "ORDINIS_TEST_DESK" in os.environ:
+        return Path(os.environ["ORDINIS_TEST_DESK"])
     home = tmp_path_factory.mktemp("desk")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     command = [sys.executable, "-I", "-m", "ordinis_learn", "--home", str(home), "loop", "--trials", "3"]

@@ -261,6 +261,29 @@ def _one_feature(before, now):
 
 
 RECORD, FOLLOWED = 126, 504
+
+
+def jumps(rng, sessions):
+    """A standard deviation that is another one every quarter; the record holds the first two."""
+    return np.repeat(np.exp(0.5 * rng.standard_normal(sessions // 63)), 63)
+
+
+@cache
+def momentum_loss():
+    """Return what buying last month's winners lost a session."""
+    cube = compute_features(load_sp500())
+    past = cube.values[:, :, cube.names.index("ret_20")]
+    came = np.full(past.shape, np.nan)
+    came[:-1] = cube.values[1:, :, cube.names.index("ret_1")]
+    return -np.nanmean(np.sign(past[260:-1]) * came[260:-1], axis=1)
+
+
+def real_loss(rng, sessions):
+    """Draw its quarters in a random order, so that nothing changes."""
+    loss = momentum_loss()
+    return rng.permutation(loss[: len(loss) // 63 * 63].reshape(-1, 63)).ravel()[:sessions]
+
+
 QUIET_LOSSES = {
     "independent, normal": lambda rng, n: rng.standard_normal(n),
     "φ = 0.5": lambda rng, n: autoregression(rng, phi=0.5, sessions=n),
@@ -268,7 +291,7 @@ QUIET_LOSSES = {
     "Student's t, 3 degrees": lambda rng, n: rng.standard_t(3, n),
     "standard deviation jumps by quarters": lambda rng, n: jumps(rng, n) * rng.standard_normal(n),
     "the same, φ = 0.5": lambda rng, n: jumps(rng, n) * autoregression(rng, phi=0.5, sessions=n),
-    "real: momentum over 20 sessions, 20 stocks": lambda rng, n: real_loss(rng, n),
+    "real: momentum over 20 sessions, 20 stocks": real_loss,
 }
 
 
@@ -309,27 +332,6 @@ def alarms(detector, scores, threshold, *, record_sessions):
         state = detector.step(state, values)
         first[(first == 0) & (detector.statistic(state) >= threshold)] = number
     return first
-
-
-def jumps(rng, sessions):
-    """A standard deviation that is another one every quarter; the record holds the first two."""
-    return np.repeat(np.exp(0.5 * rng.standard_normal(sessions // 63)), 63)
-
-
-@cache
-def momentum_loss():
-    """Return what buying last month's winners lost a session."""
-    cube = compute_features(load_sp500())
-    past = cube.values[:, :, cube.names.index("ret_20")]
-    came = np.full(past.shape, np.nan)
-    came[:-1] = cube.values[1:, :, cube.names.index("ret_1")]
-    return -np.nanmean(np.sign(past[260:-1]) * came[260:-1], axis=1)
-
-
-def real_loss(rng, sessions):
-    """Draw its quarters in a random order, so that nothing changes."""
-    loss = momentum_loss()
-    return rng.permutation(loss[: len(loss) // 63 * 63].reshape(-1, 63)).ravel()[:sessions]
 
 
 # Change points that people marked ------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import itertools
 from datetime import UTC, datetime
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -52,7 +53,7 @@ def wilson(hits, trials, z=1.96):
 
 
 def quartiles(values, trials):
-    if not values:
+    if not len(values):
         return f"– (0 of {trials})"
     low, half, high = np.percentile(values, [25, 50, 75])
     return f"{half:.0f} ({low:.0f} to {high:.0f}; {len(values)} of {trials})"
@@ -259,66 +260,78 @@ def _one_feature(before, now):
     return market.check(reference, now[:, None, None], first=len(before) + 100).findings
 
 
-def losses(*kinds):
+RECORD, FOLLOWED = 126, 504
+
+
+def jumps(rng, sessions):
+    """A standard deviation that is another one every quarter; the record holds the first two."""
+    return np.repeat(np.exp(0.5 * rng.standard_normal(sessions // 63)), 63)
+
+
+@cache
+def momentum_loss():
+    """Return what buying last month's winners lost a session."""
+    cube = compute_features(load_sp500())
+    past = cube.values[:, :, cube.names.index("ret_20")]
+    came = np.full(past.shape, np.nan)
+    came[:-1] = cube.values[1:, :, cube.names.index("ret_1")]
+    return -np.nanmean(np.sign(past[260:-1]) * came[260:-1], axis=1)
+
+
+def real_loss(rng, sessions):
+    """Draw its quarters in a random order, so that nothing changes."""
+    loss = momentum_loss()
+    return rng.permutation(loss[: len(loss) // 63 * 63].reshape(-1, 63)).ravel()[:sessions]
+
+
+QUIET_LOSSES = {
+    "independent, normal": lambda rng, n: rng.standard_normal(n),
+    "φ = 0.5": lambda rng, n: autoregression(rng, phi=0.5, sessions=n),
+    "φ = 0.9": lambda rng, n: autoregression(rng, phi=0.9, sessions=n),
+    "Student's t, 3 degrees": lambda rng, n: rng.standard_t(3, n),
+    "standard deviation jumps by quarters": lambda rng, n: jumps(rng, n) * rng.standard_normal(n),
+    "the same, φ = 0.5": lambda rng, n: jumps(rng, n) * autoregression(rng, phi=0.5, sessions=n),
+    "real: momentum over 20 sessions, 20 stocks": real_loss,
+}
+
+
+def losses(*kinds, trials=400, seed=41):
     """False alarms and delays on a paired loss with a record of half a year; of all kinds, or of those named."""
-    yield "| loss | detector | alarms in two quiet years (stated: 33 %) | delay of a loss of 0.5 sd a session | 1 sd |"
+    yield f"| loss, {trials} series | detector | alarms in two quiet years (stated: 33 %) | delay of a loss of 0.5 sd a session | 1 sd |"
     yield "|---|---|---:|---:|---:|"
-    for label, make in (
-        ("independent, normal", lambda rng, n: rng.standard_normal(n)),
-        ("φ = 0.5", lambda rng, n: autoregression(rng, phi=0.5, sessions=n)),
-        ("φ = 0.9", lambda rng, n: autoregression(rng, phi=0.9, sessions=n)),
-        ("Student's t, 3 degrees", lambda rng, n: rng.standard_t(3, n)),
-        ("real: momentum over 20 sessions, 20 stocks", RealLoss()),
-    ):
-        for detector in LOSS_DETECTORS if not kinds or label in kinds else ():
-            rng, trials, quiet = np.random.default_rng(4), 120, 0
-            late = {0.5: [], 1.0: []}
-            for trial in range(trials):
-                series = make(rng, 126 + 504)
-                record, rest = series[:126], series[126:]
-                units, scale = scaled(record, scale=LossScale.before(record))
-                threshold = calibrate_run_length(
-                    detector, units, sessions=504, draws=400, seed=trial
-                ).threshold(RATE)
-
-                def first_alarm(size):
-                    after, _ = scaled(rest + size * record.std(ddof=1), scale=scale)  # noqa: B023  called at once
-                    values = standardised(after, record=units)  # noqa: B023
-                    return alarm(detector, values, threshold, record_sessions=126)  # noqa: B023
-
-                quiet += bool(first_alarm(0.0))
-                for size in late:
-                    delay = first_alarm(size)
-                    late[size] += [delay] if delay else []
-            cells = " | ".join(quartiles(found, trials) for found in late.values())
-            yield f"| {label} | {detector.metric} | {wilson(quiet, trials)} | {cells} |"
+    for label, make in QUIET_LOSSES.items():
+        if kinds and label not in kinds:
+            continue
+        rng = np.random.default_rng(seed)
+        series = [make(rng, RECORD + FOLLOWED) for _ in range(trials)]
+        first = np.stack([first_alarms(one, seed=number) for number, one in enumerate(series)], axis=-1)
+        for detector, (quiet, *late) in zip(LOSS_DETECTORS, first, strict=True):
+            cells = " | ".join(quartiles(found[found > 0], trials) for found in late)
+            yield f"| {label} | {detector.metric} | {wilson(np.count_nonzero(quiet), trials)} | {cells} |"
 
 
-def alarm(detector, values, threshold, *, record_sessions):
-    """Return the session of the first alarm, from 1; None without."""
-    state = detector.start(series=1, record_sessions=record_sessions)
-    for number, value in enumerate(values, start=1):
-        state = detector.step(state, np.array([value]))
-        if detector.statistic(state)[0] >= threshold:
-            return number
-    return None
+def first_alarms(series, *, seed):
+    """Return the session of the first alarm, 0 without, of each detector (axis 0) where nothing changes, and after a loss of 0.5 and of 1 sd."""
+    record = series[:RECORD] - series[:RECORD].mean()
+    units, scale = scaled(record, scale=LossScale.before(record))
+    quiet = calibrate_run_length(LOSS_DETECTORS, units, sessions=FOLLOWED, draws=400, seed=seed)
+    rest = series[RECORD:] - series[:RECORD].mean()
+    after = [scaled(rest + size * record.std(ddof=1), scale=scale)[0] for size in (0.0, 0.5, 1.0)]
+    scores = standardised(np.stack(after), record=units)
+    return [
+        alarms(detector, scores, run.threshold(RATE), record_sessions=RECORD)
+        for detector, run in zip(LOSS_DETECTORS, quiet, strict=True)
+    ]
 
 
-class RealLoss:
-    """What buying last month's winners lost a session, its quarters in a random order so that nothing changes."""
-
-    def __init__(self):
-        history = load_sp500()
-        cube = compute_features(history)
-        past = cube.values[:, :, cube.names.index("ret_20")]
-        came = np.full(past.shape, np.nan)
-        came[:-1] = cube.values[1:, :, cube.names.index("ret_1")]
-        earned = np.nanmean(np.sign(past[260:-1]) * came[260:-1], axis=1)
-        self.loss = -earned
-
-    def __call__(self, rng, sessions):
-        quarters = self.loss[: len(self.loss) // 63 * 63].reshape(-1, 63)
-        return rng.permutation(quarters).ravel()[:sessions]
+def alarms(detector, scores, threshold, *, record_sessions):
+    """Return the session of the first alarm of each series, from 1; 0 without."""
+    state = detector.start(series=len(scores), record_sessions=record_sessions)
+    first = np.zeros(len(scores), dtype=int)
+    for number, values in enumerate(scores.T, start=1):
+        state = detector.step(state, values)
+        first[(first == 0) & (detector.statistic(state) >= threshold)] = number
+    return first
 
 
 # Change points that people marked ------------------------------------------------------------------------------------
@@ -364,19 +377,16 @@ def our_change_points(detector):
         series, start, points = np.log(values), 0, []
         while start + 40 < len(series):
             record, rest = series[start : start + 40], series[start + 40 :]
-            alarms = []
+            found_on = []
             for sign in (1.0, -1.0):
-                quiet = calibrate_run_length(detector, sign * record, sessions=504, draws=400, seed=start)
-                number = alarm(
-                    detector,
-                    standardised(sign * rest, record=sign * record),
-                    quiet.threshold(RATE),
-                    record_sessions=40,
+                (quiet,) = calibrate_run_length(
+                    [detector], sign * record, sessions=504, draws=400, seed=start
                 )
-                alarms += [number] if number else []
-            if not alarms:
+                scores = standardised(sign * rest, record=sign * record)[None, :]
+                found_on += alarms(detector, scores, quiet.threshold(RATE), record_sessions=40).tolist()
+            if not any(found_on):
                 break
-            points.append(start + 40 + min(alarms) - 1)
+            points.append(start + 40 + min(filter(None, found_on)) - 1)
             start = points[-1] + 1
         return points
 

@@ -37,9 +37,16 @@ class LossScale(Record):
 
     @classmethod
     def before(cls, record: Float1D) -> LossScale:
-        """Return the scale that a record begins with: its own, for it is all known. At least two values."""
-        variance = float(np.mean(np.diff(record) ** 2)) / 2.0
-        return cls(variance=variance, least=variance * _LEAST, last=float(record[0]))
+        """Return the scale that a record begins with: followed backwards to its first value, for it is all known. At least two values.
+
+        By the mean over a record that began calm and ended wild, its first sessions would look calmer than they were: starting values are
+        forecast backwards (Box, G. E. P. & Jenkins, G. M. 1970, Time series analysis, ch. 6).
+        """
+        squares = np.diff(record) ** 2 / 2.0
+        variance = average = float(squares.mean())
+        for square in squares[::-1].tolist():
+            variance = _DECAY * variance + (1.0 - _DECAY) * square
+        return cls(variance=variance, least=average * _LEAST, last=float(record[0]))
 
 
 def scaled(values: Float1D, *, scale: LossScale) -> tuple[Float1D, LossScale]:

@@ -1,7 +1,7 @@
 """Follow a model's loss session by session, from one check to the next.
 
 The watch is a value: what the record looked like, the thresholds that follow from it, and how far each detector has come.
-What is followed is the loss in units of its own recent movement (:mod:`ordinis_learn.drift.loss_scale`).
+What is followed is the loss above the record's mean, in units of its own recent movement (:mod:`ordinis_learn.drift.loss_scale`).
 It moves only forward in sessions, so a session counts once however often it is shown, and what is read twice or late
 changes nothing. Corrections to a session that was counted are not seen; a new watch over the same sessions sees them.
 """
@@ -64,7 +64,7 @@ class LossWatch(Record):
     one that was counted: at first, the last of the record.
     """
 
-    format: Literal["ordinis.loss_watch/2"] = "ordinis.loss_watch/2"
+    format: Literal["ordinis.loss_watch/3"] = "ordinis.loss_watch/3"
     record: tuple[float, ...]
     rate: float = Field(gt=0.0, lt=1.0)
     scale: LossScale
@@ -97,14 +97,19 @@ def begin_watch(record: Float1D, *, record_until: date, rate: float, draws: int,
             next_step="check again when more sessions after training have their outcomes",
             sessions=len(record),
         )
-    units, scale = scaled(record, scale=LossScale.before(record))
+    units, scale = _units(record)
     return LossWatch(
         record=tuple(record.tolist()),
         rate=rate,
         scale=scale,
         last_session=record_until,
         progress=tuple(
-            _begun(detector, units, rate=rate, draws=draws, seed=seed) for detector in LOSS_DETECTORS
+            _begun(detector, quiet, rate=rate, record_sessions=len(record))
+            for detector, quiet in zip(
+                LOSS_DETECTORS,
+                calibrate_run_length(LOSS_DETECTORS, units, sessions=_FOLLOWED, draws=draws, seed=seed),
+                strict=True,
+            )
         ),
     )
 
@@ -133,8 +138,9 @@ def advance(watch: LossWatch, *, days: npt.NDArray[np.datetime64], losses: Float
     new = (days > np.datetime64(watch.last_session, "D")) & np.isfinite(losses)
     if not new.any():
         return watch
-    units, scale = scaled(losses[new], scale=watch.scale)
-    values = standardised(units, record=_record_units(watch))
+    record = np.array(watch.record)
+    units, scale = scaled(losses[new] - record.mean(), scale=watch.scale)
+    values = standardised(units, record=_units(record)[0])
     dates: list[date] = days[new].astype("datetime64[D]").tolist()
     followed = [
         _followed(detector, progress, values=values, dates=dates)
@@ -166,14 +172,13 @@ def loss_findings(watch: LossWatch, *, since: date, alpha: float) -> tuple[Drift
     )
 
 
-def _begun(detector: SequentialDetector, record: Float1D, *, rate: float, draws: int, seed: int) -> _Progress:
-    quiet = calibrate_run_length(detector, record, sessions=_FOLLOWED, draws=draws, seed=seed)
+def _begun(detector: SequentialDetector, quiet: RunLength, *, rate: float, record_sessions: int) -> _Progress:
     kept = np.quantile(quiet.peaks, np.linspace(0.0, 1.0, _KEPT_PEAKS))
     return _Progress(
         metric=detector.metric,
         threshold=quiet.threshold(rate),
         peaks=tuple(kept.tolist()),
-        state=tuple(detector.start(series=1, record_sessions=len(record))[0].tolist()),
+        state=tuple(detector.start(series=1, record_sessions=record_sessions)[0].tolist()),
     )
 
 
@@ -225,13 +230,20 @@ def _finding(
 
 
 def _severity(watch: LossWatch, *, shift: float, rate: float) -> Severity:
-    units = _record_units(watch)
-    earned = -float(units.mean())
-    if shift * float(units.std(ddof=1)) < earned / 2.0:
+    if shift < _half_lost(np.array(watch.record)):
         return "info"
     return "critical" if rate <= _CRITICAL * watch.rate else "warning"
 
 
-def _record_units(watch: LossWatch) -> Float1D:
-    record = np.array(watch.record)
-    return scaled(record, scale=LossScale.before(record))[0]
+def _half_lost(record: Float1D) -> float:
+    """Return by how much the scores of the record rise where half of what it earned is lost."""
+    units, _ = _units(record)
+    centred = record - record.mean()
+    less, _ = scaled(centred - record.mean() / 2.0, scale=LossScale.before(centred))
+    return float(standardised(less, record=units).mean())
+
+
+def _units(record: Float1D) -> tuple[Float1D, LossScale]:
+    """Return the record in units of its movement, its mean taken away: of what is earned every session no unit makes a movement."""
+    centred = record - record.mean()
+    return scaled(centred, scale=LossScale.before(centred))

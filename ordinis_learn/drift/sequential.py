@@ -16,7 +16,7 @@ class SequentialDetector(Protocol):
     numbers, so that one call follows thousands of simulated series (that is how thresholds are found) or the one that
     is real, by the same lines; kept and read again, it goes on as if it had never stopped.
 
-    Values are standardised by the record before they come here: (x − mean) / standard deviation.
+    Values are scores against the record before they come here (:func:`ordinis_learn.drift.run_length.standardised`).
     """
 
     @property
@@ -37,5 +37,5 @@ class SequentialDetector(Protocol):
         ...
 
     def shift(self, state: Float2D) -> Float1D:
-        """Return by how much each series rose since its likely moment of change, in standard deviations; ≥ 0."""
+        """Return by how much each series rose since its likely moment of change, in standard deviations of scores; ≥ 0."""
         ...

@@ -85,8 +85,8 @@ def _path(subject: DriftSubject) -> Path:
     made_from = (
         f"{subject.artifact.artifact_sha256[:16]}-{subject.manifest.content_sha256[:16]}-{subject.horizon}"
     )
-    # Files without the 2 are of a format that measured the loss by the record's own spread; they stay as they were left.
-    return subject.bench.settings.drift_dir / "loss" / f"{made_from}.2.json"
+    # Files without the 3 are of formats with other thresholds; they stay as they were left.
+    return subject.bench.settings.drift_dir / "loss" / f"{made_from}.3.json"
 
 
 def _begin(subject: DriftSubject, *, until: date, seed: int) -> LossWatch | None:

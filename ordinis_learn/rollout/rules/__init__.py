@@ -38,6 +38,7 @@ from ordinis_learn.rollout.rules.shadow import (
     SHADOW_DECISIONS,
     SHADOW_DURATION,
     SHADOW_NOT_INFERIOR,
+    SHADOW_AGREEMENT,
     SHADOW_PARITY,
 )
 from ordinis_learn.rollout.rules.shadow_answers import SHADOW_ANSWERS_NOT_INFERIOR, SHADOW_ERROR_RATE
@@ -77,6 +78,7 @@ _ALL: Final[tuple[Rule[Any], ...]] = (
     SHADOW_DURATION,
     SHADOW_ERROR_RATE,
     SHADOW_NOT_INFERIOR,
+    SHADOW_AGREEMENT,
     SHADOW_PARITY,
     SHARPE_AFTER_TRIALS,
     SHARPE_SIGNIFICANT,

@@ -85,8 +85,10 @@ def test_a_pass_of_the_watch_says_what_waits_and_until_when(waiting):
     report = watch_once(waiting, open_bus=open_bus, daily=False)
     (told,) = [line for line in report.lines if line.startswith("orders: ")]
     (cooling,) = running(waiting.ledger.history(MODEL), now=waiting.clock())
-    assert told.startswith(f"orders: roll_back of {MODEL} v2 waits: ")
-    assert f"cooling down until {cooling.body[UNTIL][:10]}" in told
+    told = told.removeprefix("orders: ").split("; ")
+    assert f"request_retrain of {MODEL} v3 waits: ordinis-learn pipeline --requested" in told
+    (waits,) = [one for one in told if one.startswith(f"roll_back of {MODEL} v2 waits: ")]
+    assert f"cooling down until {cooling.body[UNTIL][:10]}" in waits
 
 
 def test_it_is_lifted_for_a_version_that_only_the_registry_knows(waiting, learn):

@@ -99,9 +99,7 @@ def test_an_active_version_that_nobody_can_check_is_an_alert_that_says_what_to_t
     assert kinds(bench) == [("flat", "", "critical")]
 
 
-def test_one_in_shadow_is_an_alert_too_and_a_worse_one_once_it_is_active(
-    bench, clock, promoted_elsewhere, home
-):
+def test_one_in_shadow_is_an_alert_too_and_a_worse_one_once_it_is_active(bench, promoted_elsewhere, home):
     version = promoted_elsewhere(until=State.SHADOW)
     assert see_unknown_models(bench) == [f"{NAME} v1"]
     assert kinds(bench) == [("check_failed", version, "warning")]

@@ -35,10 +35,10 @@ from ordinis_learn.rollout.rules.scorecards import (
 from ordinis_learn.rollout.rules.selection import OVERFITTING
 from ordinis_learn.rollout.rules.shadow import (
     SHADOW_AFTER_TRAINING,
+    SHADOW_AGREEMENT,
     SHADOW_DECISIONS,
     SHADOW_DURATION,
     SHADOW_NOT_INFERIOR,
-    SHADOW_AGREEMENT,
     SHADOW_PARITY,
 )
 from ordinis_learn.rollout.rules.shadow_answers import SHADOW_ANSWERS_NOT_INFERIOR, SHADOW_ERROR_RATE

@@ -14,6 +14,7 @@ The tree::
     ├── DataCorrupt                 E_LEARN_DATA_CORRUPT
     ├── AlertUndelivered            E_LEARN_ALERT_UNDELIVERED    retryable
     ├── StoreUnavailable            E_LEARN_STORE_UNAVAILABLE    retryable
+    ├── ShadowSetAside              E_LEARN_SHADOW_SET_ASIDE     retryable
     ├── BusUnavailable              E_LEARN_BUS_UNAVAILABLE      retryable
     ├── LlmUnavailable              E_LEARN_LLM_UNAVAILABLE      retryable
     ├── LlmRejected                 E_LEARN_LLM_REJECTED
@@ -69,6 +70,7 @@ __all__ = [
     "LlmUnavailable",
     "PolicyMissing",
     "RolloutDenied",
+    "ShadowSetAside",
     "StoreUnavailable",
     "TrainFailed",
 ]
@@ -173,6 +175,13 @@ class StoreUnavailable(LearnError):
     """A file, folder or database cannot be read or written right now."""
 
     code = "E_LEARN_STORE_UNAVAILABLE"
+    retryable = True
+
+
+class ShadowSetAside(LearnError):
+    """A model beside which a shadow runs was silent too often in a row; what was asked is kept, and the next pass goes on behind it."""
+
+    code = "E_LEARN_SHADOW_SET_ASIDE"
     retryable = True
 
 

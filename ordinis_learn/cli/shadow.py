@@ -15,6 +15,7 @@ from ordinis_learn.cli.shadow_text import show_answers, show_report
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from ordinis_learn.records import ModelArtifact
     from ordinis_learn.shadow.feed import Source
     from ordinis_learn.shadow.runner import ShadowRunner
     from ordinis_learn.workbench import Workbench
@@ -86,12 +87,13 @@ def run(
             return
         chosen = source or bench.settings.learn_shadow_source
         with shadow_runner(bench, name, version, source=chosen) as runner:
-            position = _catch_up(runner, until=until)
+            goes_on = follow or url is not None
+            position = _one_pass(bench, artifact, runner, until=until, goes_on=goes_on)
             if url is not None:
-                _from_bus(bench, runner, url=url, source=chosen)
+                _from_bus(bench, artifact, runner, url=url, source=chosen)
             while follow and url is None and (until is None or position < until):
                 time.sleep(bench.settings.learn_shadow_poll_s)
-                position = max(position, _catch_up(runner, until=until))
+                position = max(position, _one_pass(bench, artifact, runner, until=until, goes_on=True))
 
 
 @command.add_command
@@ -141,6 +143,26 @@ def replay(ctx: click.Context, name: str, version: str, *, start: datetime, end:
         show_report(shadow(engine.workbench, artifact.artifact_id, start=start.date(), end=end.date()))
 
 
+def _one_pass(
+    bench: Workbench, artifact: ModelArtifact, runner: ShadowRunner, *, until: int | None, goes_on: bool
+) -> int:
+    """Catch up and return the position; a model that was silent too often is an alert, and ends a run that does not go on."""
+    from ordinis_learn.errors import ShadowSetAside  # noqa: PLC0415
+    from ordinis_learn.use_cases.shadow_trouble import see_shadow_goes_on, see_shadow_trouble  # noqa: PLC0415
+
+    try:
+        position = _catch_up(runner, until=until)
+    except ShadowSetAside as error:
+        see_shadow_trouble(bench, artifact, error)
+        if not goes_on:
+            raise
+        click.echo(str(error), err=True)
+        return 0
+    if position:
+        see_shadow_goes_on(bench, artifact)
+    return position
+
+
 def _catch_up(runner: ShadowRunner, *, until: int | None) -> int:
     position = 0
     for progress in runner.catch_up(until=until):
@@ -151,11 +173,14 @@ def _catch_up(runner: ShadowRunner, *, until: int | None) -> int:
     return position
 
 
-def _from_bus(bench: Workbench, runner: ShadowRunner, *, url: str, source: Source) -> None:
+def _from_bus(
+    bench: Workbench, artifact: ModelArtifact, runner: ShadowRunner, *, url: str, source: Source
+) -> None:
     from ordinis_learn.bus import Subscription, record_from_bus  # noqa: PLC0415
     from ordinis_learn.cli.bus import run_on_bus  # noqa: PLC0415
     from ordinis_learn.records import Topic  # noqa: PLC0415
     from ordinis_learn.use_cases.shadow_live import ScoringRecorder  # noqa: PLC0415
+    from ordinis_learn.use_cases.shadow_trouble import see_shadow_trouble  # noqa: PLC0415
 
     topic = Topic.SIGNAL if source == "signals" else Topic.FEATURES
     subscription = Subscription(
@@ -164,7 +189,9 @@ def _from_bus(bench: Workbench, runner: ShadowRunner, *, url: str, source: Sourc
         batch_size=bench.settings.learn_bus_batch,
         ack_wait_seconds=bench.settings.learn_bus_ack_wait_s,
     )
-    recorder = ScoringRecorder(bench.recorder, runner)
+    recorder = ScoringRecorder(
+        bench.recorder, runner, set_aside=lambda error: see_shadow_trouble(bench, artifact, error)
+    )
     receipt = run_on_bus(
         url, lambda bus, stop: record_from_bus(bus, recorder, subscription=subscription, stop=stop)
     )

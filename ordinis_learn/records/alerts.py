@@ -26,6 +26,7 @@ __all__ = [
 AlertKind = Literal[
     "drift",
     "check_failed",
+    "shadow_stopped",
     "no_signals",
     "train_failed",
     "missed_schedule",

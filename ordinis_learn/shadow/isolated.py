@@ -33,7 +33,7 @@ LOADER: Final = "ordinis_learn.models:load_bundle"
 """What turns a folder into a model, as ``module:function``."""
 
 MOST_TIMEOUTS: Final = 3
-"""So many silences in a row and the model is not asked any more until :meth:`IsolatedModel.forgive`."""
+"""So many silences in a row and the model gave up: it is not asked any more until :meth:`IsolatedModel.forgive`."""
 
 _START_SECONDS: Final = 120.0
 _ENVIRONMENT: Final = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TZ", "OMP_NUM_THREADS")
@@ -67,18 +67,11 @@ class IsolatedModel:
         """Start the process and learn which features the model reads; DataCorrupt where it cannot be loaded."""
         ours, theirs = socket.socketpair()
         with theirs:
-            self._process = subprocess.Popen(
-                [
-                    *(sys.executable, "-I", "-m", "ordinis_learn.shadow._scoring_process"),
-                    *(str(theirs.fileno()), self._loader, str(self._limit), str(self._folder.resolve())),
-                ],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                cwd=self._folder,
-                start_new_session=True,
-                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
-            )
+            try:
+                self._process = self._spawn(theirs.fileno())
+            except OSError as error:
+                ours.close()
+                raise self._cannot_load(str(error)) from error
         self._stream = ours
         ours.settimeout(_START_SECONDS)
         try:
@@ -99,7 +92,7 @@ class IsolatedModel:
 
     def ask(self, rows: npt.NDArray[np.float64]) -> Answer:
         """Return what the model says about rows of shape (n, F), n at least 1."""
-        if self._timeouts >= MOST_TIMEOUTS:
+        if self.gave_up:
             told = f"not asked: silent {MOST_TIMEOUTS} times in a row"
             return Answer.failed(len(rows), Outcome.TIMEOUT, error=told)
         if self._stream is None:
@@ -124,6 +117,11 @@ class IsolatedModel:
         said3 = np.frombuffer(body, dtype=np.float64).reshape(3, -1).copy()
         return Answer.read(said3, latency_us=latency_us)
 
+    @property
+    def gave_up(self) -> bool:
+        """Whether the model was silent so often in a row that it is not asked any more."""
+        return self._timeouts >= MOST_TIMEOUTS
+
     def forgive(self) -> None:
         """Ask again also where the model was silent too often."""
         self._timeouts = 0
@@ -131,6 +129,20 @@ class IsolatedModel:
     def close(self) -> None:
         """End the process; calling again does nothing."""
         self._stop()
+
+    def _spawn(self, descriptor: int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [
+                *(sys.executable, "-I", "-m", "ordinis_learn.shadow._scoring_process"),
+                *(str(descriptor), self._loader, str(self._limit), str(self._folder.resolve())),
+            ],
+            pass_fds=[descriptor],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            cwd=self._folder,
+            start_new_session=True,
+            env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+        )
 
     def _send(self, rows: npt.NDArray[np.float64]) -> None:
         size = REQUEST.size + rows.size * 8

@@ -8,7 +8,7 @@ says or does leads to an order.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -16,7 +16,7 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ordinis_learn.errors import DataCorrupt
+from ordinis_learn.errors import DataCorrupt, ShadowSetAside
 from ordinis_learn.ports import Clock
 from ordinis_learn.shadow.answer import Answer, Outcome
 from ordinis_learn.shadow.feed import FeatureFeed, FeatureRows
@@ -41,6 +41,11 @@ class AskableModel(Protocol):
 
     feature_names: tuple[str, ...]
     """The columns of ``ask``'s argument; empty before the start."""
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether it was silent so often in a row that it is not asked any more."""
+        ...
 
     def start(self) -> None:
         """Load the model; DataCorrupt where it cannot be."""
@@ -78,6 +83,15 @@ class Progress:
     rows: int
     failures: int
     position: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Scored:
+    """The rows of a chunk up to the position before the first event that one of the models was not asked about."""
+
+    rows: list[ScoredRow]
+    reached: int
+    silent: str = ""
 
 
 class ShadowRunner:
@@ -132,6 +146,9 @@ class ShadowRunner:
             The log ends before the position that is kept: it is another one, or an older copy.
         StoreUnavailable
             Log or predictions cannot be used; nothing of the chunk in hand was kept, and the next run begins with it.
+        ShadowSetAside
+            A model was silent so often in a row that asking on would make errors of events that it was never asked about. Its silences
+            and all before them are kept; the next call asks about the next event.
         """
         after = self._store.position
         newest = self._feed.position()
@@ -144,11 +161,13 @@ class ShadowRunner:
         end = newest if until is None else min(newest, until)
         while after < end and not stop():
             reached = min(after + self._chunk, end)
-            rows = self._score(after=after, until=reached)
-            self._store.append(rows, after=after, position=reached)
-            after = reached
-            failures = sum(row.candidate.outcome != Outcome.SCORED for row in rows)
-            yield Progress(rows=len(rows), failures=failures, position=reached)
+            scored = self._score(after=after, until=reached)
+            self._store.append(scored.rows, after=after, position=scored.reached)
+            after = scored.reached
+            failures = sum(row.candidate.outcome != Outcome.SCORED for row in scored.rows)
+            yield Progress(rows=len(scored.rows), failures=failures, position=after)
+            if scored.silent:
+                raise self._set_aside(scored.silent, position=after)
 
     def close(self) -> None:
         """End the models' processes."""
@@ -156,20 +175,33 @@ class ShadowRunner:
         if self._active is not None:
             self._active[1].close()
 
-    def _score(self, *, after: int, until: int) -> list[ScoredRow]:
+    def _set_aside(self, silent: str, *, position: int) -> ShadowSetAside:
+        for model in (self._candidate, *(() if self._active is None else (self._active[1],))):
+            model.forgive()
+        return ShadowSetAside(
+            "score the events of the log",
+            found=f"{silent} did not answer in time, several events in a row; all up to position {position} is kept",
+            next_step="see what holds the machine up, or raise LEARN_SHADOW_TIME_LIMIT_S; the next run goes on behind that position",
+        )
+
+    def _score(self, *, after: int, until: int) -> _Scored:
         if not self._candidate.feature_names:
             self._candidate.start()
         names = self._candidate.feature_names
         events = self._feed.read(after=after, until=until, names=sorted({*names, VOLATILITY}))
         if not len(events):
-            return []
+            return _Scored(rows=[], reached=until)
         versions = list(self._incumbents.versions(events.ts_ingest))
-        self._candidate.forgive()
         candidate = _ask(self._candidate, events, np.arange(len(events)))
-        active = self._beside(events, versions, after=after, until=until)
+        silent = "the version in shadow" if self._candidate.gave_up else ""
+        active = self._beside(events, versions, asked=candidate, after=after, until=until)
+        if not silent and (len(active) < len(candidate) or (self._active and self._active[1].gave_up)):
+            silent = "the active version"
+        unasked = [int(events.position[n]) for n in range(len(events)) if n not in active]
+        reached = min(unasked, default=until + 1) - 1
         now = int(self._clock().timestamp() * 1e6)
         volatility = events.columns([VOLATILITY])[:, 0].tolist()
-        return [
+        rows = [
             ScoredRow(
                 position=int(events.position[n]),
                 event_id=events.event_id[n],
@@ -182,23 +214,28 @@ class ShadowRunner:
                 active_version=versions[n],
                 active=active[n],
             )
-            for n in range(len(events))
+            for n in sorted(active)
+            if events.position[n] <= reached
         ]
+        return _Scored(rows=rows, reached=reached, silent=silent)
 
     def _beside(
-        self, events: FeatureRows, versions: Sequence[str | None], *, after: int, until: int
-    ) -> list[Said]:
-        """Ask each version that was active about the events that came in its time."""
-        said = [Said()] * len(events)
-        for version in sorted({version for version in versions if version is not None}):
+        self,
+        events: FeatureRows,
+        versions: Sequence[str | None],
+        *,
+        asked: Mapping[int, Said],
+        after: int,
+        until: int,
+    ) -> dict[int, Said]:
+        """Ask each version that was active about the events that came in its time and that the candidate was asked about."""
+        said = {row: Said() for row in asked if versions[row] is None}
+        for version in sorted({version for row in asked if (version := versions[row]) is not None}):
             model = self._incumbent(version)
             names = model.feature_names
             if not set(names) <= set(events.names):
                 events = self._feed.read(after=after, until=until, names=sorted({*events.names, *names}))
-            rows = np.flatnonzero([version == other for other in versions])
-            model.forgive()
-            for row, answer in _ask(model, events, rows).items():
-                said[row] = answer
+            said |= _ask(model, events, np.array([row for row in sorted(asked) if versions[row] == version]))
         return said
 
     def _incumbent(self, version: str) -> AskableModel:
@@ -214,11 +251,17 @@ class ShadowRunner:
 
 
 def _ask(model: AskableModel, events: FeatureRows, rows: Rows) -> dict[int, Said]:
-    """Ask about the given rows, those of one moment in one call, as the desk does at a close."""
+    """Ask about the given rows, those of one moment in one call, as the desk does at a close.
+
+    Calls are made in the order of the log, so that whatever a model that gave up was asked about lies before the rest.
+    """
     values = events.columns(model.feature_names)
     complete = np.asarray(np.isfinite(values).all(axis=1), dtype=np.bool_)
     said = {int(row): Said(outcome=Outcome.MISSING.value) for row in rows if not complete[row]}
-    for call in _calls(rows[complete[rows]], events.ts_event):
+    calls = _calls(rows[complete[rows]], events.ts_event)
+    for call in sorted(calls, key=lambda call: int(events.position[call].min())):
+        if model.gave_up:
+            break
         said |= _one_call(model, values, call, events.position)
     return said
 
@@ -229,11 +272,12 @@ def _one_call(
     answer = model.ask(values[call])
     if answer.outcome[0] is Outcome.ERROR and len(call) > 1 and len(set(answer.outcome)) == 1:
         # Something in it makes the model fail: row by row, the others have an answer.
-        return {
-            row: one
-            for single in call
-            for row, one in _said(model.ask(values[[single]]), call=np.array([single]), at=position).items()
-        }
+        said: dict[int, Said] = {}
+        for single in call[np.argsort(position[call])]:
+            if model.gave_up:
+                break
+            said |= _said(model.ask(values[[single]]), call=np.array([single]), at=position)
+        return said
     return _said(answer, call=call, at=position)
 
 

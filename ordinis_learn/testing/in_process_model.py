@@ -32,6 +32,7 @@ class InProcessModel:
         self._load = load
         self._model: SignalModel | None = None
         self.feature_names: tuple[str, ...] = ()
+        self.gave_up = False
 
     def start(self) -> None:
         """Load the model."""

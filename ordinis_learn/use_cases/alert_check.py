@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 _UNKNOWN: Final = "unknown:"
+_NEGLECTED: Final = {State.ACTIVE: "checks its drift", State.SHADOW: "scores it or checks its drift"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,26 +124,26 @@ def see_flat_models(bench: Workbench) -> list[str]:
 
 
 def see_unknown_models(bench: Workbench) -> list[str]:
-    """Alert for each ACTIVE version that nobody can check, because the catalogue does not know it; close the others."""
-    unknown = {key for key, state in unknown_versions(bench).items() if state is State.ACTIVE}
+    """Alert for each version in use that nobody can check, because the catalogue does not know it; close the others."""
+    unknown = unknown_versions(bench)
     for alert in bench.alerts.alerts():
         if alert.last_source.startswith(_UNKNOWN) and (alert.subject, alert.version) not in unknown:
-            why = "it is known to the catalogue, or not active any more"
+            why = "it is known to the catalogue, or not in use any more"
             resolve_alerts(bench, "check_failed", alert.subject, version=alert.version, why=why)
-    for name, version in sorted(unknown):
-        sight(bench, _unknown_sighting(bench, name, version))
+    for (name, version), state in sorted(unknown.items()):
+        sight(bench, _unknown_sighting(bench, name, version, state=state))
     return [f"{name} v{version}" for name, version in sorted(unknown)]
 
 
-def _unknown_sighting(bench: Workbench, name: str, version: str) -> Sighting:
+def _unknown_sighting(bench: Workbench, name: str, version: str, *, state: State) -> Sighting:
     return Sighting(
         kind="check_failed",
         subject=name,
         version=version,
-        severity="critical",
-        summary=f"{name} v{version} is ACTIVE and nobody checks its drift: it was registered by another door and is not "
+        severity="critical" if state is State.ACTIVE else "warning",
+        summary=f"{name} v{version} is {state.value} and nobody {_NEGLECTED[state]}: it was registered by another door and is not "
         f"in the catalogue; next: ordinis-learn models adopt {name} {version}",
-        source=f"{_UNKNOWN}{version}:{bench.clock().date()}",
+        source=f"{_UNKNOWN}{version}:{state.value}:{bench.clock().date()}",
     )
 
 

@@ -18,7 +18,7 @@ from ordinis_learn.answers import (
     read_documents,
     read_recorded,
 )
-from ordinis_learn.errors import CassetteMissing, DataMissing, LlmRejected
+from ordinis_learn.errors import CassetteMissing, DataCorrupt, DataMissing, LlmRejected
 from ordinis_learn.evaluation import RefusalDetector
 from ordinis_learn.evaluation.confidence_sequence import confidence_sequence
 from ordinis_learn.llm import ChatAnswer, ChatModel, ChatRequest, ask_all
@@ -170,7 +170,7 @@ class _Desk:
         self._detector = refusal_detector()
         packs = {_uri(artifact): self._pack, _uri(incumbent): _pack(bench, incumbent)}
         answers = _recorded(bench, packs=packs, detector=self._detector)
-        registered = datetime.fromisoformat(artifact.created_at)
+        registered = _registered(artifact)
         answered = _first_by_request(answers, _uri(incumbent))
         # What was asked before there was this version may have shaped it: no shadow, however often it is asked again.
         self.active = [one for one in answered if one.moment >= registered]
@@ -224,6 +224,21 @@ class _Desk:
             schema=OutputSchema(self._pack.tasks[question.task].output_schema),
             detector=self._detector,
         )
+
+
+def _registered(artifact: ModelArtifact) -> datetime:
+    """Return when a version was registered; DataCorrupt where its record does not say that as a moment in some zone."""
+    try:
+        moment = datetime.fromisoformat(artifact.created_at)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise DataCorrupt(
+            f"tell which requests came after {artifact.name} {artifact.version} was registered",
+            found=f"its record says {artifact.created_at!r}, which is no moment with a time zone",
+            next_step="register the pack again with ordinis-learn prompts register, and run that version in shadow",
+        )
+    return moment
 
 
 def _no_requests(artifact: ModelArtifact, incumbent: ModelArtifact, *, earlier: int) -> DataMissing:

@@ -12,6 +12,7 @@ from ordinis_learn.shadow.feed import Source
 from ordinis_learn.shadow.isolated import LOADER
 from ordinis_learn.use_cases.shadow_answers import ask_requests, report_answers
 from ordinis_learn.use_cases.shadow_run import kept_source, report_shadow, shadow_runner
+from ordinis_learn.use_cases.shadow_trouble import see_shadow_goes_on, see_shadow_trouble
 from ordinis_learn.workbench import Workbench
 
 __all__ = ["run_daily_shadows"]
@@ -42,7 +43,9 @@ def run_daily_shadows(bench: Workbench, *, loader: str = LOADER) -> list[str]:
             continue
         try:
             said = work(artifact)
+            see_shadow_goes_on(bench, artifact)
         except LearnError as error:
+            see_shadow_trouble(bench, artifact, error)
             failures.append(error)
             said = str(error)
         except Exception as error:

@@ -198,8 +198,13 @@ def _drift(bench: Workbench) -> str:
 
 
 def _orders(bench: Workbench) -> str:
-    done = carry_out_orders(bench)
-    return "; ".join(f"{one.action} of {one.model}: {one.outcome}" for one in done) or "none to carry out"
+    told = [f"{one.action} of {one.model}: {one.outcome}" for one in carry_out_orders(bench)]
+    told += [
+        f"{one.action} of {one.model} v{one.version} {one.outcome or 'waits: ordinis-learn pipeline --requested'}"
+        for one in bench.alerts.responses(pending=True)
+        if one.action != "block_promotions"
+    ]
+    return "; ".join(told) or "none to carry out"
 
 
 def _flat(bench: Workbench) -> str:

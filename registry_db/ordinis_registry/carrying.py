@@ -166,15 +166,18 @@ class _Carrying:
         insert = of_dialect.insert(table).on_conflict_do_nothing().returning(*key)
         counted = {column.name for column in key if column.autoincrement is True}
         counts = Counter({"carried": 0, "present": 0, "left": 0})
+        equal: Counter[tuple[Any, ...]] = Counter()
         for kept in self._old.execute(sa.select(table).order_by(*key)).mappings():
             found = {str(name): value for name, value in kept.items()}
             if not keep(found):
                 counts["left"] += 1
                 continue
             values = {name: value for name, value in found.items() if name not in counted}
-            if row is AttemptRow and self._is_there(table, values):
-                counts["present"] += 1
-                continue
+            if row is AttemptRow:
+                equal[tuple(values.values())] += 1
+                if self._equal_rows(table, values) >= equal[tuple(values.values())]:
+                    counts["present"] += 1
+                    continue
             carried = self._new.connection().execute(insert, values).first() is not None
             counts["carried" if carried else "present"] += 1
             if not carried and row in _THE_SAME:
@@ -221,10 +224,10 @@ class _Carrying:
         self._new.execute(earlier)
         return True
 
-    def _is_there(self, table: sa.Table, values: Mapping[str, Any]) -> bool:
-        """Whether an equal row is there: attempts have no identity but their number."""
+    def _equal_rows(self, table: sa.Table, values: Mapping[str, Any]) -> int:
+        """Return how many equal rows are there: attempts have no identity, and two equal ones are two."""
         same = [table.c[name] == value for name, value in values.items()]
-        return bool(self._new.scalar(sa.select(sa.func.count()).select_from(table).where(*same)))
+        return self._new.scalar(sa.select(sa.func.count()).select_from(table).where(*same)) or 0
 
 
 def _always(_row: Mapping[str, Any]) -> bool:

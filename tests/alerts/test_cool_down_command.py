@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner
 
 from ordinis_learn.alerts import Sighting
 from ordinis_learn.cli import main
 from ordinis_learn.records import Actor, ModelType, Role
-from ordinis_learn.rollout.cool_down import lifted_by, running
+from ordinis_learn.rollout.cool_down import UNTIL, lifted_by, running
 from ordinis_learn.use_cases.alerting import sight
 from ordinis_learn.use_cases.respond import carry_out_orders
 from ordinis_learn.use_cases.sign import create_identity
+from ordinis_learn.use_cases.watch import watch_once
+from ordinis_learn.wiring import open_bus
+from ordinis_registry.models import ArtifactRow
 
 MODEL = "desk_rule"
 HEAD = Actor(name="head", kind="claimed")
@@ -74,6 +78,27 @@ def test_an_order_waits_and_says_why_until_two_approvers_have_signed(waiting, le
     (done,) = carry_out_orders(waiting)
     assert done.outcome == "rolled back to v1"
     assert "waits" not in learn("alerts", "list")
+    assert waiting.ledger.verify() == []
+
+
+def test_a_pass_of_the_watch_says_what_waits_and_until_when(waiting):
+    report = watch_once(waiting, open_bus=open_bus, daily=False)
+    (told,) = [line for line in report.lines if line.startswith("orders: ")]
+    (cooling,) = running(waiting.ledger.history(MODEL), now=waiting.clock())
+    told = told.removeprefix("orders: ").split("; ")
+    assert f"request_retrain of {MODEL} v3 waits: ordinis-learn pipeline --requested" in told
+    (waits,) = [one for one in told if one.startswith(f"roll_back of {MODEL} v2 waits: ")]
+    assert f"cooling down until {cooling.body[UNTIL][:10]}" in waits
+
+
+def test_it_is_lifted_for_a_version_that_only_the_registry_knows(waiting, learn):
+    """A desk with a catalogue of its own registered and promoted it."""
+    with waiting.alerts._database.session() as session:
+        session.execute(sa.delete(ArtifactRow))
+    assert waiting.catalogue.artifacts(MODEL) == []
+    words = ("alerts", "lift-cool-down", MODEL, "--reason", "the feed is mended", "--as")
+    learn(*words, "risk")
+    assert "it is lifted, by risk and second-risk" in learn(*words, "second-risk")
     assert waiting.ledger.verify() == []
 
 

@@ -56,7 +56,7 @@ def promoted_elsewhere(bench, client):
         approved = sign("approval", subject=subject, predicate=approval, signer=bench.keys.signer("risk"))
         client.set_model_version_tag(NAME, version, approval_tag("risk"), approved)
 
-    def promote():
+    def promote(*, until=State.ACTIVE):
         if not client.search_registered_models(f"name = '{NAME}'"):
             client.create_registered_model(NAME)
         source = client.get_model_version("desk_rule", "1").source
@@ -65,7 +65,8 @@ def promoted_elsewhere(bench, client):
             warnings.simplefilter("ignore", FutureWarning)
             attest(str(made.version))
             client.transition_model_version_stage(NAME, made.version, "shadow")
-            client.transition_model_version_stage(NAME, made.version, "active")
+            if until is State.ACTIVE:
+                client.transition_model_version_stage(NAME, made.version, "active")
         return str(made.version)
 
     return promote
@@ -96,6 +97,25 @@ def test_an_active_version_that_nobody_can_check_is_an_alert_that_says_what_to_t
     assert see_unknown_models(bench) == []
     assert see_flat_models(bench) == [NAME]
     assert kinds(bench) == [("flat", "", "critical")]
+
+
+def test_one_in_shadow_is_an_alert_too_and_a_worse_one_once_it_is_active(bench, promoted_elsewhere, home):
+    version = promoted_elsewhere(until=State.SHADOW)
+    assert see_unknown_models(bench) == [f"{NAME} v1"]
+    assert kinds(bench) == [("check_failed", version, "warning")]
+    listed = CliRunner().invoke(main, ["--home", str(home), "alerts", "list"]).output
+    assert f"{NAME} v1 is SHADOW and nobody scores it or checks its drift" in listed
+    assert f"next: ordinis-learn models adopt {NAME} 1" in listed
+    bench.registry.transition(NAME, version, State.ACTIVE)
+    see_unknown_models(bench)
+    assert kinds(bench) == [("check_failed", version, "critical")]
+    promoted_elsewhere(until=State.SHADOW)
+    adopt(bench, NAME, version)
+    assert see_unknown_models(bench) == [f"{NAME} v2"]
+    assert kinds(bench) == [("check_failed", "2", "warning")]
+    bench.registry.transition(NAME, "2", State.RETIRED)
+    assert see_unknown_models(bench) == []
+    assert kinds(bench) == []
 
 
 def test_a_check_of_it_by_name_says_how_to_make_it_known(bench, promoted_elsewhere):

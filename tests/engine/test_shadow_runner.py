@@ -107,7 +107,7 @@ def test_what_comes_from_the_bus_is_recorded_and_scored_once_before_it_is_acknow
                 await bus.publish(Topic.FEATURES.value, body(number), event_id=f"m-{number}", key="AAPL")
             return await record_from_bus(
                 bus,
-                ScoringRecorder(bench.recorder, runner),
+                ScoringRecorder(bench.recorder, runner, set_aside=pytest.fail),
                 subscription=Subscription(topics=(Topic.FEATURES.value,), batch_size=2),
                 stop=asyncio.Event(),
                 drain=True,

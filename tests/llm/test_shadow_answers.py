@@ -183,6 +183,15 @@ def test_requests_from_before_it_was_registered_do_not_count(desk):
     assert report_answers(engine.workbench, second).paired_decisions == 3
 
 
+@pytest.mark.parametrize("told", ["2026-03-02T10:00:00", "last Tuesday", ""])
+def test_a_version_that_does_not_say_when_it_was_registered_has_no_shadow(desk, told):
+    engine, second = desk
+    record(engine, 1, pack="models:/cortex/1")
+    with pytest.raises(DataCorrupt, match="no moment with a time zone") as refused:
+        report_answers(engine.workbench, second.model_copy(update={"created_at": told}))
+    assert repr(told) in refused.value.found
+
+
 def test_recorded_answers_are_paired_and_the_rest_is_asked_once(desk, endpoint, tmp_path, monkeypatch):
     engine, second = desk
     bench = engine.workbench

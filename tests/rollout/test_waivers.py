@@ -114,7 +114,7 @@ def test_breaking_the_glass_covers_what_can_be_waived_and_is_loud(make, policy):
     decision = asked(make, policy, evidence, *two(make, evidence, rule=BREAK_GLASS))
     assert decision.allowed
     assert decision.break_glass
-    assert {"delta_sharpe", "no_drift_breach", "shadow_parity"} <= set(decision.waived)
+    assert {"delta_sharpe", "no_drift_breach", "shadow_agreement"} <= set(decision.waived)
     assert "*** GLASS BROKEN" in explain(decision)
     late = two(make, evidence, rule=BREAK_GLASS, granted_at=make.now - timedelta(hours=24))
     assert not asked(make, policy, evidence, *late).allowed

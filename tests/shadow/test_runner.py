@@ -1,11 +1,12 @@
 """Follow the log without a double or a gap, whatever happens between."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 import numpy as np
 import pytest
 
-from ordinis_learn.errors import ConfigInvalid, DataCorrupt, StoreUnavailable
+from ordinis_learn.errors import ConfigInvalid, DataCorrupt, ShadowSetAside, StoreUnavailable
 from ordinis_learn.shadow.lock import sole_runner
 from ordinis_learn.shadow.store import ShadowStore
 from ordinis_learn.testing import InMemorySegmentCatalogue
@@ -89,6 +90,7 @@ def test_what_goes_wrong_with_one_event_is_kept_with_it_and_the_others_are_score
     desk.record(kit.day_events(3))
     kept = desk.run(chunk=14)
     outcome = kept["candidate_outcome"].tolist()
+    assert kept["position"].tolist() == list(range(1, 21))
     assert outcome[:6] == ["error", "nan", "error", "scored", "error", "scored"]
     assert outcome[6:8] == ["missing", "scored"]
     assert outcome[8:14] == ["timeout"] * 6
@@ -99,6 +101,62 @@ def test_what_goes_wrong_with_one_event_is_kept_with_it_and_the_others_are_score
     # The active model was never in danger: its process is another one.
     assert set(kept["active_outcome"]) == {"scored", "missing"}
     assert np.isnan(kept["candidate_direction"][0])
+
+
+def silences(desk, kit, cues):
+    """Record a close for each cue, with an event of another day's moment in between that came late."""
+    for day, cue in enumerate(cues):
+        desk.record([kit.event(day + 1, symbol, cue=cue) for symbol in kit.SYMBOLS[:2]])
+    desk.record([kit.event(0, "AAA", key="-late")])
+
+
+def passes(desk):
+    """Run until nothing is set aside any more; return how many passes it took and what is kept."""
+    for number in range(1, 10):
+        with suppress(ShadowSetAside):
+            return number, desk.run()
+    raise AssertionError("it never came to its end")
+
+
+@pytest.mark.slow
+def test_one_silence_is_an_error_of_its_event_and_the_next_is_asked(desk, kit):
+    desk.isolated, desk.limit = True, 0.5
+    silences(desk, kit, ("answer", "hang", "answer", "hang", "hang", "answer"))
+    number, kept = passes(desk)
+    assert number == 1
+    assert kept["position"].tolist() == list(range(1, 14))
+    told = kept["candidate_outcome"].tolist()
+    assert told == [*["scored"] * 2, *["timeout"] * 2, *["scored"] * 2, *["timeout"] * 4, *["scored"] * 3]
+
+
+@pytest.mark.slow
+def test_three_silences_set_it_aside_and_each_pass_goes_on_behind_them(desk, kit):
+    """No event is lost, doubled, asked twice after a silence, or called silent without having been asked."""
+    desk.isolated, desk.limit = True, 0.5
+    silences(desk, kit, ("answer", *["hang"] * 3, "answer", *["hang"] * 4, "answer"))
+    with pytest.raises(ShadowSetAside, match="the version in shadow"):
+        desk.run()
+    assert desk.kept()["position"].tolist() == list(range(1, 9))
+    number, kept = passes(desk)
+    assert number == 2
+    assert kept["position"].tolist() == list(range(1, 22))
+    told = kept["candidate_outcome"].tolist()
+    assert told == [*["scored"] * 2, *["timeout"] * 6, *["scored"] * 2, *["timeout"] * 8, *["scored"] * 3]
+    assert not any("not asked" in str(error) for error in kept["candidate_error"])
+    assert set(kept["active_outcome"]) == {"scored"}
+
+
+@pytest.mark.slow
+def test_a_silent_active_version_costs_the_candidate_no_pairs_that_were_never_asked_for(desk, kit):
+    desk.isolated, desk.limit = True, 0.5
+    for day in range(6):
+        desk.record([kit.event(day, "AAA", calm=3.0 if day < 3 else 0.0)])
+    with pytest.raises(ShadowSetAside, match="the active version"):
+        desk.run()
+    kept = desk.run()
+    assert kept["position"].tolist() == list(range(1, 7))
+    assert kept["active_outcome"].tolist() == [*["timeout"] * 3, *["scored"] * 3]
+    assert set(kept["candidate_outcome"]) == {"scored"}
 
 
 def test_an_event_that_comes_again_changes_nothing_and_a_late_one_is_added_at_the_end(desk, kit):

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
+import time
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner
 
 from ordinis_learn import open_engine
@@ -157,6 +161,55 @@ def test_what_belongs_to_the_registry_is_carried_over_once(filled, clock):
         assert [one.body["tables"]["model_registry"]["carried"] for one in records] == [1]
     done = run(filled, "doctor")
     assert "catalogue of before" not in done.output
+
+
+def test_two_equal_attempts_are_two_and_a_message_that_was_delivered_stays_delivered(filled, clock):
+    with closing(GovernanceDatabase(f"sqlite:///{filled / 'registry_db' / 'ordinis.db'}")) as database:
+        SqlCatalogue(database, clock=clock).add_failure(
+            "train", label="signal_model", subject=MODEL, code="E", found="no luck"
+        )
+    assert "2 carried, 0 there already" in run(filled, "carry-over").output
+    with open_engine(home=filled) as engine:
+        bench = engine.workbench
+        for delivery in bench.alerts.deliveries():
+            bench.alerts.settle(delivery.model_copy(update={"delivered_at": clock()}))
+    assert "2 there already" in run(filled, "carry-over").output
+    with open_engine(home=filled) as engine:
+        assert engine.workbench.catalogue.failures("train") == {"signal_model": 2}
+        assert engine.workbench.alerts.deliveries() == []
+        assert [one.action for one in engine.workbench.ledger.history("*")].count(
+            "catalogue.carried_over"
+        ) == 1
+
+
+@pytest.mark.slow  # a process that imports everything
+def test_killed_half_way_it_has_carried_nothing_and_typed_again_it_carries_all(filled, desk):
+    """It is held up at the last table by a lock, and killed there."""
+    engine = sa.create_engine(desk.url)
+    with closing(engine.connect()) as holder:
+        holder.execute(sa.text("LOCK TABLE learn_heartbeats IN ACCESS EXCLUSIVE MODE"))
+        process = subprocess.Popen(
+            [sys.executable, "-Im", "ordinis_learn", "--home", str(filled), "carry-over"]
+        )
+        with closing(engine.connect()) as looker:
+            waits = sa.text(
+                "SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation "
+                "WHERE NOT l.granted AND c.relname = 'learn_heartbeats'"
+            )
+            while not looker.scalar(waits):
+                assert process.poll() is None
+                time.sleep(0.2)
+        process.kill()
+        process.wait()
+        holder.rollback()
+    engine.dispose()
+    with pytest.raises(ConfigInvalid, match="carry-over"):
+        open_engine(home=filled)
+    done = run(filled, "carry-over")
+    assert "model_registry       1 carried, 0 there already, 1 left" in done.output
+    with open_engine(home=filled) as opened:
+        assert len(opened.workbench.alerts.deliveries()) == 2
+        assert opened.workbench.ledger.verify() == []
 
 
 def test_newer_signs_of_life_stand_and_older_ones_make_room(filled, desk, clock):

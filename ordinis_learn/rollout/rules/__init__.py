@@ -35,6 +35,7 @@ from ordinis_learn.rollout.rules.scorecards import (
 from ordinis_learn.rollout.rules.selection import OVERFITTING
 from ordinis_learn.rollout.rules.shadow import (
     SHADOW_AFTER_TRAINING,
+    SHADOW_AGREEMENT,
     SHADOW_DECISIONS,
     SHADOW_DURATION,
     SHADOW_NOT_INFERIOR,
@@ -77,6 +78,7 @@ _ALL: Final[tuple[Rule[Any], ...]] = (
     SHADOW_DURATION,
     SHADOW_ERROR_RATE,
     SHADOW_NOT_INFERIOR,
+    SHADOW_AGREEMENT,
     SHADOW_PARITY,
     SHARPE_AFTER_TRIALS,
     SHARPE_SIGNIFICANT,

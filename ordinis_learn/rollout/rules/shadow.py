@@ -26,6 +26,7 @@ from ordinis_learn.rollout.rules.base import (
 
 __all__ = [
     "SHADOW_AFTER_TRAINING",
+    "SHADOW_AGREEMENT",
     "SHADOW_DECISIONS",
     "SHADOW_DURATION",
     "SHADOW_NOT_INFERIOR",
@@ -53,6 +54,12 @@ class Parity(Params):
     """How far the score at event time may lie from the batch score."""
 
     max_abs_diff: Annotated[float, Field(ge=0, le=1e-6)]
+
+
+class Agreement(Parity):
+    """As parity, and which share of the events kept may have failed; a time-out is an error of its event."""
+
+    max_error_share: Annotated[float, Field(ge=0, lt=1)]
 
 
 class Margin(Params):
@@ -107,12 +114,18 @@ def _judge_decisions(context: Context, params: Decisions) -> Finding:
 
 
 def _judge_parity(context: Context, params: Parity) -> Finding:
+    return _judge_agreement(context, params, max_error_share=0.0)
+
+
+def _judge_agreement(context: Context, params: Parity, *, max_error_share: float) -> Finding:
     def judge(report: ShadowReport) -> Finding:
         difference = finite(report.parity_max_abs_diff)
         if difference is None or difference < 0:
             return blocked("parity was not measured", "run the shadow again")
+        events = report.decisions if report.figures is None else report.figures.events
         found = f"difference {difference:.2g}, {report.nan_predictions} NaN, {report.errors} errors"
-        if difference <= params.max_abs_diff and report.nan_predictions == 0 and report.errors == 0:
+        few_errors = report.errors <= max_error_share * events
+        if difference <= params.max_abs_diff and report.nan_predictions == 0 and few_errors:
             return passed(found)
         return failed(found, "find what the model does differently one session at a time")
 
@@ -192,6 +205,17 @@ SHADOW_PARITY = Rule(
         f"event-time scores equal batch scores within {params.max_abs_diff:g}, no NaN, no error"
     ),
     judge=_judge_parity,
+    source="shadow report",
+)
+
+SHADOW_AGREEMENT = Rule(
+    name="shadow_agreement",
+    params=Agreement,
+    asked=lambda params: (
+        f"event-time scores equal batch scores within {params.max_abs_diff:g}, no NaN, "
+        f"errors in at most {params.max_error_share:.1%} of the events"
+    ),
+    judge=lambda context, params: _judge_agreement(context, params, max_error_share=params.max_error_share),
     source="shadow report",
 )
 

@@ -49,7 +49,8 @@ class ShadowFigures(Record):
     ``events`` were kept in all. Left out: ``repeated`` ones (the symbol's session was told before), ``late`` ones (an event of a
     later session had come before), ``ahead`` ones (dated after the clock that saw them), ``outside`` ones (no session, or before
     ``counted_from``), and those ``beside`` another version than the report's: counted by version, "" where
-    nothing was active. ``prospective`` of the counted ones were scored before their outcome was known, the others over the past; None in
+    nothing was active. ``timeouts`` of all kept events the candidate did not answer in time; they are among the report's ``errors``, and None in
+    reports of before they were told apart. ``prospective`` of the counted ones were scored before their outcome was known, the others over the past; None in
     reports of before that was counted. ``sequence`` is how many sessions the confidence sequence has seen, ``stride_sessions`` apart.
     """
 
@@ -58,6 +59,7 @@ class ShadowFigures(Record):
     calendar: str
     counted_from: str
     events: int
+    timeouts: Annotated[int | None, Field(exclude_if=lambda value: value is None)] = None
     counted: int
     prospective: Annotated[int | None, Field(exclude_if=lambda value: value is None)] = None
     repeated: int

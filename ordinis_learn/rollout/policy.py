@@ -59,6 +59,7 @@ WITHOUT_PACKS: Final = frozenset(
         "requester_kind",
         "run_metric",
         "shadow_after_training",
+        "shadow_agreement",
         "shadow_answers_not_inferior",
         "shadow_decisions",
         "shadow_duration",

@@ -114,6 +114,7 @@ def _figures(
         calendar=pair.candidate.outcomes.calendar.name,
         counted_from=counted_from.isoformat(),
         events=len(kept["position"]),
+        timeouts=_kept_with(kept, Outcome.TIMEOUT),
         counted=len(counted.rows),
         prospective=_prospective(kept, counted=counted, outcomes=pair.candidate.outcomes),
         repeated=counted.repeated,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ordinis_learn.errors import ArtifactMissing, ConfigInvalid
-from ordinis_learn.records import AuditRecord, CoolDownLift, ModelRef
+from ordinis_learn.errors import ConfigInvalid
+from ordinis_learn.records import AuditRecord, CoolDownLift
 from ordinis_learn.rollout.cool_down import SIGNERS, UNTIL, lifted_by, running
 from ordinis_learn.rollout.statements import sign
 from ordinis_learn.rollout.tags import LIFT_TAG
@@ -41,7 +41,7 @@ def lift_cool_down(bench: Workbench, name: str, *, identity: str, reason: str) -
     EvidenceInvalid
         The registry does not trust the key, or not in the role of approver.
     ArtifactMissing
-        The ledger does not say with which bytes the version that was rolled back was registered.
+        The registry has no version that was rolled back.
     """
     asked = f"lift the cool-down of {name}"
     if not reason.strip():
@@ -61,8 +61,7 @@ def lift_cool_down(bench: Workbench, name: str, *, identity: str, reason: str) -
 
 
 def _sign(bench: Workbench, name: str, rollback: AuditRecord, *, identity: str, reason: str) -> None:
-    version = str(rollback.body["version"])
-    subject = ModelRef(name=name, version=version, artifact_sha256=_registered_digest(bench, name, version))
+    subject = bench.registry.reference(name, str(rollback.body["version"]))
     lift = CoolDownLift(
         subject=subject,
         rollback=rollback.hash,
@@ -72,17 +71,3 @@ def _sign(bench: Workbench, name: str, rollback: AuditRecord, *, identity: str, 
     )
     envelope = sign("lift", subject=subject, predicate=lift, signer=bench.keys.signer(identity))
     bench.registry.submit_evidence(name, subject.version, key=LIFT_TAG, envelope=envelope)
-
-
-def _registered_digest(bench: Workbench, name: str, version: str) -> str:
-    """Return the digest that the ledger has of a version: the catalogue need not know what another door registered."""
-    for record in reversed(bench.ledger.history(name)):
-        if record.action == "version.registered" and str(record.body.get("version")) == version:
-            digest = record.body.get("artifact_sha256")
-            if digest:
-                return str(digest)
-    raise ArtifactMissing(
-        f"sign for lifting the cool-down of {name}",
-        found=f"its ledger does not say with which bytes v{version} was registered",
-        next_step="wait for its end; ordinis-learn ledger history shows it",
-    )

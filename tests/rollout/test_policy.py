@@ -24,8 +24,8 @@ PACKAGED_AS = {
         "76a63d1681012ed80b0d08f90f7649eb5c56b6df51c2206e1e77ea84751e6d09",
     ),
     "gov_v3": (
-        "80ed2edcda21d1c4ab9f7f3be8f9274e7079a517b4fb8181fad7d5cb2b005de7",
-        "a2ef1a0a2a0c3866b22c1f711439e43ddf3ac984993dd2af6a8bbdbf19d1734f",
+        "f6368153cac9de196fe074fb0ea0d07c4733735bef0218222ec8879bcb7bbced",
+        "7b91535f039c03f4dcb91df9cc8fdc776230d1aef22924f5b8c3c4ccb2266341",
     ),
 }
 
@@ -61,7 +61,7 @@ def test_the_default_policy_has_the_numbers_fixed_for_it(policy):
         assert params(policy, "sharpe_after_trials", first_model=first_model) == {"confidence": 0.95}
         assert params(policy, "track_record", first_model=first_model) == {"confidence": 0.95}
     assert params(policy, "shadow_duration") == {"at_least_days": 7}
-    assert params(policy, "shadow_agreement") == {"max_abs_diff": 1e-9, "max_error_share": 0.01}
+    assert params(policy, "shadow_agreement") == {"max_abs_diff": 1e-9, "max_timeout_share": 0.01}
     assert params(policy, "shadow_not_inferior") == {"margin": 0.05}
     assert params(policy, "approvals") == {"count": 1, "max_age_days": 30, "groups": {}}
     assert params(policy, "max_drawdown", first_model=True) == {"at_most": 0.35}
@@ -84,10 +84,10 @@ def test_the_types_that_are_not_traded_were_judged_alike_until_they_were_tested(
 
 
 def test_signal_models_are_judged_as_before(policy, settings):
-    """But for the share of events that may have failed in shadow."""
+    """But for the share of events that may have found the candidate silent in shadow."""
     before = load_policy("gov_v2", settings=settings)
     now = policy.rules[ModelType.SIGNAL_MODEL].model_dump_json()
-    agreement = '{"rule":"shadow_agreement","params":{"max_abs_diff":1e-9,"max_error_share":0.01}}'
+    agreement = '{"rule":"shadow_agreement","params":{"max_abs_diff":1e-9,"max_timeout_share":0.01}}'
     assert agreement in now
     parity = '{"rule":"shadow_parity","params":{"max_abs_diff":1e-9}}'
     assert now.replace(agreement, parity) == before.rules[ModelType.SIGNAL_MODEL].model_dump_json()

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from ordinis_learn.errors import ApprovalMissing, DriftBreach, GateFailed
-from ordinis_learn.records import DECLARED, DatasetValidation, Interval, State
+from ordinis_learn.records import DECLARED, DatasetValidation, Interval, ShadowFigures, SideFigures, State
 from ordinis_learn.rollout import evidence_hash
 from ordinis_learn.rollout.rules import RULES, Context
 
@@ -248,7 +248,7 @@ SHADOW_PARAMS = {
     "shadow_duration": {"at_least_days": 7},
     "shadow_decisions": {"at_least": 100, "max_unpaired_share": 0.01},
     "shadow_parity": {"max_abs_diff": 1e-9},
-    "shadow_agreement": {"max_abs_diff": 1e-9, "max_error_share": 0.01},
+    "shadow_agreement": {"max_abs_diff": 1e-9, "max_timeout_share": 0.01},
     "shadow_not_inferior": {"margin": 0.05},
     "shadow_after_training": {},
 }
@@ -261,6 +261,22 @@ def span(days):
 
 def interval(low, high, level=0.95):
     return {"loss_interval": Interval(low=low, high=high, level=level)}
+
+
+def silent(timeouts, *, of):
+    """Change a report into one of so many events, of which so many found the model silent."""
+    side = SideFigures(**dict.fromkeys(SideFigures.model_fields, 0) | {"limit_breaches": {}})
+    figures = dict.fromkeys(ShadowFigures.model_fields, 0) | {
+        "source": "features",
+        "calendar": "XNYS",
+        "counted_from": "2022-01-03",
+        "beside": {},
+        "active": None,
+        "candidate": side,
+        "events": of,
+        "timeouts": timeouts,
+    }
+    return {"figures": ShadowFigures(**figures), "errors": timeouts or 0}
 
 
 SHADOW = [
@@ -278,8 +294,12 @@ SHADOW = [
     ("shadow_parity", {"parity_max_abs_diff": -1.0}, BLOCKED),
     ("shadow_parity", {"nan_predictions": 1}, FAIL),
     ("shadow_parity", {"errors": 1}, FAIL),
-    ("shadow_agreement", {"decisions": 300, "errors": 3}, PASS),
-    ("shadow_agreement", {"decisions": 300, "errors": 4}, FAIL),
+    ("shadow_agreement", silent(10, of=1000), PASS),
+    ("shadow_agreement", silent(11, of=1000), FAIL),
+    ("shadow_agreement", silent(10, of=1000) | {"errors": 11}, FAIL),
+    ("shadow_agreement", silent(None, of=1000) | {"errors": 1}, FAIL),
+    ("shadow_agreement", {"errors": 1}, FAIL),
+    ("shadow_parity", silent(1, of=1000), FAIL),
     ("shadow_agreement", {"nan_predictions": 1}, FAIL),
     ("shadow_agreement", {"parity_max_abs_diff": 1.1e-9}, FAIL),
     ("shadow_agreement", {"parity_max_abs_diff": NAN}, BLOCKED),

@@ -161,7 +161,11 @@ def test_failures_are_counted_wherever_they_happened(desk, kit, report):
     desk.record([kit.event(10, "AAA", vol_20=None), kit.event(10, "BBB")])
     kept = desk.run()
     made = report(kept, outcomes=kit.make_outcomes(20), counted_from=kit.FIRST + timedelta(days=1))
-    assert (made.errors, made.nan_predictions) == (6, 1)  # before the first session that counts, and repeated
+    assert (made.errors, made.nan_predictions, made.figures.timeouts) == (
+        6,
+        1,
+        0,
+    )  # before the first session that counts, and repeated
     assert (made.figures.candidate.errors, made.figures.candidate.missing, made.figures.outside) == (0, 1, 6)
     assert made.unpaired == 0  # neither was asked about the event that told less
     whole = report(kept, outcomes=kit.make_outcomes(20))

@@ -57,9 +57,9 @@ class Parity(Params):
 
 
 class Agreement(Parity):
-    """As parity, and which share of the events kept may have failed; a time-out is an error of its event."""
+    """As parity, and at which share of the events kept the candidate may have been silent."""
 
-    max_error_share: Annotated[float, Field(ge=0, lt=1)]
+    max_timeout_share: Annotated[float, Field(ge=0, lt=0.1)]
 
 
 class Margin(Params):
@@ -114,22 +114,37 @@ def _judge_decisions(context: Context, params: Decisions) -> Finding:
 
 
 def _judge_parity(context: Context, params: Parity) -> Finding:
-    return _judge_agreement(context, params, max_error_share=0.0)
-
-
-def _judge_agreement(context: Context, params: Parity, *, max_error_share: float) -> Finding:
     def judge(report: ShadowReport) -> Finding:
-        difference = finite(report.parity_max_abs_diff)
-        if difference is None or difference < 0:
-            return blocked("parity was not measured", "run the shadow again")
-        events = report.decisions if report.figures is None else report.figures.events
-        found = f"difference {difference:.2g}, {report.nan_predictions} NaN, {report.errors} errors"
-        few_errors = report.errors <= max_error_share * events
-        if difference <= params.max_abs_diff and report.nan_predictions == 0 and few_errors:
-            return passed(found)
-        return failed(found, "find what the model does differently one session at a time")
+        return _agrees(report, params, forgiven=0, found=f"{report.errors} errors")
 
     return with_report(context, judge)
+
+
+def _judge_agreement(context: Context, params: Agreement) -> Finding:
+    def judge(report: ShadowReport) -> Finding:
+        figures = report.figures
+        timeouts = 0 if figures is None else figures.timeouts or 0
+        share = timeouts / figures.events if figures is not None and timeouts else 0.0
+        found = f"{report.errors - timeouts} errors, {timeouts} timeouts ({share:.2%})"
+        finding = _agrees(report, params, forgiven=timeouts, found=found)
+        if finding.verdict == "pass" and share > params.max_timeout_share:
+            return failed(
+                finding.found,
+                "find what keeps it waiting, and let the shadow go on: answers bring the share down",
+            )
+        return finding
+
+    return with_report(context, judge)
+
+
+def _agrees(report: ShadowReport, params: Parity, *, forgiven: int, found: str) -> Finding:
+    difference = finite(report.parity_max_abs_diff)
+    if difference is None or difference < 0:
+        return blocked("parity was not measured", "run the shadow again")
+    found = f"difference {difference:.2g}, {report.nan_predictions} NaN, {found}"
+    if difference <= params.max_abs_diff and report.nan_predictions == 0 and report.errors == forgiven:
+        return passed(found)
+    return failed(found, "find what the model does differently one session at a time")
 
 
 def _judge_sample(context: Context, _params: NoParams) -> Finding:
@@ -212,10 +227,10 @@ SHADOW_AGREEMENT = Rule(
     name="shadow_agreement",
     params=Agreement,
     asked=lambda params: (
-        f"event-time scores equal batch scores within {params.max_abs_diff:g}, no NaN, "
-        f"errors in at most {params.max_error_share:.1%} of the events"
+        f"event-time scores equal batch scores within {params.max_abs_diff:g}, no NaN, no error, and silence at "
+        f"{params.max_timeout_share:.0%} of the events at most"
     ),
-    judge=lambda context, params: _judge_agreement(context, params, max_error_share=params.max_error_share),
+    judge=_judge_agreement,
     source="shadow report",
 )
 

@@ -16,6 +16,7 @@ import struct
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -91,10 +92,35 @@ class IsolatedModel:
         return None if self._process is None else self._process.pid
 
     def ask(self, rows: npt.NDArray[np.float64]) -> Answer:
-        """Return what the model says about rows of shape (n, F), n at least 1."""
+        """Return what the model says about rows of shape (n, F), n at least 1.
+
+        The first silence after an answer may be the machine's: the same is asked once more, of a new process, and its latency holds the wait.
+        """
         if self.gave_up:
             told = f"not asked: silent {MOST_TIMEOUTS} times in a row"
             return Answer.failed(len(rows), Outcome.TIMEOUT, error=told)
+        trusted = self._timeouts == 0
+        answer = self._asked(rows)
+        if not (trusted and self._timeouts):
+            return answer
+        self._timeouts = 0
+        again = self._asked(rows)
+        return replace(again, latency_us=answer.latency_us + again.latency_us)
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether the model was silent so often in a row that it is not asked any more."""
+        return self._timeouts >= MOST_TIMEOUTS
+
+    def forgive(self) -> None:
+        """Ask again also where the model was silent too often."""
+        self._timeouts = 0
+
+    def close(self) -> None:
+        """End the process; calling again does nothing."""
+        self._stop()
+
+    def _asked(self, rows: npt.NDArray[np.float64]) -> Answer:
         if self._stream is None:
             self.start()
         begun = time.perf_counter()
@@ -116,19 +142,6 @@ class IsolatedModel:
         # A copy: the buffer is used again by the next question.
         said3 = np.frombuffer(body, dtype=np.float64).reshape(3, -1).copy()
         return Answer.read(said3, latency_us=latency_us)
-
-    @property
-    def gave_up(self) -> bool:
-        """Whether the model was silent so often in a row that it is not asked any more."""
-        return self._timeouts >= MOST_TIMEOUTS
-
-    def forgive(self) -> None:
-        """Ask again also where the model was silent too often."""
-        self._timeouts = 0
-
-    def close(self) -> None:
-        """End the process; calling again does nothing."""
-        self._stop()
 
     def _spawn(self, descriptor: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(

@@ -17,10 +17,20 @@ __all__ = ["CUES", "STAGED_LOADER", "StagedModel", "load_staged"]
 
 STAGED_LOADER: Final = "ordinis_learn.testing.staged_model:load_staged"
 
-CUES: Final = {"answer": 0.0, "raise": 1.0, "nan": 2.0, "hang": 3.0, "die": 4.0, "nonsense": 5.0}
+CUES: Final = {
+    "answer": 0.0,
+    "raise": 1.0,
+    "nan": 2.0,
+    "hang": 3.0,
+    "die": 4.0,
+    "nonsense": 5.0,
+    "stall": 6.0,
+}
 """What a value of the feature ``cue`` makes the model do."""
 
 _FILE: Final = "staged.json"
+_STALLED: Final = Path("stalled")
+"""In the model's folder, which is its process's: who finds it has stalled once and answers."""
 
 
 class StagedModel:
@@ -45,6 +55,9 @@ class StagedModel:
         """Answer for an (n, F) matrix, or do what the first cue says that is not ``answer``."""
         cue = features[:, -1]
         if (cue == CUES["hang"]).any():
+            time.sleep(3600)
+        if (cue == CUES["stall"]).any() and not _STALLED.exists():
+            _STALLED.touch()
             time.sleep(3600)
         if (cue == CUES["die"]).any():
             os._exit(3)

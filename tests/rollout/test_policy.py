@@ -24,8 +24,8 @@ PACKAGED_AS = {
         "76a63d1681012ed80b0d08f90f7649eb5c56b6df51c2206e1e77ea84751e6d09",
     ),
     "gov_v3": (
-        "15fcd04f1851c8ea97d6af52420d74cd89bf3df8b84f605fbd75ea567484923d",
-        "dfc21952b599d21049e7dc96e43b7c331c84129d51cdacc9cd6e2de72120bf69",
+        "407c82250ad746356691440dc471bbac9574b592d3b01eafade1ff49b1ede498",
+        "35b930806c534925adb2ea9449c3bbc35c91ce00719cf6032dd6470012f0a00f",
     ),
 }
 
@@ -83,9 +83,16 @@ def test_the_types_that_are_not_traded_were_judged_alike_until_they_were_tested(
         assert now == first.rules[model_type].model_dump_json()
 
 
-def test_signal_models_are_judged_as_before(policy, settings):
+def test_signal_models_are_judged_as_before_by_cards_of_the_same_costs(policy, settings):
     before = load_policy("gov_v2", settings=settings)
-    assert policy.rules[ModelType.SIGNAL_MODEL] == before.rules[ModelType.SIGNAL_MODEL]
+    for to_state in (State.SHADOW, State.ACTIVE):
+        for first_model in (False, True):
+            now, then = (
+                one.specs(ModelType.SIGNAL_MODEL, to_state=to_state, first_model=first_model)
+                for one in (policy, before)
+            )
+            assert [spec for spec in now if spec.rule != "scorecards_judged_with"] == list(then)
+            assert len(now) == len(then) + 1
 
 
 def test_every_rule_is_used_by_a_packaged_policy(settings):

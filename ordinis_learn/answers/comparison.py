@@ -1,4 +1,4 @@
-"""Two prompt packs over the same questions: rates by the exact McNemar test, citations by a bootstrap over documents."""
+"""Two prompt packs over the same questions, by groups of documents: rates by an exact test, citations by a bootstrap."""
 
 from __future__ import annotations
 
@@ -37,31 +37,36 @@ def compare_answers(
         Differences by measure, and for each that could not be made ``difference.<measure>`` with the reason.
     """
     pairs = list(zip(subject, baseline, strict=True))
-    spoken = [(one, other) for one, other in pairs if not one.refused and not other.refused]
-    answered = [(one, other) for one, other in pairs if not one.failed and not other.failed]
     made: dict[str, Callable[[], PairedDifference]] = {
-        "schema_valid_rate": lambda: rate_verdict(
-            "schema_valid_rate", *_flags(spoken, lambda outcome: outcome.valid)
-        ),
-        "schema_valid_rate_before_repair": lambda: rate_verdict(
-            "schema_valid_rate_before_repair", *_flags(spoken, lambda outcome: outcome.valid_before_repair)
-        ),
-        "refusal_rate": lambda: rate_verdict(
-            "refusal_rate", *_flags(answered, lambda outcome: outcome.refused), better="lower"
-        ),
+        name: functools.partial(_rate, name, pairs, clusters=clusters) for name in _RATES
     }
     for name in _SHARES:
         made[name] = functools.partial(_share, name, pairs, clusters=clusters, seed=seed, draws=draws)
     return made_or_told(made)
 
 
-def _flags(
-    pairs: Sequence[tuple[Outcome, Outcome]], flag: Callable[[Outcome], bool]
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    return (
-        np.array([flag(one) for one, _ in pairs], dtype=np.bool_),
-        np.array([flag(other) for _, other in pairs], dtype=np.bool_),
-    )
+_Flag = Callable[[Outcome], bool]
+_RATES: Final[Mapping[str, tuple[_Flag, _Flag, Literal["higher", "lower"]]]] = MappingProxyType(
+    {
+        "schema_valid_rate": (lambda one: one.valid, lambda one: not one.refused, "higher"),
+        "schema_valid_rate_before_repair": (
+            lambda one: one.valid_before_repair,
+            lambda one: not one.refused,
+            "higher",
+        ),
+        "refusal_rate": (lambda one: one.refused, lambda one: not one.failed, "lower"),
+    }
+)
+"""What is counted in an answer, which answers count on both sides, and which way is better."""
+
+
+def _rate(
+    name: str, pairs: Sequence[tuple[Outcome, Outcome]], *, clusters: npt.NDArray[np.int64]
+) -> PairedDifference:
+    flag, counts, better = _RATES[name]
+    kept = np.array([counts(one) and counts(other) for one, other in pairs], dtype=np.bool_)
+    flags = np.array([(flag(one), flag(other)) for one, other in pairs], dtype=np.bool_).reshape(-1, 2)[kept]
+    return rate_verdict(name, flags[:, 0], flags[:, 1], clusters=clusters[kept], better=better)
 
 
 _Counts = Callable[[Outcome], tuple[float, float]]

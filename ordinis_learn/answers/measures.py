@@ -23,6 +23,7 @@ MEASURES: Final = (
     "citation_accuracy",
     "citation_surplus",
     "required_recall",
+    "graded_share",
     "claims_per_answer",
     "citations_per_claim",
     "refusal_rate",
@@ -46,6 +47,7 @@ def measure_answers(outcomes: Sequence[Outcome]) -> MetricSet:
     required ones in answers that did not refuse. Whoever cites everything for everything shows in ``citation_surplus``, the
     mean over claims of what they cite beyond one document as a share of what they could, and, where it is known which documents
     hold the answer, in ``citation_accuracy``, cited documents that do over cited documents (what does not resolve is one each).
+    ``graded_share`` says of how many questions it is known.
     Percentiles interpolate linearly over the answers that were counted.
 
     Examples
@@ -70,6 +72,7 @@ def measure_answers(outcomes: Sequence[Outcome]) -> MetricSet:
         else np.nan,
         "citation_surplus": _share(sum(o.coverage.surplus for o in spoken), claims),
         "required_recall": _share(sum(o.required_cited for o in spoken), sum(o.required for o in spoken)),
+        "graded_share": _share(sum(o.required > 0 for o in outcomes), len(outcomes)),
         "claims_per_answer": _share(claims, len(spoken)),
         "citations_per_claim": _share(sum(o.coverage.cited for o in spoken), claims),
         "refusal_rate": _share(sum(o.refused for o in answered), len(answered)),
@@ -93,10 +96,11 @@ def _quality(values: dict[str, float], *, answers: int) -> dict[str, str]:
     reasons = {
         "citation_coverage": "no claims",
         "citation_precision": "no citations",
-        "citation_accuracy": "no citations",
+        "citation_accuracy": "no citations where the documents that hold the answer are known",
         "citation_surplus": "no claims",
         "citations_per_claim": "no claims",
         "required_recall": "no required documents",
+        "graded_share": "no questions",
         "refusal_rate": "no answers",
     }
     nothing = "no answers" if not answers else ""

@@ -55,10 +55,11 @@ class Outcome:
 
     @property
     def rightly_cited(self) -> tuple[int, int]:
-        """How many cited documents hold the answer, and how many are cited; nothing graded, any that was supplied holds it."""
+        """How many cited documents hold the answer, and how many are cited; nothing of either where that is not known."""
+        if not self.required:
+            return 0, 0
         found = self.coverage
-        right = self.required_cited if self.required else len(found.documents)
-        return right, len(found.documents) + found.cited - found.resolved
+        return self.required_cited, len(found.documents) + found.cited - found.resolved
 
 
 def judge_answer(

@@ -32,7 +32,7 @@ Counts = npt.NDArray[np.float64]
 PairedBy = Literal["request_hash", "correlation_id"]
 
 _LEVEL: Final = 0.95
-_GRADED: Final = ("required_recall", "citation_accuracy")
+_GRADED: Final = ("required_recall", "citation_accuracy", "graded_share")
 """Nobody recorded which documents were required."""
 _UNKNOWN: Final = Interval(low=np.nan, high=np.nan, level=_LEVEL)
 _PERCENTS: Final = {"_p50": 50.0, "_p95": 95.0}

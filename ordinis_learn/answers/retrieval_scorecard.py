@@ -137,7 +137,7 @@ def _compare(
     own, their = _values(subject), _values(other)
     made: dict[str, Callable[[], PairedDifference]] = {
         f"hit_at_k{suffix}": lambda: rate_verdict(
-            f"hit_at_k{suffix}", own["hit_at_k"] > 0, their["hit_at_k"] > 0
+            f"hit_at_k{suffix}", own["hit_at_k"] > 0, their["hit_at_k"] > 0, clusters=clusters
         )
     }
     for name in ("recall_at_k", "mrr", "ndcg_at_k"):

@@ -149,8 +149,11 @@ def detectable_rate_difference(items: int, *, alpha: float = 0.05, lost: float =
     return float(brentq(lacking, lost, most, xtol=1e-6)) - lost
 
 
-def score_interval(gained: int, lost: int, *, items: int, alpha: float) -> tuple[float, float]:
+def score_interval(gained: float, lost: float, *, items: float, alpha: float) -> tuple[float, float]:
     """Return the differences (subject minus baseline) that the score test at ``alpha`` a side does not reject.
+
+    Counts need not be whole: items in groups count less than one each
+    (:mod:`ordinis_learn.evaluation.clustered_rates`).
 
     Examples
     --------
@@ -178,7 +181,7 @@ def score_interval(gained: int, lost: int, *, items: int, alpha: float) -> tuple
     return float(bounds[0]), float(bounds[1])
 
 
-def _score(gained: int, lost: int, *, items: int, difference: float) -> float:
+def _score(gained: float, lost: float, *, items: float, difference: float) -> float:
     """Return Tango's z against a difference; the share of lost items is its most likely one at that difference."""
     linear = (2.0 * items - gained + lost) * difference - gained - lost
     constant = -lost * difference * (1.0 - difference)

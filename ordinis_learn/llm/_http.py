@@ -1,7 +1,7 @@
 """One request to ``/chat/completions`` of an OpenAI-compatible endpoint.
 
-``requests`` because MLflow brings it. Its timeouts are per read, so a server that drips one byte a second would hold a
-caller for ever: the body is read in pieces against one deadline, up to a limit.
+``requests`` because MLflow brings it. One deadline holds for all of it (:mod:`ordinis_learn.llm._deadline`), and the body is read
+in pieces up to a limit.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any, Final
 
 import requests
 from pydantic import ValidationError
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from ordinis_learn.errors import LlmRejected, LlmUnavailable
+from ordinis_learn.llm._deadline import CuttableAdapter, NotConnectedInTime, within
 from ordinis_learn.llm.port import ChatAnswer, ChatRequest
 
 __all__ = ["HttpChatModel"]
@@ -51,7 +51,7 @@ class HttpChatModel:
     api_key : str, optional
         Sent as a bearer token, over redirects to nobody: they are not followed. It appears in no message.
     timeout_s : float
-        For the whole answer.
+        For the whole answer, from looking its name up to the last byte.
     connections : int
         How many are kept open.
     """
@@ -61,7 +61,7 @@ class HttpChatModel:
         self._auth = _Bearer(api_key)
         self._timeout_s = timeout_s
         self._session = requests.Session()
-        adapter = HTTPAdapter(pool_maxsize=connections)
+        adapter = CuttableAdapter(pool_maxsize=connections)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
 
@@ -79,8 +79,8 @@ class HttpChatModel:
         asked = f"ask {request.model} at {self._url}"
         started = time.monotonic()
         try:
-            status, headers, body = self._post(request, deadline=started + self._timeout_s)
-        except requests.ConnectTimeout as error:
+            status, headers, body = within(self._timeout_s, lambda: self._post(request))
+        except (requests.ConnectTimeout, NotConnectedInTime) as error:
             raise _unavailable(asked, "no connection in time", charged=False) from error
         except (requests.Timeout, TimeoutError) as error:
             raise _unavailable(asked, f"no whole answer within {self._timeout_s:g} s") from error
@@ -96,7 +96,7 @@ class HttpChatModel:
             raise _refused(asked, status, headers=headers, body=body)
         return _read_answer(asked, body, latency_ms=latency_ms)
 
-    def _post(self, request: ChatRequest, *, deadline: float) -> tuple[int, Mapping[str, str], bytes]:
+    def _post(self, request: ChatRequest) -> tuple[int, Mapping[str, str], bytes]:
         with self._session.post(
             self._url,
             data=json.dumps(request.body()),
@@ -110,8 +110,8 @@ class HttpChatModel:
             # ``iter_content`` fills its piece before it returns: a body that drips would be waited for to its end.
             while piece := response.raw.read1(_PIECE_BYTES, decode_content=True):
                 body += piece
-                if time.monotonic() > deadline or len(body) > _MOST_BYTES:
-                    raise TimeoutError
+                if len(body) > _MOST_BYTES:
+                    raise HTTPError
             return response.status_code, response.headers, bytes(body)
 
 

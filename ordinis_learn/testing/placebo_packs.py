@@ -112,20 +112,17 @@ def _answers(
     invalid, refused, claims = luck[:, 0], luck[:, 1], luck[:, 2:]
     covered_luck, right_luck, _, surplus_luck = np.split(claims, [_CLAIMS, 2 * _CLAIMS, 3 * _CLAIMS], axis=1)
     # A document is good or bad for both packs alike; what it leaves open is each question's own luck.
-    covered = covered_luck < _by_document(rates["citation_coverage"], documents["citation_coverage"], items)
-    right = (
-        right_luck[:, 0]
-        < _by_document(rates["citation_accuracy"], documents["citation_accuracy"], items)[:, 0]
-    )
+    chance = {name: _by_document(rates[name], places, items) for name, places in documents.items()}
+    covered = covered_luck < chance["citation_coverage"][:, None]
+    right = right_luck[:, 0] < chance["citation_accuracy"]
+    declined = refused < chance["refusal_rate"]
     surplus = (surplus_luck < rates["citation_surplus"]).mean(axis=1) * _CLAIMS
     return [
         Outcome(
             item_id=str(place),
             valid_before_repair=True,
-            valid=bool(
-                invalid[place] < rates["schema_valid_rate"] and refused[place] >= rates["refusal_rate"]
-            ),
-            refused=bool(refused[place] < rates["refusal_rate"]),
+            valid=bool(invalid[place] < chance["schema_valid_rate"][place] and not declined[place]),
+            refused=bool(declined[place]),
             failed=False,
             coverage=Coverage(
                 claims=_CLAIMS,
@@ -143,9 +140,9 @@ def _answers(
     ]
 
 
-def _by_document(rate: float, places: npt.NDArray[np.float64], items: int) -> Float2D:
-    """Return each question's chance, shape (items, 1): that of its document, with the rate as their mean."""
+def _by_document(rate: float, places: npt.NDArray[np.float64], items: int) -> npt.NDArray[np.float64]:
+    """Return each question's chance, shape (items,): that of its document, with the rate as their mean."""
     from scipy.stats import beta  # noqa: PLC0415  a slow import, for simulations only
 
-    chances: Float2D = beta.ppf(places, rate * _BY_DOCUMENT, (1.0 - rate) * _BY_DOCUMENT)
-    return np.repeat(chances, _EACH)[:items, None]
+    chances: npt.NDArray[np.float64] = beta.ppf(places, rate * _BY_DOCUMENT, (1.0 - rate) * _BY_DOCUMENT)
+    return np.repeat(chances, _EACH)[:items]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from base64 import b64decode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState  # noqa: TID253
 from ordinis_learn.errors import TrainFailed
 from ordinis_learn.ports import Run, Tracker
 from ordinis_learn.records import Record
-from ordinis_learn.training._abandoned import FINISHED
+from ordinis_learn.training._abandoned import FINISHED, CountedTrials
 from ordinis_learn.training._rehearsal import OUTCOME, Rehearsal, search_space
 from ordinis_learn.training._studies import SharedStudy, open_study, translated
 from ordinis_learn.training.claims import ClaimRules
@@ -84,11 +84,12 @@ def search_parameters(
         while (left := search.left()) is not None:
             if not search.work(left):
                 sleep((place.rules if place else ClaimRules()).poll_s)
-        found = search.result(walk)
+        counted = study.count()
+        found = search.result(walk, counted=counted)
 
     def conclude() -> None:
         with translated(place):
-            study.conclude(parent.run_id)
+            study.conclude(parent.run_id, counted=counted)
 
     return replace(found, conclude=conclude)
 
@@ -175,13 +176,13 @@ class _Search(Generic[P]):
                 )
             run.log_metrics(outcome.metrics)
 
-    def result(self, walk: Walk[P]) -> SearchResult[P]:
+    def result(self, walk: Walk[P], *, counted: CountedTrials) -> SearchResult[P]:
         """Return the best of the trials that were asked for, whoever ran them.
 
         A study may hold more of them, from a time when more were asked: those were run and count, but are not chosen, or the
         model would not follow from its configuration.
         """
-        trials, abandoned = self._study.finished(), self._study.abandoned()
+        trials, abandoned = counted.own, counted.others
         states = [trial.state for trial in trials]
         asked = [trial for trial in trials if trial.number < self._config.trials]
         complete = [trial for trial in asked if trial.state == TrialState.COMPLETE]
@@ -220,7 +221,7 @@ def _with(first: P, changes: Mapping[str, Any]) -> P:
     return type(first).model_validate(first.to_json() | dict(changes))
 
 
-def _sharpes(trials: list[FrozenTrial]) -> Iterator[float]:
+def _sharpes(trials: Iterable[FrozenTrial]) -> Iterator[float]:
     for trial in trials:
         sharpe = trial.user_attrs.get(OUTCOME, {}).get("sharpe")
         if sharpe is not None:

@@ -20,7 +20,13 @@ from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock  
 from optuna.trial import FrozenTrial, TrialState  # noqa: TID253
 
 from ordinis_learn.errors import ConfigInvalid, StoreUnavailable
-from ordinis_learn.training._abandoned import CONCLUDED, FINISHED, abandoned_trials, count_abandoned
+from ordinis_learn.training._abandoned import (
+    CONCLUDED,
+    FINISHED,
+    CountedTrials,
+    count_trials,
+    mark_counted,
+)
 from ordinis_learn.training._rehearsal import OUTCOME
 from ordinis_learn.training.claims import ClaimRules, Owner, Watch
 from ordinis_learn.training.search import StudyPlace
@@ -88,9 +94,9 @@ class SharedStudy:
         """Return the trials that were really run to an end, good or bad."""
         return [trial for trial in self.trials() if trial.state in FINISHED]
 
-    def abandoned(self) -> list[FrozenTrial]:
-        """Return the trials of the model's other searches that came to no model (:mod:`ordinis_learn.training._abandoned`)."""
-        return abandoned_trials(self._storage, model=self._model, but=self.name)
+    def count(self) -> CountedTrials:
+        """Return the trials that travel with a model made of this study now (:mod:`ordinis_learn.training._abandoned`)."""
+        return count_trials(self._storage, model=self._model, study=self.name)
 
     def claim(self, numbers: Sequence[int], *, at_most: int) -> list[int]:
         """Take trials that nobody works on, begun or not; return their numbers."""
@@ -141,9 +147,9 @@ class SharedStudy:
             return False
         return True
 
-    def conclude(self, run_id: str) -> None:
-        """Say that a model came of this study, by a run: a new search begins a new one."""
-        count_abandoned(self._storage, model=self._model, but=self.name)
+    def conclude(self, run_id: str, *, counted: CountedTrials) -> None:
+        """Say that a model came of this study, by a run, with the trials it counted: a new search begins a new one."""
+        mark_counted(self._storage, model=self._model, study=self.name, counted=counted)
         self._study.set_user_attr(CONCLUDED, run_id)
 
     @contextmanager

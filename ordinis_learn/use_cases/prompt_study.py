@@ -16,6 +16,7 @@ from ordinis_learn.training.search import StudyPlace
 from ordinis_learn.training.trial import TrialOutcome
 
 if TYPE_CHECKING:
+    from ordinis_learn.training._abandoned import CountedTrials
     from ordinis_learn.training._studies import SharedStudy
 
 __all__ = ["KeptScores", "kept_scores"]
@@ -68,9 +69,13 @@ class KeptScores:
                 self._study.tell(TrialOutcome(number=number, state="complete", running=(-run(),)))
         return told
 
-    def conclude(self, run_id: str) -> None:
-        """Say that a pack was registered from this study: a new search begins a new one."""
-        self._study.conclude(run_id)
+    def count(self) -> CountedTrials:
+        """Return the trials that travel with a pack made of this study now, those of given-up searches too."""
+        return self._study.count()
+
+    def conclude(self, run_id: str, *, counted: CountedTrials) -> None:
+        """Say that a pack was registered from this study, with the trials it counted: a new search begins a new one."""
+        self._study.conclude(run_id, counted=counted)
 
     def _told(self, number: int) -> float | None:
         for trial in self._study.trials():

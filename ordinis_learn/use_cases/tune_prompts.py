@@ -116,17 +116,19 @@ def tune_prompts(
             return _log_trial(bench, run, number=number, chosen=chosen, outcomes=outcomes)
 
         tuning = _search(config, half=half, questions=questions, score=score, kept=kept)
+        counted = kept.count()
         run.log_metrics({"score": tuning.score})
+        run.set_tags({"ordinis.trials_abandoned": str(len(counted.others))})
         run.log_json(tuning.to_json(), path="few_shot.json")
         best = _with_examples(config, tuple(number - 1 for number in tuning.chosen))
         found = PromptConfig(
             name=config.name,
             pack=best.model_copy(update={"tuning": tuning}),
-            trials=tuning.trials + config.earlier_trials,
+            trials=len(counted.own) + len(counted.others) + config.earlier_trials,
         )
         artifact = register_prompts(bench, found)
         # Not before: a search whose pack could not be registered has not come to its end.
-        kept.conclude(run.run_id)
+        kept.conclude(run.run_id, counted=counted)
     return artifact
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 
@@ -128,7 +129,9 @@ def test_where_documents_are_graded_spreading_citations_over_claims_does_not_hel
     assert (honest["citation_accuracy"], spread["citation_accuracy"]) == (1.0, 1 / 20)
     assert (honest["required_recall"], spread["required_recall"], spread["citation_surplus"]) == (1, 1, 0)
     assert measured([0, 99], **graded)["citation_accuracy"] == 0.5
-    assert measured([1], [7])["citation_accuracy"] == 1.0  # nobody said which hold the answer
+    ungraded = measured([1], [7])
+    assert (ungraded["graded_share"], honest["graded_share"]) == (0.0, 1.0)
+    assert math.isnan(ungraded["citation_accuracy"])  # nobody said which hold the answer
 
 
 def test_a_bad_output_is_no_deflection_and_a_deflection_no_bad_output():

@@ -6,7 +6,6 @@ import json
 import os
 import threading
 import time
-from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from pathlib import Path
@@ -43,7 +42,8 @@ class Endpoint(ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.script = [(200, {}, completion())]
-        self.asked, self.headers_seen, self.busy, self.busiest = [], [], 0, 0
+        self.asked, self.headers_seen, self.busy, self.busiest, self.left = [], [], 0, 0, 0
+        self.peers = []
         self.lock = threading.Lock()
 
     @property
@@ -66,11 +66,15 @@ class _Handler(BaseHTTPRequestHandler):
             server.busy += 1
             server.busiest = max(server.busiest, server.busy)
             server.headers_seen.append(dict(self.headers))
+            server.peers.append(self.client_address)
         try:
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             status, headers, body = server.next(asked)
-            with suppress(OSError):  # a client that gave up
+            try:
                 self.answer(status, headers, body)
+            except OSError:  # a client that gave up
+                server.left += 1
+                self.close_connection = True
         finally:
             with server.lock:
                 server.busy -= 1
@@ -79,6 +83,9 @@ class _Handler(BaseHTTPRequestHandler):
         if status == "drop":
             self.close_connection = True
             self.connection.close()
+            return
+        if status == "drip headers":
+            self.drip(b"HTTP/1.1 200 OK\r\n" + b"X-Wait: a while\r\n" * 90, every_s=headers["drip_s"])
             return
         self.send_response(status)
         length = headers.pop("promised", len(body)) if headers else len(body)
@@ -97,12 +104,15 @@ class _Handler(BaseHTTPRequestHandler):
         if drip is None:
             self.wfile.write(body)
         else:
-            for byte in body:
-                self.wfile.write(bytes([byte]))
-                self.wfile.flush()
-                time.sleep(drip)
+            self.drip(body, every_s=drip)
         if length != len(body):
             self.close_connection = True
+
+    def drip(self, content, *, every_s):
+        for byte in content:
+            self.wfile.write(bytes([byte]))
+            self.wfile.flush()
+            time.sleep(every_s)
 
     def log_message(self, *_args):
         pass

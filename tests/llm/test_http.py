@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -95,13 +98,46 @@ def test_a_body_that_breaks_off(endpoint, model, ask):
     assert caught.value.data["charged"]
 
 
-def test_a_server_that_drips_is_left_at_the_deadline(endpoint, ask):
-    # Each byte comes well within a read's timeout; all of them take ten seconds.
+@pytest.mark.parametrize("status", [200, "drip headers"])
+def test_a_server_that_drips_is_left_at_the_deadline(endpoint, ask, status):
+    # Each byte comes well within a read's timeout; all of them take a minute.
     model = HttpChatModel(endpoint.url, api_key=None, timeout_s=0.3)
-    endpoint.script = [(200, {"drip_s": 0.05}, completion())]
-    with pytest.raises(LlmUnavailable, match="no whole answer within"):
+    endpoint.script = [(status, {"drip_s": 0.05}, completion("x" * 1000))]
+    with pytest.raises(LlmUnavailable, match="no whole answer within") as caught:
         model.complete(ask())
-    assert endpoint.busy == 1  # it is still dripping: nobody waited for the end
+    assert caught.value.data["charged"]
+    while endpoint.busy:  # the connection is cut: the server finds nobody there
+        time.sleep(0.01)
+    assert endpoint.left == 1
+
+
+def test_a_connection_that_is_not_answered_ends_at_the_deadline_and_cost_nothing(ask):
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        with ExitStack() as waiting:
+            for _ in range(3):  # the kernel answers no more of them
+                one = waiting.enter_context(socket.socket())
+                one.setblocking(False)
+                one.connect_ex(full.getsockname())
+            model = HttpChatModel(f"http://127.0.0.1:{full.getsockname()[1]}/v1", api_key=None, timeout_s=0.3)
+            with pytest.raises(LlmUnavailable, match="no connection in time") as caught:
+                model.complete(ask())
+    assert not caught.value.data["charged"]
+
+
+def test_connections_are_kept_and_one_that_was_cut_is_not(endpoint, ask):
+    model = HttpChatModel(endpoint.url, api_key=None, timeout_s=1.0)
+    endpoint.script = [
+        (200, {}, completion("first")),
+        (200, {"drip_s": 0.05}, completion("x" * 1000)),
+        (200, {}, completion("third")),
+    ]
+    assert model.complete(ask()).text == "first"
+    with pytest.raises(LlmUnavailable):
+        model.complete(ask())
+    assert model.complete(ask()).text == "third"
+    assert endpoint.peers[0] == endpoint.peers[1] != endpoint.peers[2]
 
 
 @pytest.mark.parametrize("packed", [False, True])

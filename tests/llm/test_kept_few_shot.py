@@ -55,7 +55,7 @@ def searched(place, scores, *, trials=12, about="one", conclude=True):
     with kept_scores(place, name="cortex", about={"pack": about}, candidates=5) as kept:
         found = search_examples(scores, candidates=5, shots=3, trials=trials, seed=7, kept=kept)
         if conclude:
-            kept.conclude("run")
+            kept.conclude("run", counted=kept.count())
     return found
 
 
@@ -84,6 +84,18 @@ def test_another_search_and_one_after_its_end_begin_anew(place):
         again = Scores()
         searched(place, again, trials=3, about=about, conclude=False)
         assert again.asked == [0, 1, 2]
+
+
+def test_trials_of_a_search_given_up_count_with_the_next_one_and_once(place):
+    def counts(about):
+        with kept_scores(place, name="cortex", about={"pack": about}, candidates=5) as kept:
+            search_examples(Scores(), candidates=5, shots=3, trials=2, seed=7, kept=kept)
+            counted = kept.count()
+            kept.conclude("run", counted=counted)
+            return len(counted.own), len(counted.others)
+
+    searched(place, Scores(), trials=3, about="given up", conclude=False)
+    assert (counts("another"), counts("a third")) == ((2, 3), (2, 0))
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):

@@ -14,7 +14,7 @@ from ordinis_learn.rollout import decide, explain
 from ordinis_learn.rollout.rules import RULES, Context
 
 PACKS = {ModelType.EMBED_MODEL: "rag_eval_v1", ModelType.PROMPT_PACK: "prompt_eval_v1"}
-METRICS = {"schema_valid_rate": 0.995, "citation_surplus": 0.05}
+METRICS = {"schema_valid_rate": 0.995, "citation_surplus": 0.05, "graded_share": 1.0}
 MEASURES = {
     ModelType.EMBED_MODEL: ("recall_at_k", "mrr"),
     ModelType.PROMPT_PACK: (
@@ -162,6 +162,8 @@ def test_it_says_how_many_questions_are_missing(asked, difference):
             {"method": "exact McNemar, one-sided; interval Bonett & Price (2012)"},
             "not known against a margin",
         ),
+        # by question, not by document
+        ({"method": "exact McNemar, one-sided; interval Tango (1998)"}, "not known against a margin"),
         ({"interval": Interval(low=-0.01, high=0.01, level=0.9)}, "level 0.9"),
         ({"interval": Interval(low=0.0, high=0.0, level=0.95)}, "level 0.95"),
         ({"interval": Interval(low=math.nan, high=0.01, level=0.95)}, "no interval"),
@@ -196,6 +198,8 @@ def test_a_pack_that_speaks_only_where_it_is_sure_is_not_compared_enough(asked, 
         ({"schema_valid_rate": 0.989}, "scorecard_metric:schema_valid_rate"),
         ({"citation_surplus": 0.51}, "scorecard_metric:citation_surplus"),
         ({"citation_surplus": None}, "scorecard_metric:citation_surplus"),
+        ({"graded_share": 0.49}, "questions_graded"),
+        ({"graded_share": None}, "questions_graded"),
     ],
 )
 def test_the_floors_hold_whatever_the_active_pack_does(asked, metrics, rule):

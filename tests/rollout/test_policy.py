@@ -1,5 +1,6 @@
 import copy
 import hashlib
+import itertools
 from importlib import resources
 
 import pytest
@@ -8,7 +9,7 @@ import yaml
 from ordinis_learn.errors import ConfigInvalid, PolicyMissing
 from ordinis_learn.records import ModelType, State
 from ordinis_learn.rollout import governs, load_policy
-from ordinis_learn.rollout.policy import DEFAULT_POLICY, packaged_policies
+from ordinis_learn.rollout.policy import DEFAULT_POLICY, RuleSpec, packaged_policies
 from ordinis_learn.rollout.rules import RULES
 from ordinis_learn.settings import load_settings
 
@@ -24,8 +25,8 @@ PACKAGED_AS = {
         "76a63d1681012ed80b0d08f90f7649eb5c56b6df51c2206e1e77ea84751e6d09",
     ),
     "gov_v3": (
-        "f6368153cac9de196fe074fb0ea0d07c4733735bef0218222ec8879bcb7bbced",
-        "7b91535f039c03f4dcb91df9cc8fdc776230d1aef22924f5b8c3c4ccb2266341",
+        "22f818450ee6366f35ddf89f2a8864245dc053145124c1cec90611b2362b6427",
+        "20bfb064db5290d0359c53f173fbc48d1d42fdf957a27f8a9b71530c0d980fa5",
     ),
 }
 
@@ -83,14 +84,19 @@ def test_the_types_that_are_not_traded_were_judged_alike_until_they_were_tested(
         assert now == first.rules[model_type].model_dump_json()
 
 
-def test_signal_models_are_judged_as_before(policy, settings):
-    """But for the share of events that may have found the candidate silent in shadow."""
+def test_signal_models_are_judged_as_before_but_for_costs_and_silences(policy, settings):
+    """Their cards must be of the policy's costs, and a share of the events may have found the candidate silent in shadow."""
     before = load_policy("gov_v2", settings=settings)
-    now = policy.rules[ModelType.SIGNAL_MODEL].model_dump_json()
-    agreement = '{"rule":"shadow_agreement","params":{"max_abs_diff":1e-9,"max_timeout_share":0.01}}'
-    assert agreement in now
-    parity = '{"rule":"shadow_parity","params":{"max_abs_diff":1e-9}}'
-    assert now.replace(agreement, parity) == before.rules[ModelType.SIGNAL_MODEL].model_dump_json()
+    agreement = {"max_abs_diff": 1e-9, "max_timeout_share": 0.01}
+    replaced = {"shadow_parity": RuleSpec(rule="shadow_agreement", params=agreement)}
+    for to_state, first_model in itertools.product((State.SHADOW, State.ACTIVE), (False, True)):
+        now, then = (
+            one.specs(ModelType.SIGNAL_MODEL, to_state=to_state, first_model=first_model)
+            for one in (policy, before)
+        )
+        expected = [replaced.get(spec.rule, spec) for spec in then]
+        assert [spec for spec in now if spec.rule != "scorecards_judged_with"] == expected
+        assert len(now) == len(then) + 1
 
 
 def test_every_rule_is_used_by_a_packaged_policy(settings):

@@ -2,6 +2,7 @@ import dataclasses
 import json
 
 import numpy as np
+import optuna  # noqa: TID253
 import pytest
 
 from ordinis_learn.errors import ConfigInvalid, StoreUnavailable, TrainFailed
@@ -9,6 +10,7 @@ from ordinis_learn.records import tree_sha256
 from ordinis_learn.testing.tracker import InMemoryTracker
 from ordinis_learn.training import TrainConfig
 from ordinis_learn.training._optuna import search_parameters
+from ordinis_learn.training._studies import _storage
 from ordinis_learn.training.folds import FoldFit
 from ordinis_learn.training.matrix import training_matrix
 from ordinis_learn.training.search import StudyPlace, study_key
@@ -131,6 +133,38 @@ def test_a_search_that_came_to_no_model_counts_with_the_next_one_and_once(train,
     assert tree_sha256(found.bundle) == tree_sha256(alone.bundle)
     third = train(TrainConfig(**QUICK, trials=2, seed=9), planted, name="b", place=place)
     assert third.artifact.trials == 2
+
+
+def test_what_others_finish_after_the_count_is_left_for_the_next_model(train, planted, place):
+    """Between a search's count and the registration of its model, another process ends trials of both studies."""
+    given_up = TrainConfig(**QUICK, trials=2)
+    longer = given_up.model_copy(update={"trials": 5})
+    counting = TrainConfig(**QUICK, trials=2, seed=8)
+    train(given_up, planted, name="given up", place=place, registers=False)
+    first = train(counting, planted, name="first", place=place, registers=False)
+    train(longer, planted, name="goes on", place=place, registers=False)  # three more
+    train(counting.model_copy(update={"trials": 3}), planted, name="more", place=place, registers=False)
+    first.conclude()
+    second = train(TrainConfig(**QUICK, trials=2, seed=9), planted, name="second", place=place)
+    third = train(TrainConfig(**QUICK, trials=2, seed=10), planted, name="third", place=place)
+    assert (first.artifact.trials, second.artifact.trials, third.artifact.trials) == (2 + 2, 2 + 3 + 1, 2)
+
+
+def test_marks_of_an_earlier_release_say_how_many_were_counted(train, planted, place):
+    given_up = TrainConfig(**QUICK, trials=3)
+    train(given_up, planted, name="given up", place=place, registers=False)
+    (name,) = optuna.get_all_study_names(_storage(place))
+    study = optuna.load_study(study_name=name, storage=_storage(place))
+    study.set_user_attr("counted", 1)
+    found = train(TrainConfig(**QUICK, trials=2, seed=8), planted, name="next", place=place)
+    assert found.artifact.trials == 2 + 2
+    study.set_user_attr(
+        "concluded", "a run"
+    )  # as it was left by a release that noted nothing of its own trials
+    study.set_user_attr("counted", 1)
+    assert (
+        train(TrainConfig(**QUICK, trials=2, seed=9), planted, name="last", place=place).artifact.trials == 2
+    )
 
 
 def test_trials_that_were_not_asked_for_are_counted_and_not_chosen(train, planted, place):

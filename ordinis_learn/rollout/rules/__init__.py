@@ -15,12 +15,14 @@ from ordinis_learn.rollout.rules.edge import (
     DRAWDOWN_TOLERANCE,
     SHARPE_SIGNIFICANT,
 )
+from ordinis_learn.rollout.rules.graded import QUESTIONS_GRADED
 from ordinis_learn.rollout.rules.integrity import (
     ARTIFACT_INTACT,
     DATASET_ACCEPTED,
     DATASET_CHECKED,
     EVIDENCE_VERIFIED,
 )
+from ordinis_learn.rollout.rules.judged_with import SCORECARDS_JUDGED_WITH
 from ordinis_learn.rollout.rules.limits import MAX_DRAWDOWN, PROBABILISTIC_SHARPE, SESSIONS
 from ordinis_learn.rollout.rules.paired import MEASURE_NOT_INFERIOR, MEASURES_SUPERIOR
 from ordinis_learn.rollout.rules.requests import REQUESTER_KIND
@@ -66,9 +68,11 @@ _ALL: Final[tuple[Rule[Any], ...]] = (
     OVERFITTING,
     PROBABILISTIC_SHARPE,
     QUARANTINE_NOT_HIGHER,
+    QUESTIONS_GRADED,
     REQUESTER_KIND,
     RUN_METRIC,
     SCORECARDS_FRESH,
+    SCORECARDS_JUDGED_WITH,
     SCORECARDS_PRESENT,
     SCORECARD_METRIC,
     SESSIONS,

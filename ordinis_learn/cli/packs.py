@@ -77,8 +77,15 @@ def questions(
     from ordinis_learn.use_cases.draw_questions import draw_question_pack  # noqa: PLC0415
 
     with opened(ctx) as engine:
-        manifest = draw_question_pack(
+        drawn = draw_question_pack(
             engine.workbench, dataset, pack_id=pack_id, task=task, variable=variable, documents=documents
         )
-    click.echo(f"{manifest.pack_id}: {manifest.items} questions, {manifest.documents} documents")
+    manifest = drawn.manifest
+    click.echo(
+        f"{manifest.pack_id}: {manifest.items} questions, {manifest.documents} documents, {drawn.graded} questions graded"
+    )
+    click.echo(
+        f"{drawn.groups} groups of questions that lean on the same documents: a rate can be shown not to be worse by "
+        f"{drawn.least_margin:.3f} at best"
+    )
     click.echo(f"from {manifest.source_ref}, sha256 {manifest.items_sha256}")

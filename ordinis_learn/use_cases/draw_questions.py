@@ -2,21 +2,53 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from ordinis_learn.answers import draw_questions, pack_questions, read_documents, write_questions
+import numpy as np
+
+from ordinis_learn.answers import (
+    clusters_by_document,
+    draw_questions,
+    pack_questions,
+    read_documents,
+    write_questions,
+)
 from ordinis_learn.datasets import open_dataset
 from ordinis_learn.errors import ConfigInvalid
+from ordinis_learn.evaluation.clustered_rates import least_margin
+from ordinis_learn.evaluation.paired_verdicts import ALPHA
 from ordinis_learn.records import QuestionPackManifest, file_sha256
 from ordinis_learn.workbench import Workbench
 
-__all__ = ["draw_question_pack"]
+__all__ = ["DrawnPack", "draw_question_pack"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawnPack:
+    """A question pack, and what it can show.
+
+    Attributes
+    ----------
+    manifest : QuestionPackManifest
+    groups : int
+        Of questions that lean on the same documents.
+    graded : int
+        Questions of which it is known which documents hold their answer.
+    least_margin : float
+        The smallest margin by which a rate can be shown not to be worse, a fraction.
+    """
+
+    manifest: QuestionPackManifest
+    groups: int
+    graded: int
+    least_margin: float
 
 
 def draw_question_pack(
     bench: Workbench, dataset: str, *, pack_id: str, task: str, variable: str, documents: Path | None = None
-) -> QuestionPackManifest:
-    """Write the pack; the same dataset and documents again change nothing.
+) -> DrawnPack:
+    """Write the pack and say what it can show; the same dataset and documents again change nothing.
 
     Raises
     ------
@@ -41,4 +73,10 @@ def draw_question_pack(
         clock=bench.clock,
         documents_sha256=None if documents is None else file_sha256(documents),
     )
-    return write_questions(pack, root=bench.settings.bench_dir)
+    groups = len(np.unique(clusters_by_document(pack.items)))
+    return DrawnPack(
+        manifest=write_questions(pack, root=bench.settings.bench_dir),
+        groups=groups,
+        graded=sum(bool(item.required) for item in pack.items),
+        least_margin=least_margin(groups, alpha=ALPHA),
+    )

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from ordinis_learn.cli import main
 from ordinis_learn.errors import ConfigInvalid, DataMissing
 from ordinis_learn.records import Topic
+from ordinis_learn.use_cases.draw_questions import draw_question_pack
 
 TAGS = {"instrument_type": "none", "venue": "none", "jurisdiction": "US", "env": "dev"}
 
@@ -73,6 +74,10 @@ def test_kinds_of_datasets(engine):
     _record(engine, Topic.AI_FEEDBACK, {"request_hash": "r1", "grade": 1.0, "grader": "ana"}, "f1")
     manifest = engine.workbench.catalogue.dataset(engine.build_dataset("rag", window))
     assert (manifest.kind, manifest.rows, manifest.label_stats["grade"].labelled) == ("rag_eval", 500, 1)
+    drawn = draw_question_pack(engine.workbench, manifest.ref, pack_id="one_v1", task="ask", variable="query")
+    # All lean on one document: a single group, in which nothing can be shown.
+    assert (drawn.manifest.items, drawn.groups, drawn.graded) == (500, 1, 0)
+    assert 0.7 < drawn.least_margin < 0.8
 
 
 def _record(engine, topic, payload, event_id):

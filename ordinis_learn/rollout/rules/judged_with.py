@@ -52,7 +52,7 @@ def _judge(context: Context, params: JudgedWith) -> Finding:
     return each_pack(context, judge)
 
 
-def _said(value: float | bool) -> str:
+def _said(value: float) -> str:
     if isinstance(value, bool):
         return "allowed" if value else "barred"
     return f"{value:g}"

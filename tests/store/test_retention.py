@@ -288,7 +288,10 @@ def test_the_commands_as_typed(keep_one, registered, monkeypatch):
     stray = desk.register()
     desk.move(stray, "retired")
     registered("new")
-    assert typed(desk) == (0, "no model is registered yet; next: ordinis-learn train --help\n")
+    assert typed(desk) == (
+        0,
+        "no model was trained here, and none is in use; next: ordinis-learn train --help\n",
+    )
     assert typed(desk, "list") == typed(desk)
     assert typed(desk, "hold", MODEL, held, "--reason", "inquiry")[0] == 0
     code, said = typed(desk, "prune", "--dry-run")

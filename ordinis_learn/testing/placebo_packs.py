@@ -69,7 +69,7 @@ def pack_verdicts(
     >>> from ordinis_learn.rollout import load_policy
     >>> from ordinis_learn.settings import load_settings
     >>> policy = load_policy("gov_v3", settings=load_settings())
-    >>> found = pack_verdicts("refusal_rate", margin=0.3, items=300, seed=1, policy=policy)
+    >>> found = pack_verdicts("refusal_rate", margin=0.3, items=400, seed=1, policy=policy)
     >>> found["measure_not_inferior:refusal_rate"], found["measure_not_inferior:schema_valid_rate"]
     (False, True)
     """

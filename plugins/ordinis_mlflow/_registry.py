@@ -107,7 +107,7 @@ class MlflowModelRegistry(RetentionClient):
                 await_creation_for=0,
             )
         version = str(made.version)
-        digest = self._digest(name, version)
+        digest = self._digest(name, version, asked=f"read the digest of {name} {version}")
         return artifact.model_copy(
             update={"version": version, "path_ref": f"models:/{name}/{version}", "artifact_sha256": digest}
         )
@@ -115,7 +115,8 @@ class MlflowModelRegistry(RetentionClient):
     def local_path(self, name: str, version: str) -> Path:
         """Return the folder of a version's bundle, after comparing the model's bytes with its digest."""
         folder = self._model_folder(name, version)
-        expected, found = self._recorded_digest(name, version), tree_sha256(folder)
+        asked = f"read the digest of {name} {version}"
+        expected, found = self._recorded_digest(name, version, asked=asked), tree_sha256(folder)
         if expected is None and self._statements(name, version, kind=TRAINING_TAG):
             expected = found  # the registry could not read it, and the trainer signed for these bytes
         if found != expected:
@@ -158,7 +159,11 @@ class MlflowModelRegistry(RetentionClient):
 
     def reference(self, name: str, version: str) -> ModelRef:
         """Return a version with its registered digest; of bytes that the registry could not read, theirs now."""
-        return ModelRef(name=name, version=version, artifact_sha256=self._digest(name, version))
+        return ModelRef(
+            name=name,
+            version=version,
+            artifact_sha256=self._digest(name, version, asked=f"find version {version} of {name!r}"),
+        )
 
     def state(self, name: str, version: str) -> State:
         """Return a version's state."""
@@ -254,13 +259,13 @@ class MlflowModelRegistry(RetentionClient):
             found: ModelVersion = self._client.get_model_version(name, version)
         return found
 
-    def _recorded_digest(self, name: str, version: str) -> str | None:
-        tags = self._version(name, version, asked=f"read the digest of {name} {version}").tags
+    def _recorded_digest(self, name: str, version: str, *, asked: str) -> str | None:
+        tags = self._version(name, version, asked=asked).tags
         digest = tags.get(DIGEST_TAG)
         return None if digest is None else str(digest)
 
-    def _digest(self, name: str, version: str) -> str:
-        recorded = self._recorded_digest(name, version)
+    def _digest(self, name: str, version: str, *, asked: str) -> str:
+        recorded = self._recorded_digest(name, version, asked=asked)
         return tree_sha256(self._model_folder(name, version)) if recorded is None else recorded
 
     def _model_folder(self, name: str, version: str) -> Path:

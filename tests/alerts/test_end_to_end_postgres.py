@@ -150,7 +150,8 @@ def test_a_pass_of_the_watch_goes_from_drift_to_a_rollback_that_is_done_and_a_pi
         (request,) = bench.alerts.responses(pending=True)
         assert (request.action, request.model) == ("request_retrain", MODEL)
     again = command(desk, "watch", "--once")  # version 1 is checked now, and sees the same stuck feed
-    assert "rolled back" not in again
+    assert "rolled back to" not in again
+    assert f"roll_back of {MODEL} v1 waits: " in again
     with open_engine(home=desk) as engine:
         assert engine.workbench.registry.active_version(MODEL) == "1"
 

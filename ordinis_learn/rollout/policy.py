@@ -145,7 +145,7 @@ class Governed(Record):
 class Policy(Record):
     """A resolved policy. Equal hash means equal rules, packs and numbers.
 
-    ``packs`` may be left out where no rule reads a scorecard; a rule that does is then not evaluable, and does not pass.
+    ``packs`` may be left out where no rule reads a scorecard; with one that does, a policy without packs is refused.
     ``source_sha256`` is the hash of the file's content before settings are filled in: once a decision has used a
     policy id, only a file with the same content may go by it.
     """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from click.testing import CliRunner
 
@@ -101,16 +103,8 @@ def test_what_reads_scorecards_needs_a_pack(settings, rule):
     path = settings.home / "policies" / "team_v1.yaml"
     line = "      first_model: *intact\n"
     assert line in path.read_text()
-    path.write_text(
-        path.read_text().replace(
-            line,
-            f"      first_model: [artifact_intact, evidence_verified, {{{rule}: {params}}}]\n".replace(
-                "None", "null"
-            )
-            .replace("True", "true")
-            .replace("False", "false"),
-        )
-    )
+    rules = json.dumps(["artifact_intact", "evidence_verified", {rule: params}])  # JSON is YAML
+    path.write_text(path.read_text().replace(line, f"      first_model: {rules}\n"))
     with pytest.raises(ConfigInvalid, match=f"{rule} of any read scorecards"):
         load_policy("team_v1", settings=settings)
     path.write_text(path.read_text().replace("rules:\n", "packs: [mine]\nrules:\n", 1))
